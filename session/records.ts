@@ -1,0 +1,114 @@
+/**
+ * The records that say who is in and what they receive. All are plain data: text, numbers, octets, arrays
+ * of these. `v` is the version of the record's form; times are milliseconds since 1970 on the clock that
+ * drives the machines, deadlines are absolute.
+ */
+import type { IpAddress, Mac } from '../wire/address.ts';
+
+/** A subscriber who is in: made by Access-Accept, ended by logoff, reject, lost link, timeout, removal. */
+export interface SessionRecord {
+  readonly v: 1;
+  /** hostKey(port, vlan, mac). */
+  readonly key: string;
+  readonly port: string;
+  readonly vlan: number;
+  readonly mac: Mac;
+  /** Whom group authorization and accounting are about: User-Name of the Access-Accept, else the EAP identity. */
+  readonly account: string;
+  /** User-Name as sent in the Access-Requests of the login, octet by octet. */
+  readonly userName: Uint8Array;
+  readonly acctSessionId: string;
+  readonly acctMultiSessionId: string;
+  /** Class attributes of the Access-Accept, to be copied unmodified to accounting (RFC 2865 §5.25). */
+  readonly classes: readonly Uint8Array[];
+  /** State of the Access-Accept, for authorization-only requests (RFC 5080 §2.1.1). */
+  readonly state: Uint8Array | undefined;
+  /** The RADIUS server that let the subscriber in: group questions go to it first (patent 1, step 5). */
+  readonly server: string;
+  readonly startedAt: number;
+  /** When EAP last succeeded. */
+  readonly authenticatedAt: number;
+  /** When the session ends by Session-Timeout with Termination-Action Default; undefined: never. */
+  readonly endsAt: number | undefined;
+  /** Interval of interim accounting in milliseconds as the server wants it; undefined: the local one. */
+  readonly interimMs: number | undefined;
+}
+
+/** One host's permission to receive one channel. No forwarding is without one (design rule 1). */
+export interface GrantRecord {
+  readonly v: 1;
+  /** channelKey(host, group, source). */
+  readonly key: string;
+  readonly host: string;
+  readonly port: string;
+  readonly vlan: number;
+  readonly mac: Mac;
+  readonly group: IpAddress;
+  /** Undefined for the any-source channel (*,G). */
+  readonly source: IpAddress | undefined;
+  readonly account: string;
+  readonly grantedAt: number;
+  /** When the permission must be asked again. */
+  readonly expiresAt: number;
+  /** What decided. */
+  readonly by: 'radius' | 'cache';
+  /** Class attributes of the Access-Accept of the group question. */
+  readonly classes: readonly Uint8Array[];
+}
+
+/** One thing that is being accounted for: a session, or one host's channel. */
+export interface AccountingRecord {
+  readonly v: 1;
+  /** `session/` + hostKey, or `channel/` + channelKey. */
+  readonly key: string;
+  readonly kind: 'session' | 'channel';
+  readonly acctSessionId: string;
+  /** Ties a session and its channels together (RFC 3580 §2.2). */
+  readonly acctMultiSessionId: string;
+  readonly account: string;
+  readonly port: string;
+  readonly vlan: number;
+  readonly mac: Mac;
+  readonly group: IpAddress | undefined;
+  readonly source: IpAddress | undefined;
+  readonly classes: readonly Uint8Array[];
+  readonly startedAt: number;
+  /** The kernel's counters when the record began, or when they last went back to zero. */
+  readonly base: AccountingCounts;
+  /** What was counted up to the last reading. */
+  readonly counts: AccountingCounts;
+  readonly interimMs: number;
+  /** 0: no interim records. */
+  readonly nextInterimAt: number;
+}
+
+/** `input` is what came from the subscriber, `output` what was delivered to it (RFC 2866 §5.3-5.6). */
+export interface AccountingCounts {
+  readonly inputOctets: number;
+  readonly outputOctets: number;
+  readonly inputPackets: number;
+  readonly outputPackets: number;
+}
+
+/** One accounting message that a server has not acknowledged yet. */
+export interface AccountingMessage {
+  readonly v: 1;
+  /** Sequence number as text with leading zeros: the order in which they happened. */
+  readonly key: string;
+  readonly status: 'start' | 'interim' | 'stop' | 'on' | 'off';
+  /** Key of the AccountingRecord; empty for on and off. */
+  readonly about: string;
+  readonly eventAt: number;
+  /** All attributes but Acct-Delay-Time, in order. */
+  readonly attributes: readonly { readonly type: number; readonly value: Uint8Array }[];
+}
+
+/** Key of a host: port + VLAN + MAC (design rule 3). */
+export function hostKey(port: string, vlan: number, mac: Mac): string {
+  return `${port}/${vlan}/${mac}`;
+}
+
+/** Key of one channel of one host; `source` undefined is the any-source channel. */
+export function channelKey(host: string, group: IpAddress, source: IpAddress | undefined): string {
+  return `${host}/${group}/${source ?? '*'}`;
+}

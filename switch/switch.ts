@@ -1,0 +1,76 @@
+/**
+ * What castgate asks of a switch, and what a switch tells castgate. linux/ implements it over a Linux
+ * bridge, memory-switch.ts in memory with the same rules, for replay and for tests on virtual time.
+ * Every operation is synchronous and gives the kernel's own error; none spawns a process.
+ */
+import type { IpAddress, Mac } from '../wire/address.ts';
+
+/** A host's place: castgate's identity of a subscriber (design rule 3). `vlan` 0 means untagged. */
+export interface HostPlace {
+  readonly port: string;
+  readonly vlan: number;
+  readonly mac: Mac;
+}
+
+/** Which sources of a group a port receives, as RFC 9776 §3.2 has it. EXCLUDE {} is the any-source channel. */
+export interface SourceFilter {
+  readonly mode: 'include' | 'exclude';
+  readonly sources: readonly IpAddress[];
+}
+
+/** Octets and packets since the counter began; both only grow while the host or channel stays. */
+export interface Counter {
+  readonly octets: number;
+  readonly packets: number;
+}
+
+/** Octets and packets of a host: `input` came from it, `output` was delivered to its MAC address. */
+export interface HostCounters {
+  readonly input: Counter;
+  readonly output: Counter;
+}
+
+/** An operation that the switch refused, with the system's own words. */
+export interface SwitchFailure {
+  readonly failed: string;
+  /** `ENODEV`, `ENOMEM`, `EPERM`, …: the name of the errno. */
+  readonly errno: string;
+}
+
+/** What a switch reports. Frames have their outer VLAN tag taken off and named. */
+export type SwitchEvent =
+  | { readonly kind: 'frame'; readonly port: string; readonly vlan: number; readonly frame: Uint8Array }
+  /** Administrative and carrier state together; also told once for each port at the start. */
+  | { readonly kind: 'link'; readonly port: string; readonly up: boolean }
+  /** The interface is gone (`ip link del`, moved to another namespace, taken out of the bridge). */
+  | { readonly kind: 'port-gone'; readonly port: string }
+  /** The interface is there (again), locked and empty of castgate's entries. */
+  | { readonly kind: 'port-ready'; readonly port: string }
+  /** Something that someone else changed and castgate put right; `what` says it in a line for the log. */
+  | { readonly kind: 'repaired'; readonly what: string };
+
+export interface Switch {
+  /** Sends one Ethernet frame (no VLAN tag inside) out of a subscriber or uplink port. */
+  sendFrame(port: string, vlan: number, frame: Uint8Array): SwitchFailure | undefined;
+  /** Lets the frames of this MAC through its locked port, and begins to count them. Repeating it is no error. */
+  openHost(host: HostPlace): SwitchFailure | undefined;
+  /** Takes it back. A host that was not open, or whose port is gone, is no error. */
+  closeHost(host: HostPlace): SwitchFailure | undefined;
+  /** Makes the port receive the group by this filter, instead of whatever it received of it before. */
+  setForwarding(
+    port: string,
+    vlan: number,
+    group: IpAddress,
+    filter: SourceFilter,
+  ): SwitchFailure | undefined;
+  /** Stops the group on the port and ends its counter. Nothing there, or no port, is no error. */
+  clearForwarding(port: string, vlan: number, group: IpAddress): SwitchFailure | undefined;
+  /** Undefined where the host has no counter (not open, or port gone). */
+  hostCounters(host: HostPlace): HostCounters | undefined;
+  /** What the port received of the group since its forwarding began; zero where nothing came yet. */
+  channelCounter(port: string, vlan: number, group: IpAddress): Counter;
+  /** The MAC address of a port or of the bridge (`undefined` as port), as the switch has it now. */
+  macOf(port: string | undefined): Mac | undefined;
+  /** The interface's number for NAS-Port. */
+  portNumber(port: string): number | undefined;
+}

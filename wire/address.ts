@@ -1,0 +1,119 @@
+/**
+ * MAC and IP addresses as canonical text, which is how records, keys and logs hold them:
+ * `02:00:00:00:0a:01`, `239.1.1.1`, `ff15::101` (RFC 5952).
+ */
+import { u8, u16 } from './bytes.ts';
+
+/** A MAC address, lower-case hex with colons. */
+export type Mac = string;
+
+/** An IPv4 address in dotted decimal, or an IPv6 address in the text of RFC 5952. */
+export type IpAddress = string;
+
+/** The MAC address at `at` (six octets). */
+export function macAt(b: Uint8Array, at: number): Mac {
+  return `${H[u8(b, at)]}:${H[u8(b, at + 1)]}:${H[u8(b, at + 2)]}:${H[u8(b, at + 3)]}:${H[u8(b, at + 4)]}:${H[u8(b, at + 5)]}`;
+}
+
+/** The six octets of a MAC address in canonical text, or undefined where it is none. */
+export function macBytes(mac: Mac): Uint8Array | undefined {
+  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) return undefined;
+  return Uint8Array.from(mac.split(':'), (part) => Number.parseInt(part, 16));
+}
+
+/** True for a group address: the lowest bit of the first octet is set. */
+export function isGroupMac(mac: Mac): boolean {
+  return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
+}
+
+/** The IPv4 address at `at` (four octets). */
+export function ipv4At(b: Uint8Array, at: number): IpAddress {
+  return `${u8(b, at)}.${u8(b, at + 1)}.${u8(b, at + 2)}.${u8(b, at + 3)}`;
+}
+
+/** The IPv6 address at `at` (sixteen octets), RFC 5952: longest run of zero words shortened, first of equals. */
+export function ipv6At(b: Uint8Array, at: number): IpAddress {
+  const words: number[] = [];
+  for (let i = 0; i < 8; i++) words.push(u16(b, at + 2 * i));
+  let best = -1;
+  let bestLength = 1;
+  for (let i = 0; i < 8; i++) {
+    let length = 0;
+    while (i + length < 8 && words[i + length] === 0) length++;
+    if (length > bestLength) {
+      best = i;
+      bestLength = length;
+    }
+    if (length > 0) i += length - 1;
+  }
+  const text = (part: number[]) => part.map((word) => word.toString(16)).join(':');
+  if (best < 0) return text(words);
+  return `${text(words.slice(0, best))}::${text(words.slice(best + bestLength))}`;
+}
+
+/** The 4 or 16 octets of an address in text, or undefined where it is none. */
+export function ipBytes(address: IpAddress): Uint8Array | undefined {
+  return address.includes(':') ? ipv6Bytes(address) : ipv4Bytes(address);
+}
+
+/** 4 or 6, by the form of the text. */
+export function ipFamily(address: IpAddress): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}
+
+/** True for 224.0.0.0/4 and ff00::/8. */
+export function isMulticastIp(address: IpAddress): boolean {
+  if (address.includes(':')) return /^ff[0-9a-f]{2}:/i.test(address);
+  const first = Number.parseInt(address, 10);
+  return first >= 224 && first <= 239;
+}
+
+function ipv4Bytes(text: string): Uint8Array | undefined {
+  const parts = text.split('.');
+  if (parts.length !== 4) return undefined;
+  const out = new Uint8Array(4);
+  for (let i = 0; i < 4; i++) {
+    const part = parts[i] ?? '';
+    if (!/^\d{1,3}$/.test(part)) return undefined;
+    const value = Number(part);
+    if (value > 255) return undefined;
+    out[i] = value;
+  }
+  return out;
+}
+
+function ipv6Bytes(text: string): Uint8Array | undefined {
+  const halves = text.split('::');
+  if (halves.length > 2) return undefined;
+  const head = ipv6Words(halves[0] ?? '');
+  const tail = halves.length === 2 ? ipv6Words(halves[1] ?? '') : [];
+  if (head === undefined || tail === undefined) return undefined;
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
+  const words = [...head, ...new Array<number>(halves.length === 2 ? missing : 0).fill(0), ...tail];
+  const out = new Uint8Array(16);
+  words.forEach((word, i) => {
+    out[2 * i] = word >>> 8;
+    out[2 * i + 1] = word;
+  });
+  return out;
+}
+
+function ipv6Words(text: string): number[] | undefined {
+  if (text === '') return [];
+  const parts = text.split(':');
+  const last = parts.at(-1) ?? '';
+  const words: number[] = [];
+  for (const part of last.includes('.') ? parts.slice(0, -1) : parts) {
+    if (!/^[0-9a-fA-F]{1,4}$/.test(part)) return undefined;
+    words.push(Number.parseInt(part, 16));
+  }
+  if (last.includes('.')) {
+    const v4 = ipv4Bytes(last);
+    if (v4 === undefined) return undefined;
+    words.push(u16(v4, 0), u16(v4, 2));
+  }
+  return words;
+}
+
+const H: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));

@@ -1,0 +1,18 @@
+/**
+ * The form of all state that outlives a frame: plain records by key. Floors 0-3 keep their state in a
+ * RecordMap that is handed to them; session/store.ts implements it with a change feed, which is what
+ * replication, warm restart and upgrade read.
+ */
+
+/** Where a machine keeps its records. `put` is called after every change of a record. */
+export interface RecordMap<R> {
+  get(key: string): R | undefined;
+  /** Stores the record under `key`, and tells the change feed. */
+  put(key: string, record: R): void;
+  /** Removes it; false where there was none. */
+  delete(key: string): boolean;
+  has(key: string): boolean;
+  values(): IterableIterator<R>;
+  entries(): IterableIterator<[string, R]>;
+  readonly size: number;
+}
