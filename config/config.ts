@@ -1,0 +1,231 @@
+/**
+ * The configuration as the daemon sees it: camelCase, durations in milliseconds, every default filled in,
+ * secrets read, lists of servers resolved. It is made from the file's own keys here and nowhere else.
+ */
+import type { IpAddress } from '../wire/address.ts';
+import type { FileConfig } from './schema.ts';
+
+export interface Config {
+  /** The file that it was read from. */
+  readonly file: string;
+  readonly bridge: string;
+  /** Subscriber ports in the file's order. */
+  readonly ports: readonly PortConfig[];
+  readonly uplinks: readonly string[];
+  /** At least one of the two is there (RFC 3579 §3). */
+  readonly nas: { readonly identifier: string | undefined; readonly address: IpAddress | undefined };
+  readonly stateDirectory: string;
+  readonly controlSocket: string;
+  readonly log: { readonly level: LogLevel };
+  readonly authenticator: AuthenticatorConfig & {
+    readonly maxHostsPerPort: number;
+    /** Of the whole switch. */
+    readonly maxHosts: number;
+  };
+  readonly radius: RadiusConfig;
+  readonly groups: GroupsConfig;
+  readonly multicast: MulticastConfig;
+  readonly accounting: AccountingConfig;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type PortMode = 'auto' | 'force-authorized' | 'force-unauthorized';
+
+/** 802.1X's variables by the standard's names (802.1X-2004 §8.2.4.1.2, §8.2.9.1.2). */
+export interface AuthenticatorConfig {
+  readonly eapolVersion: number;
+  /** Where EAPOL to a known supplicant is sent: its own MAC, or the PAE group address. */
+  readonly destination: 'unicast' | 'group';
+  readonly quietPeriodMs: number;
+  readonly txPeriodMs: number;
+  readonly suppTimeoutMs: number;
+  readonly serverTimeoutMs: number;
+  readonly maxReq: number;
+  readonly reauthMax: number;
+  readonly reauthEnabled: boolean;
+  readonly reauthPeriodMs: number;
+}
+
+/** A subscriber port: the authenticator's values with the port's own over them. */
+export interface PortConfig extends AuthenticatorConfig {
+  readonly name: string;
+  readonly mode: PortMode;
+  readonly maxHosts: number;
+}
+
+export interface RadiusServerConfig {
+  readonly name: string;
+  readonly address: IpAddress;
+  readonly authPort: number;
+  readonly acctPort: number;
+  /** At least one octet. */
+  readonly secret: Uint8Array;
+  readonly requireMessageAuthenticator: boolean;
+  readonly sourceAddress: IpAddress | undefined;
+}
+
+export interface RadiusConfig {
+  readonly servers: readonly RadiusServerConfig[];
+  /** Servers in the order in which they are asked; never empty. */
+  readonly authentication: readonly RadiusServerConfig[];
+  readonly authorization: readonly RadiusServerConfig[];
+  readonly accounting: readonly RadiusServerConfig[];
+  /** RFC 5080 §2.2.1: IRT, MRT, MRC, MRD; for access requests. Accounting never gives up. */
+  readonly retransmit: {
+    readonly initialMs: number;
+    readonly maxIntervalMs: number;
+    readonly maxCount: number;
+    readonly maxDurationMs: number;
+  };
+  readonly maxSourcePorts: number;
+}
+
+export interface GroupsConfig {
+  readonly encoding: 'h3c' | 'huawei';
+  readonly serviceType: 'authorize-only' | 'call-check' | 'none';
+  readonly patienceMs: number;
+  /** How often a group question is sent before `patienceMs` is over, at most. */
+  readonly maxTries: number;
+  readonly defaultPermitMs: number;
+  readonly maxPermitMs: number;
+  readonly denyMs: number;
+  readonly timeoutHoldMs: number;
+  readonly cacheSize: number;
+}
+
+export interface MulticastConfig {
+  readonly robustness: number;
+  readonly queryIntervalMs: number;
+  readonly queryResponseIntervalMs: number;
+  readonly lastMemberQueryIntervalMs: number;
+  readonly unsolicitedReportIntervalMs: number;
+  /** `address` is an IPv4 address; undefined: 0.0.0.0. */
+  readonly querier: { readonly enabled: boolean; readonly address: IpAddress | undefined };
+  readonly proxy: boolean;
+  readonly maxGroupsPerHost: number;
+  readonly maxGroupsPerPort: number;
+  readonly hashMax: number;
+}
+
+export interface AccountingConfig {
+  readonly enabled: boolean;
+  /** 0: no interim records unless the server asks for them. */
+  readonly interimIntervalMs: number;
+  readonly sessions: boolean;
+  readonly channels: boolean;
+  readonly queueLimit: number;
+}
+
+/**
+ * The file's keys as the daemon's. `secrets` are the octets of each server's secret, by its name. The file
+ * has passed every check: a name that refers to nothing here is a bug and throws.
+ */
+export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<string, Uint8Array>): Config {
+  const { authenticator: a, radius: r, groups: g, multicast: m } = file;
+  const authenticator: AuthenticatorConfig = authenticatorOf(a);
+  const servers = r.servers.map((s): RadiusServerConfig => {
+    return {
+      name: s.name,
+      address: s.address,
+      authPort: s.auth_port,
+      acctPort: s.acct_port,
+      secret: known(secrets, s.name),
+      requireMessageAuthenticator: s.require_message_authenticator,
+      sourceAddress: s.source_address,
+    };
+  });
+  const byName = new Map(servers.map((server) => [server.name, server]));
+  const listed = (names: readonly string[] | undefined) =>
+    names?.map((name) => known(byName, name)) ?? servers;
+  return {
+    file: path,
+    bridge: file.bridge,
+    ports: Object.entries(file.ports).map(([name, port]) => ({
+      ...authenticator,
+      ...authenticatorOf(port),
+      name,
+      mode: port.mode,
+      maxHosts: port.max_hosts ?? a.max_hosts_per_port,
+    })),
+    uplinks: file.uplinks,
+    nas: { identifier: file.nas.identifier, address: file.nas.address },
+    stateDirectory: file.state_directory,
+    controlSocket: file.control_socket,
+    log: { level: file.log.level },
+    authenticator: { ...authenticator, maxHostsPerPort: a.max_hosts_per_port, maxHosts: a.max_hosts },
+    radius: {
+      servers,
+      authentication: listed(r.authentication),
+      authorization: listed(r.authorization),
+      accounting: listed(r.accounting),
+      retransmit: {
+        initialMs: r.retransmit.initial,
+        maxIntervalMs: r.retransmit.max_interval,
+        maxCount: r.retransmit.max_count,
+        maxDurationMs: r.retransmit.max_duration,
+      },
+      maxSourcePorts: r.max_source_ports,
+    },
+    groups: {
+      encoding: g.encoding,
+      serviceType: g.service_type,
+      patienceMs: g.patience,
+      maxTries: g.max_tries,
+      defaultPermitMs: g.default_permit,
+      maxPermitMs: g.max_permit,
+      denyMs: g.deny,
+      timeoutHoldMs: g.timeout_hold,
+      cacheSize: g.cache_size,
+    },
+    multicast: {
+      robustness: m.robustness,
+      queryIntervalMs: m.query_interval,
+      queryResponseIntervalMs: m.query_response_interval,
+      lastMemberQueryIntervalMs: m.last_member_query_interval,
+      unsolicitedReportIntervalMs: m.unsolicited_report_interval,
+      querier: { enabled: m.querier.enabled, address: m.querier.address },
+      proxy: m.proxy,
+      maxGroupsPerHost: m.max_groups_per_host,
+      maxGroupsPerPort: m.max_groups_per_port,
+      hashMax: m.hash_max,
+    },
+    accounting: {
+      enabled: file.accounting.enabled,
+      interimIntervalMs: file.accounting.interim_interval,
+      sessions: file.accounting.sessions,
+      channels: file.accounting.channels,
+      queueLimit: file.accounting.queue_limit,
+    },
+  };
+}
+
+type AuthenticatorKeys = Pick<FileConfig['authenticator'], keyof FileConfig['authenticator'] & PortKey>;
+type PortKey = keyof FileConfig['ports'][string];
+
+/** Only what is written: a key that a port leaves out must not hide the value for all ports. */
+function authenticatorOf(keys: AuthenticatorKeys): AuthenticatorConfig;
+function authenticatorOf(keys: FileConfig['ports'][string]): Partial<AuthenticatorConfig>;
+function authenticatorOf(
+  keys: FileConfig['ports'][string] | AuthenticatorKeys,
+): Partial<AuthenticatorConfig> {
+  const all = {
+    eapolVersion: keys.eapol_version,
+    destination: keys.destination,
+    quietPeriodMs: keys.quiet_period,
+    txPeriodMs: keys.tx_period,
+    suppTimeoutMs: keys.supp_timeout,
+    serverTimeoutMs: keys.server_timeout,
+    maxReq: keys.max_req,
+    reauthMax: keys.reauth_max,
+    reauthEnabled: keys.reauth_enabled,
+    reauthPeriodMs: keys.reauth_period,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+function known<T>(map: ReadonlyMap<string, T>, name: string): T {
+  const value = map.get(name);
+  if (value === undefined)
+    throw new Error(`configuration names '${name}', which the checks should have refused`);
+  return value;
+}

@@ -1,0 +1,300 @@
+/**
+ * Every key of the configuration file: its meaning, default, unit and range. Keys that nobody knows are
+ * refused. What relates several keys to each other is checked in checks.ts.
+ */
+import { z } from 'zod';
+import {
+  absolutePath,
+  address,
+  byInterface,
+  choice,
+  duration,
+  filePath,
+  flag,
+  interfaceName,
+  interfaceNames,
+  listOf,
+  optionalAddress,
+  optionalChoice,
+  optionalDuration,
+  optionalFlag,
+  optionalText,
+  optionalWhole,
+  requiredSection,
+  section,
+  serverNames,
+  text,
+  whole,
+} from './key.ts';
+
+const EAPOL_VERSION = { about: 'EAPOL version in frames that castgate sends', min: 1, max: 3 };
+const DESTINATION = {
+  about: 'where EAPOL to a known supplicant goes: its own MAC address, or the PAE group address',
+  of: ['unicast', 'group'] as const,
+};
+const QUIET_PERIOD = {
+  about: 'how long a host is ignored after a reject (802.1X quietPeriod)',
+  min: '1s',
+  max: '65535s',
+  zero: 'not at all',
+};
+const TX_PERIOD = {
+  about: 'how long to wait for an answer to EAP-Request/Identity (txPeriod)',
+  min: '100ms',
+  max: '65535s',
+};
+const SUPP_TIMEOUT = {
+  about: 'how long to wait for an answer to any other EAP-Request (suppTimeout)',
+  min: '100ms',
+  max: '65535s',
+};
+const SERVER_TIMEOUT = {
+  about: 'how long to wait for RADIUS during a login (serverTimeout)',
+  min: '100ms',
+  max: '65535s',
+};
+const MAX_REQ = { about: 'how often an EAP-Request is sent before giving up (maxReq)', min: 1, max: 10 };
+const REAUTH_MAX = {
+  about: 'how many silent rounds of asking for an identity before the host is dropped (reAuthMax)',
+  min: 0,
+  max: 10,
+};
+const REAUTH_ENABLED = { about: 'log hosts in again from time to time (reAuthEnabled)' };
+const REAUTH_PERIOD = {
+  about: 'how often; Session-Timeout of the Access-Accept overrules it (reAuthPeriod)',
+  min: '1s',
+  max: '30d',
+};
+
+/** The whole file. Durations become milliseconds. */
+export const fileSchema = z.strictObject({
+  bridge: interfaceName({ about: 'the Linux bridge that all ports belong to' }),
+  ports: byInterface(
+    'subscriber ports, by interface name; a key here overrides `authenticator` for that port',
+    {
+      mode: choice({
+        about: 'auto: 802.1X decides; force-authorized: always open; force-unauthorized: always shut',
+        of: ['auto', 'force-authorized', 'force-unauthorized'],
+        fallback: 'auto',
+      }),
+      max_hosts: optionalWhole({ about: 'hosts on this port at one time', min: 1, max: 4096 }),
+      eapol_version: optionalWhole(EAPOL_VERSION),
+      destination: optionalChoice(DESTINATION),
+      quiet_period: optionalDuration(QUIET_PERIOD),
+      tx_period: optionalDuration(TX_PERIOD),
+      supp_timeout: optionalDuration(SUPP_TIMEOUT),
+      server_timeout: optionalDuration(SERVER_TIMEOUT),
+      max_req: optionalWhole(MAX_REQ),
+      reauth_max: optionalWhole(REAUTH_MAX),
+      reauth_enabled: optionalFlag(REAUTH_ENABLED),
+      reauth_period: optionalDuration(REAUTH_PERIOD),
+    },
+  ),
+  uplinks: interfaceNames({ about: 'ports towards the multicast routers; never asked to authenticate' }),
+  nas: requiredSection('how RADIUS servers know this switch; at least one of the two', {
+    identifier: optionalText({ about: 'NAS-Identifier', max: 253 }),
+    address: optionalAddress({ about: 'NAS-IP-Address or NAS-IPv6-Address; not a link-local one' }),
+  }),
+  state_directory: absolutePath({
+    about: 'where records and the accounting queue are kept',
+    max: 4000,
+    fallback: '/var/lib/castgate',
+  }),
+  control_socket: absolutePath({
+    about: 'Unix socket on which `castgate show` asks the daemon',
+    max: 107,
+    fallback: '/run/castgate/control.sock',
+  }),
+  log: section('what the daemon says, as JSON lines on standard error', {
+    level: choice({
+      about: 'the least that is said',
+      of: ['debug', 'info', 'warn', 'error'],
+      fallback: 'info',
+    }),
+  }),
+  authenticator: section('802.1X on all subscriber ports', {
+    eapol_version: whole({ ...EAPOL_VERSION, fallback: 2 }),
+    destination: choice({ ...DESTINATION, fallback: 'unicast' }),
+    quiet_period: duration({ ...QUIET_PERIOD, fallback: '60s' }),
+    tx_period: duration({ ...TX_PERIOD, fallback: '30s' }),
+    supp_timeout: duration({ ...SUPP_TIMEOUT, fallback: '30s' }),
+    server_timeout: duration({ ...SERVER_TIMEOUT, fallback: '30s' }),
+    max_req: whole({ ...MAX_REQ, fallback: 2 }),
+    reauth_max: whole({ ...REAUTH_MAX, fallback: 2 }),
+    reauth_enabled: flag({ ...REAUTH_ENABLED, fallback: true }),
+    reauth_period: duration({ ...REAUTH_PERIOD, fallback: '1h' }),
+    max_hosts_per_port: whole({ about: 'hosts on one port at one time', min: 1, max: 4096, fallback: 32 }),
+    max_hosts: whole({ about: 'hosts on the whole switch at one time', min: 1, max: 65536, fallback: 4096 }),
+  }),
+  radius: requiredSection('RADIUS servers and how they are asked', {
+    servers: listOf('the servers', {
+      name: text({ about: 'how lists, logs and `castgate show radius` name it', max: 64 }),
+      address: address({ about: 'where it is' }),
+      auth_port: whole({
+        about: 'UDP port for authentication and authorization',
+        min: 1,
+        max: 65535,
+        fallback: 1812,
+      }),
+      acct_port: whole({ about: 'UDP port for accounting', min: 1, max: 65535, fallback: 1813 }),
+      secret_file: filePath({
+        about: 'file that holds the shared secret; a relative path starts at the folder of this file',
+      }),
+      require_message_authenticator: flag({
+        about: 'drop answers without Message-Authenticator (the remedy for Blast-RADIUS)',
+        fallback: true,
+      }),
+      source_address: optionalAddress({ about: 'local address to send from; the kernel chooses by default' }),
+    }),
+    authentication: serverNames({ about: 'servers for logins, in order of use; all by default' }),
+    authorization: serverNames({ about: 'servers for group questions, in order of use; all by default' }),
+    accounting: serverNames({ about: 'servers for accounting, in order of use; all by default' }),
+    retransmit: section('when a request is sent again (RFC 5080 §2.2.1); accounting never gives up', {
+      initial: duration({ about: 'first wait (IRT)', min: '100ms', max: '60s', fallback: '2s' }),
+      max_interval: duration({ about: 'longest wait (MRT)', min: '100ms', max: '5m', fallback: '16s' }),
+      max_count: whole({
+        about: 'transmissions to one server before the next one is asked (MRC)',
+        min: 1,
+        max: 20,
+        fallback: 5,
+      }),
+      max_duration: duration({
+        about: 'when a request is given up (MRD)',
+        min: '100ms',
+        max: '10m',
+        fallback: '30s',
+      }),
+    }),
+    max_source_ports: whole({
+      about: 'UDP sockets for each server and kind; each carries 256 requests at a time',
+      min: 1,
+      max: 1024,
+      fallback: 128,
+    }),
+  }),
+  groups: section('which account may receive which multicast group', {
+    encoding: choice({
+      about: "how a group is written in RADIUS: H3C's attributes 98 and 100, or Huawei's 98",
+      of: ['h3c', 'huawei'],
+      fallback: 'h3c',
+    }),
+    service_type: choice({
+      about: 'Service-Type of the question',
+      of: ['authorize-only', 'call-check', 'none'],
+      fallback: 'authorize-only',
+    }),
+    patience: duration({
+      about: 'how long a join waits for RADIUS before it is refused with radius-timeout',
+      min: '100ms',
+      max: '5m',
+      fallback: '5s',
+    }),
+    max_tries: whole({
+      about: 'how often a question is sent within that time, at most',
+      min: 1,
+      max: 20,
+      fallback: 3,
+    }),
+    default_permit: duration({
+      about: 'how long a permission holds when the Access-Accept has no Session-Timeout',
+      min: '1s',
+      max: '30d',
+      fallback: '5m',
+    }),
+    max_permit: duration({
+      about: 'the longest that any permission holds, whatever the server says',
+      min: '1s',
+      max: '30d',
+      fallback: '24h',
+    }),
+    deny: duration({
+      about: 'how long a denial is remembered',
+      min: '100ms',
+      max: '24h',
+      zero: 'each join asks again',
+      fallback: '30s',
+    }),
+    timeout_hold: duration({
+      about: 'how long a silent server is remembered, so that repeated joins do not ask again at once',
+      min: '100ms',
+      max: '1h',
+      zero: 'each join asks again',
+      fallback: '5s',
+    }),
+    cache_size: whole({ about: 'decisions that are remembered', min: 16, max: 4194304, fallback: 65536 }),
+  }),
+  multicast: section('IGMP towards subscribers and routers (RFC 9776 §8)', {
+    robustness: whole({ about: 'lost messages that are survived, plus one', min: 1, max: 7, fallback: 2 }),
+    query_interval: duration({
+      about: 'time between general queries',
+      min: '1s',
+      max: '31744s',
+      fallback: '125s',
+    }),
+    query_response_interval: duration({
+      about: 'time in which hosts answer one; shorter than query_interval',
+      min: '100ms',
+      max: '25500ms',
+      fallback: '10s',
+    }),
+    last_member_query_interval: duration({
+      about: 'time in which hosts answer after a leave',
+      min: '100ms',
+      max: '25500ms',
+      fallback: '1s',
+    }),
+    unsolicited_report_interval: duration({
+      about: 'time between repetitions of a report towards the routers',
+      min: '100ms',
+      max: '10s',
+      fallback: '1s',
+    }),
+    querier: section('queries towards subscribers', {
+      enabled: flag({ about: 'send them; without them, memberships run out', fallback: true }),
+      address: optionalAddress({
+        about: 'their source; 0.0.0.0 by default, which wins no election',
+        family: 4,
+      }),
+    }),
+    proxy: flag({ about: 'report granted groups, and only these, to the uplinks', fallback: true }),
+    max_groups_per_host: whole({
+      about: 'channels of one host at one time',
+      min: 1,
+      max: 4096,
+      fallback: 64,
+    }),
+    max_groups_per_port: whole({
+      about: 'channels of one port at one time; also a limit in the kernel',
+      min: 1,
+      max: 16384,
+      fallback: 256,
+    }),
+    hash_max: whole({
+      about: "size of the kernel's multicast table; one group over it switches snooping off for the bridge",
+      min: 512,
+      max: 1048576,
+      fallback: 65536,
+    }),
+  }),
+  accounting: section('what is told to RADIUS about use', {
+    enabled: flag({ about: 'send accounting at all', fallback: true }),
+    interim_interval: duration({
+      about: 'time between interim records',
+      min: '1s',
+      max: '7d',
+      zero: 'none, unless the server asks for them',
+      fallback: '10m',
+    }),
+    sessions: flag({ about: 'records of 802.1X sessions', fallback: true }),
+    channels: flag({ about: 'records of each channel of each host', fallback: true }),
+    queue_limit: whole({
+      about: 'records that wait for a server at one time; past it, interim records are left out first',
+      min: 100,
+      max: 10000000,
+      fallback: 100000,
+    }),
+  }),
+});
+
+/** The file's content after defaults: keys as written, durations in milliseconds. */
+export type FileConfig = z.infer<typeof fileSchema>;
