@@ -14,6 +14,7 @@ export const malformedReasons = [
   'ipv4-bad-total-length',
   'ipv4-bad-checksum',
   'ipv4-fragment',
+  'ipv4-bad-option',
   'ipv6-short-header',
   'ipv6-bad-version',
   'ipv6-bad-payload-length',
