@@ -12,7 +12,7 @@ export interface Config {
   /** Subscriber ports in the file's order. */
   readonly ports: readonly PortConfig[];
   readonly uplinks: readonly string[];
-  /** At least one of the two is there (RFC 3579 §3). */
+  /** At least one of the two is there (RFC 2865 §4.1). */
   readonly nas: { readonly identifier: string | undefined; readonly address: IpAddress | undefined };
   readonly stateDirectory: string;
   readonly controlSocket: string;
