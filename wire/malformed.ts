@@ -53,6 +53,7 @@ export const malformedReasons = [
   'radius-bad-length',
   'radius-attribute-length-below-2',
   'radius-attribute-overruns-packet',
+  'radius-attribute-bad-length',
   'radius-vsa-short',
   'radius-unknown-code',
 ] as const;
