@@ -15,7 +15,7 @@ export interface SessionRecord {
   readonly mac: Mac;
   /** Whom group authorization and accounting are about: User-Name of the Access-Accept, else the EAP identity. */
   readonly account: string;
-  /** User-Name as sent in the Access-Requests of the login, octet by octet. */
+  /** The same, octet by octet: User-Name of group questions and of accounting. */
   readonly userName: Uint8Array;
   readonly acctSessionId: string;
   readonly acctMultiSessionId: string;
@@ -111,4 +111,74 @@ export function hostKey(port: string, vlan: number, mac: Mac): string {
 /** Key of one channel of one host; `source` undefined is the any-source channel. */
 export function channelKey(host: string, group: IpAddress, source: IpAddress | undefined): string {
   return `${host}/${group}/${source ?? '*'}`;
+}
+
+/** The RADIUS side of a host's EAP conversation: what the next Access-Request of it must carry. */
+export interface ConversationRecord {
+  readonly v: 1;
+  /** hostKey of the authenticator. */
+  readonly key: string;
+  /** User-Name: Type-Data of the EAP-Response/Identity (RFC 3579 §2.1). */
+  readonly userName: Uint8Array;
+  /** State of the last Access-Challenge, echoed unmodified; undefined at the beginning (RFC 5080 §2.2.1). */
+  readonly state: Uint8Array | undefined;
+  /** The server that has the conversation; undefined before its first answer. */
+  readonly server: string | undefined;
+  /** Counts the requests of the host, so that a late answer to an aborted one finds no asker. */
+  readonly round: number;
+  /** Ids that the session will have when it begins; a session that is there keeps its own. */
+  readonly acctSessionId: string;
+  readonly acctMultiSessionId: string;
+}
+
+/** One host's wish for a channel that is not granted: waiting for an answer, or refused. */
+export interface PendingRecord {
+  readonly v: 1;
+  /** channelKey(host, group, source). */
+  readonly key: string;
+  readonly host: string;
+  readonly group: IpAddress;
+  readonly source: IpAddress | undefined;
+  readonly account: string;
+  /** The question that is with the RADIUS server: questionKey of auth/group-authorization.ts. */
+  readonly question: string;
+  readonly since: number;
+}
+
+/** What RADIUS said about one (account, group[, source]), and until when that holds. */
+export interface DecisionRecord {
+  readonly v: 1;
+  /** questionKey of auth/group-authorization.ts. */
+  readonly key: string;
+  readonly permit: boolean;
+  /** Why not, where not. */
+  readonly reason: 'radius-reject' | 'radius-timeout' | 'radius-no-server' | 'radius-table-full' | undefined;
+  readonly decidedAt: number;
+  readonly expiresAt: number;
+  readonly classes: readonly Uint8Array[];
+}
+
+/** A question that was put to RADIUS and is not answered yet: one for all who wait for it. */
+export interface QuestionRecord {
+  readonly v: 1;
+  /** questionKey of auth/group-authorization.ts. */
+  readonly key: string;
+  readonly askedAt: number;
+}
+
+/** What a port receives of a group now, by the grants of the hosts behind it. */
+export interface ForwardingRecord {
+  readonly v: 1;
+  /** forwardingKey(port, vlan, group). */
+  readonly key: string;
+  readonly port: string;
+  readonly vlan: number;
+  readonly group: IpAddress;
+  readonly mode: 'include' | 'exclude';
+  readonly sources: readonly IpAddress[];
+}
+
+/** Key of what one port receives of one group. */
+export function forwardingKey(port: string, vlan: number, group: IpAddress): string {
+  return `${port}/${vlan}/${group}`;
 }

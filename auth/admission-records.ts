@@ -1,0 +1,87 @@
+/** What the join gate works on and what it says: its stores, limits, reasons and actions. */
+import type { HostFilter, MembershipRecord, MembershipTimers } from '../igmp/membership.ts';
+import type { ForwardingRecord, GrantRecord, PendingRecord, SessionRecord } from '../session/records.ts';
+import type { IpAddress, Mac } from '../wire/address.ts';
+import type { RecordMap } from '../wire/records.ts';
+
+/** Every reason for which a join is refused; the label of the counter `joins_refused_total{reason=…}`. */
+export type RefusalReason =
+  | 'no-session'
+  | 'link-local-group'
+  | 'ssm-needs-source'
+  | 'mld-not-supported'
+  | 'host-group-limit'
+  | 'port-group-limit'
+  | 'radius-reject'
+  | 'radius-timeout'
+  | 'radius-no-server'
+  | 'radius-table-full'
+  | 'switch-failed';
+
+/** Why a grant ended; the accounting's terminate cause follows from it. */
+export type RevokeCause =
+  | 'leave'
+  | 'membership-timeout'
+  | 'permission-ended'
+  | 'permission-withdrawn'
+  | 'logoff'
+  | 'lost-carrier'
+  | 'reauthentication-failed'
+  | 'session-timeout'
+  | 'switch-failed'
+  | 'shutdown';
+
+export interface AdmissionOptions {
+  readonly maxGroupsPerHost: number;
+  readonly maxGroupsPerPort: number;
+  readonly timers: MembershipTimers;
+  /** Whether the group encoding tells the server the source: then each (S,G) is a question of its own. */
+  readonly encodingCarriesSource: boolean;
+}
+
+export interface AdmissionStores {
+  readonly sessions: RecordMap<SessionRecord>;
+  readonly memberships: RecordMap<MembershipRecord>;
+  readonly grants: RecordMap<GrantRecord>;
+  readonly pending: RecordMap<PendingRecord>;
+  readonly forwardings: RecordMap<ForwardingRecord>;
+}
+
+/** A refused join, for the log, the counters and `castgate show groups`. */
+export interface Refusal {
+  readonly port: string;
+  readonly vlan: number;
+  readonly mac: Mac;
+  readonly account: string | undefined;
+  readonly group: IpAddress;
+  readonly source: IpAddress | undefined;
+  readonly reason: RefusalReason;
+}
+
+export type AdmissionAction =
+  /** Put the question to RADIUS, about this session. */
+  | {
+      readonly kind: 'ask';
+      readonly question: string;
+      readonly session: SessionRecord;
+      readonly group: IpAddress;
+      readonly source: IpAddress | undefined;
+    }
+  | { readonly kind: 'granted'; readonly grant: GrantRecord; readonly session: SessionRecord }
+  | { readonly kind: 'revoked'; readonly grant: GrantRecord; readonly cause: RevokeCause }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** What the port receives of the group from now on; undefined: nothing. */
+  | {
+      readonly kind: 'port-filter';
+      readonly port: string;
+      readonly vlan: number;
+      readonly group: IpAddress;
+      readonly filter: HostFilter | undefined;
+    }
+  /** What all ports of the VLAN together receive of the group. */
+  | {
+      readonly kind: 'upstream-filter';
+      readonly vlan: number;
+      readonly group: IpAddress;
+      readonly filter: HostFilter | undefined;
+    };

@@ -1,0 +1,50 @@
+/**
+ * What RADIUS said about (account, group[, source]), for as long as it holds. A cache, not a table: the
+ * least recently used decision goes when it is full, and is asked again. What goes and comes is told to
+ * the change feed like any record.
+ */
+import { LRUCache } from 'lru-cache';
+import type { DecisionRecord } from '../session/records.ts';
+import type { ChangeFeed } from '../session/store.ts';
+
+export class DecisionCache {
+  readonly name = 'decisions';
+  readonly #cache: LRUCache<string, DecisionRecord>;
+
+  /** `size` is the greatest number of decisions kept. */
+  constructor(size: number, feed?: ChangeFeed) {
+    const store = this.name;
+    this.#cache = new LRUCache<string, DecisionRecord>({
+      max: size,
+      dispose: (_record, key, reason) => {
+        if (reason !== 'set') feed?.changed({ store, key, record: undefined });
+      },
+      onInsert: (record, key) => feed?.changed({ store, key, record }),
+    });
+  }
+
+  get size(): number {
+    return this.#cache.size;
+  }
+
+  /** The decision, where there is one that still holds. */
+  get(now: number, key: string): DecisionRecord | undefined {
+    const record = this.#cache.get(key);
+    if (record === undefined) return undefined;
+    if (record.expiresAt > now) return record;
+    this.#cache.delete(key);
+    return undefined;
+  }
+
+  put(record: DecisionRecord): void {
+    this.#cache.set(record.key, record);
+  }
+
+  delete(key: string): void {
+    this.#cache.delete(key);
+  }
+
+  values(): Iterable<DecisionRecord> {
+    return this.#cache.values();
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * What each port, and all ports together, receive of each group: the result of the grants, as records, so
+ * that a takeover or a repair can put the switch into the same state without asking anybody.
+ */
+import type { HostFilter } from '../igmp/membership.ts';
+import { type GrantedShare, mergeShares, sameFilter } from '../igmp/port-filter.ts';
+import { KeyIndex } from '../session/key-index.ts';
+import { type ForwardingRecord, forwardingKey } from '../session/records.ts';
+import type { IpAddress } from '../wire/address.ts';
+import type { RecordMap } from '../wire/records.ts';
+
+export class ForwardingTable {
+  readonly #records: RecordMap<ForwardingRecord>;
+  readonly #ofPort = new KeyIndex();
+  readonly #ofGroup = new KeyIndex();
+
+  /** Takes up the records that the store holds already. */
+  constructor(records: RecordMap<ForwardingRecord>) {
+    this.#records = records;
+    for (const record of records.values()) this.#index(record);
+  }
+
+  /** Sets what the port receives of the group; undefined: nothing. False where that changes nothing. */
+  set(port: string, vlan: number, group: IpAddress, filter: HostFilter | undefined): boolean {
+    const key = forwardingKey(port, vlan, group);
+    if (sameFilter(this.#records.get(key), filter)) return false;
+    if (filter === undefined) {
+      this.#records.delete(key);
+      this.#ofPort.remove(port, key);
+      this.#ofGroup.remove(groupKey(vlan, group), key);
+      return true;
+    }
+    const record: ForwardingRecord = { v: 1, key, port, vlan, group, ...filter };
+    this.#records.put(key, record);
+    this.#index(record);
+    return true;
+  }
+
+  /** What the port receives of the group. */
+  of(port: string, vlan: number, group: IpAddress): HostFilter | undefined {
+    const record = this.#records.get(forwardingKey(port, vlan, group));
+    return record === undefined ? undefined : { mode: record.mode, sources: record.sources };
+  }
+
+  /** What all ports of the VLAN together receive of the group: what upstream must send. */
+  ofAll(vlan: number, group: IpAddress): HostFilter | undefined {
+    const shares = this.#ofGroup.keys(groupKey(vlan, group)).flatMap((key): GrantedShare[] => {
+      const record = this.#records.get(key);
+      if (record === undefined) return [];
+      if (record.mode === 'exclude') return [{ source: undefined, excluded: record.sources }];
+      return record.sources.map((source) => ({ source, excluded: NONE }));
+    });
+    return mergeShares(shares);
+  }
+
+  /** How many groups the port receives. */
+  countOfPort(port: string): number {
+    return this.#ofPort.count(port);
+  }
+
+  #index(record: ForwardingRecord): void {
+    this.#ofPort.add(record.port, record.key);
+    this.#ofGroup.add(groupKey(record.vlan, record.group), record.key);
+  }
+}
+
+function groupKey(vlan: number, group: IpAddress): string {
+  return `${vlan}/${group}`;
+}
+
+const NONE: readonly IpAddress[] = [];

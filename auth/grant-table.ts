@@ -1,0 +1,180 @@
+/**
+ * The grants, and what follows from them: what each port receives, what upstream is told, and when a
+ * permission must be asked for again. Nothing is forwarded that is not the merge of grants.
+ */
+import type { MembershipRecord } from '../igmp/membership.ts';
+import { membershipKey } from '../igmp/membership.ts';
+import { type GrantedShare, mergeShares } from '../igmp/port-filter.ts';
+import { KeyIndex } from '../session/key-index.ts';
+import { type DecisionRecord, forwardingKey, type GrantRecord } from '../session/records.ts';
+import type { IpAddress } from '../wire/address.ts';
+import { DeadlineHeap } from '../wire/deadline-heap.ts';
+import type { RecordMap } from '../wire/records.ts';
+import type { AdmissionAction, AdmissionStores, RevokeCause } from './admission-records.ts';
+import { ForwardingTable } from './forwarding-table.ts';
+import { type GroupAuthorization, questionKey } from './group-authorization.ts';
+
+export class GrantTable {
+  readonly #stores: AdmissionStores;
+  readonly #records: RecordMap<GrantRecord>;
+  readonly #authorization: GroupAuthorization;
+  readonly #encodingCarriesSource: boolean;
+  readonly #emit: (action: AdmissionAction) => void;
+  readonly #forwardings: ForwardingTable;
+  readonly #ofHost = new KeyIndex();
+  readonly #ofForwarding = new KeyIndex();
+  readonly #ofQuestion = new KeyIndex();
+  readonly #deadlines = new DeadlineHeap();
+
+  /** Takes up the records that the stores hold already. */
+  constructor(
+    stores: AdmissionStores,
+    authorization: GroupAuthorization,
+    encodingCarriesSource: boolean,
+    emit: (action: AdmissionAction) => void,
+  ) {
+    this.#stores = stores;
+    this.#records = stores.grants;
+    this.#authorization = authorization;
+    this.#encodingCarriesSource = encodingCarriesSource;
+    this.#emit = emit;
+    this.#forwardings = new ForwardingTable(stores.forwardings);
+    for (const record of stores.grants.values()) this.#index(record.grantedAt, record);
+  }
+
+  has(key: string): boolean {
+    return this.#records.has(key);
+  }
+
+  countOfHost(host: string): number {
+    return this.#ofHost.count(host);
+  }
+
+  /** The host's grants for one group. */
+  of(host: string, group: IpAddress): GrantRecord[] {
+    return this.#resolve(this.#ofHost.keys(host)).filter((grant) => grant.group === group);
+  }
+
+  /** All hosts' grants behind what a port receives of a group. */
+  behind(port: string, vlan: number, group: IpAddress): GrantRecord[] {
+    return this.#resolve(this.#ofForwarding.keys(forwardingKey(port, vlan, group)));
+  }
+
+  /** Groups that the port receives. */
+  channelsOfPort(port: string): number {
+    return this.#forwardings.countOfPort(port);
+  }
+
+  /** Whether the port receives the group already, from whatever source. */
+  isForwarded(port: string, vlan: number, group: IpAddress): boolean {
+    return this.#forwardings.of(port, vlan, group) !== undefined;
+  }
+
+  /** The key of the question whose answer permits this. */
+  questionFor(account: string, group: IpAddress, source: IpAddress | undefined): string {
+    return questionKey(account, group, this.#encodingCarriesSource ? source : undefined);
+  }
+
+  /** Keeps a new grant. What the port receives follows with update(). */
+  add(now: number, grant: GrantRecord): void {
+    this.#records.put(grant.key, grant);
+    this.#index(now, grant);
+  }
+
+  /** Ends a grant. What the port receives follows with update(). */
+  revoke(grant: GrantRecord, cause: RevokeCause): void {
+    if (!this.#records.delete(grant.key)) return;
+    this.#ofHost.remove(grant.host, grant.key);
+    this.#ofForwarding.remove(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
+    this.#ofQuestion.remove(this.#questionOf(grant), grant.key);
+    this.#deadlines.set(grant.key, undefined);
+    this.#emit({ kind: 'revoked', grant, cause });
+  }
+
+  /** Makes the port, and upstream, follow the grants that there are for the group. */
+  update(port: string, vlan: number, group: IpAddress): void {
+    const shares = this.behind(port, vlan, group).map(
+      (grant): GrantedShare => ({ source: grant.source, excluded: this.#excludedBy(grant) }),
+    );
+    if (!this.#forwardings.set(port, vlan, group, mergeShares(shares))) return;
+    const filter = this.#forwardings.of(port, vlan, group);
+    this.#emit({ kind: 'port-filter', port, vlan, group, filter });
+    this.#emit({ kind: 'upstream-filter', vlan, group, filter: this.#forwardings.ofAll(vlan, group) });
+  }
+
+  /** RADIUS was asked again: the permission goes on, or ends now. Silence leaves it to its end. */
+  decided(now: number, decision: DecisionRecord): void {
+    for (const grant of this.#resolve(this.#ofQuestion.keys(decision.key))) {
+      if (decision.reason === 'radius-reject') this.#end(grant, 'permission-withdrawn');
+      else if (decision.permit && decision.expiresAt > grant.expiresAt) {
+        const renewed: GrantRecord = { ...grant, expiresAt: decision.expiresAt };
+        this.#records.put(grant.key, renewed);
+        this.#arm(now, renewed);
+      }
+    }
+  }
+
+  /** Asks again for permissions that are near their end, and ends those that are at it. */
+  handleTimeout(now: number): void {
+    for (;;) {
+      const key = this.#deadlines.takeDue(now);
+      if (key === undefined) return;
+      const grant = this.#records.get(key);
+      if (grant !== undefined) this.#expire(now, grant);
+    }
+  }
+
+  nextTimeout(): number | undefined {
+    return this.#deadlines.next();
+  }
+
+  #expire(now: number, grant: GrantRecord): void {
+    if (grant.expiresAt <= now) {
+      this.#end(grant, 'permission-ended');
+      return;
+    }
+    this.#deadlines.set(grant.key, grant.expiresAt);
+    const session = this.#stores.sessions.get(grant.host);
+    const question = this.#questionOf(grant);
+    if (session === undefined || !this.#authorization.ask(now, question)) return;
+    this.#emit({ kind: 'ask', question, session, group: grant.group, source: grant.source });
+  }
+
+  /** A host that still wants the channel is judged again by its next report. */
+  #end(grant: GrantRecord, cause: RevokeCause): void {
+    this.revoke(grant, cause);
+    this.update(grant.port, grant.vlan, grant.group);
+  }
+
+  #index(now: number, grant: GrantRecord): void {
+    this.#ofHost.add(grant.host, grant.key);
+    this.#ofForwarding.add(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
+    this.#ofQuestion.add(this.#questionOf(grant), grant.key);
+    this.#arm(now, grant);
+  }
+
+  #arm(now: number, grant: GrantRecord): void {
+    const lead = Math.min(RENEWAL_LEAD_MS, (grant.expiresAt - now) / 10);
+    this.#deadlines.set(grant.key, grant.expiresAt - lead);
+  }
+
+  #questionOf(grant: GrantRecord): string {
+    return this.questionFor(grant.account, grant.group, grant.source);
+  }
+
+  #excludedBy(grant: GrantRecord): readonly IpAddress[] {
+    if (grant.source !== undefined) return NONE;
+    const membership: MembershipRecord | undefined = this.#stores.memberships.get(
+      membershipKey(grant.host, grant.group),
+    );
+    return membership?.mode === 'exclude' ? membership.sources : NONE;
+  }
+
+  #resolve(keys: readonly string[]): GrantRecord[] {
+    return keys.flatMap((key) => this.#records.get(key) ?? []);
+  }
+}
+
+const NONE: readonly IpAddress[] = [];
+/** A renewal is asked for this long before the permission ends, or a tenth of its time where that is less. */
+const RENEWAL_LEAD_MS = 30_000;

@@ -1,0 +1,106 @@
+/**
+ * May this account receive this channel? (Patent 1, step 5.) Answered from what RADIUS said before, as
+ * long as that holds; else by one Access-Request for all who ask the same, however many they are.
+ * Silence is a refusal, remembered for a short time so that a storm of joins does not become a storm of
+ * requests.
+ */
+import { AttributeType, allValues, firstInteger } from '../radius/attributes.ts';
+import { RadiusCode, type RadiusPacket } from '../radius/packet.ts';
+import type { DecisionRecord, QuestionRecord } from '../session/records.ts';
+import type { IpAddress } from '../wire/address.ts';
+import type { RecordMap } from '../wire/records.ts';
+import type { DecisionCache } from './decision-cache.ts';
+
+/** How long answers hold, milliseconds. */
+export interface DecisionTimes {
+  /** A permission whose Access-Accept has no Session-Timeout. */
+  readonly defaultPermitMs: number;
+  /** The longest that a permission may hold, whatever the server says. */
+  readonly maxPermitMs: number;
+  readonly denyMs: number;
+  /** How long silence is remembered. */
+  readonly timeoutHoldMs: number;
+}
+
+/** Why RADIUS gave no answer. */
+export type NoAnswer = 'radius-timeout' | 'radius-no-server' | 'radius-table-full';
+
+export class GroupAuthorization {
+  readonly #times: DecisionTimes;
+  readonly #decisions: DecisionCache;
+  readonly #questions: RecordMap<QuestionRecord>;
+
+  constructor(times: DecisionTimes, decisions: DecisionCache, questions: RecordMap<QuestionRecord>) {
+    this.#times = times;
+    this.#decisions = decisions;
+    this.#questions = questions;
+  }
+
+  /** What is known, without asking. */
+  known(now: number, question: string): DecisionRecord | undefined {
+    return this.#decisions.get(now, question);
+  }
+
+  /** True where the caller must put the question to RADIUS now; false where it is there already. */
+  ask(now: number, question: string): boolean {
+    if (this.#questions.has(question)) return false;
+    this.#questions.put(question, { v: 1, key: question, askedAt: now });
+    return true;
+  }
+
+  /** Whether an answer is awaited. */
+  isAsked(question: string): boolean {
+    return this.#questions.has(question);
+  }
+
+  /** The server answered. Only the packet's code decides; an Access-Challenge is no permission. */
+  answered(now: number, question: string, reply: RadiusPacket): DecisionRecord {
+    if (reply.code !== RadiusCode.AccessAccept) {
+      return this.#decide(now, question, false, this.#times.denyMs, 'radius-reject', []);
+    }
+    const seconds = firstInteger(reply.attributes, AttributeType.SessionTimeout);
+    const holdsMs = seconds === undefined ? this.#times.defaultPermitMs : seconds * 1000;
+    const classes = allValues(reply.attributes, AttributeType.Class).map((value) => value.slice());
+    return this.#decide(now, question, true, Math.min(holdsMs, this.#times.maxPermitMs), undefined, classes);
+  }
+
+  /** No server answered. A permission that still holds is not forgotten for it. */
+  unanswered(now: number, question: string, reason: NoAnswer): DecisionRecord {
+    const known = this.known(now, question);
+    if (known?.permit === true) {
+      this.#questions.delete(question);
+      return known;
+    }
+    return this.#decide(now, question, false, this.#times.timeoutHoldMs, reason, []);
+  }
+
+  #decide(
+    now: number,
+    key: string,
+    permit: boolean,
+    holdsMs: number,
+    reason: DecisionRecord['reason'],
+    classes: readonly Uint8Array[],
+  ): DecisionRecord {
+    this.#questions.delete(key);
+    const record: DecisionRecord = {
+      v: 1,
+      key,
+      permit,
+      reason,
+      decidedAt: now,
+      expiresAt: now + holdsMs,
+      classes,
+    };
+    this.#decisions.put(record);
+    return record;
+  }
+}
+
+/**
+ * What is asked, as one key: the account comes last because it may hold any character. `source` is
+ * undefined for (*,G), and also where the encoding cannot tell the server about sources.
+ */
+export function questionKey(account: string, group: IpAddress, source: IpAddress | undefined): string {
+  return `${group}/${source ?? '*'}/${account}`;
+}

@@ -1,0 +1,546 @@
+/**
+ * The authenticator of one (port, VLAN, MAC): Authenticator PAE and Backend machines of 802.1X-2004 §8.2
+ * over the pass-through EAP authenticator of RFC 4137. Verbs in, actions out; the machine owns no socket
+ * and no clock. Where a host leaves for good (logoff, silence) the machine rests in DISCONNECTED and its
+ * record is removed instead of asking for ever, as the virtual ports of 802.1X-2010 end; a new EAPOL-Start
+ * makes a new one.
+ *
+ * Invariant: `authorized` is set only in AUTHENTICATED, on the way back to it by re-authentication, and
+ * in FORCE_AUTH; it is lost in DISCONNECTED, HELD and FORCE_UNAUTH.
+ */
+import type { AuthenticatorRecord, AuthenticatorTimers, PaeState } from './authenticator-record.ts';
+import { EapCode, type EapPacket, EapType, encodeEap } from './eap.ts';
+
+/** Why an authorized machine became unauthorized: the accounting's terminate cause follows from it. */
+export type UnauthorizeCause = 'logoff' | 'rejected' | 'reauthentication-failed';
+
+/** What a machine asks of the world. */
+export type AuthenticatorAction =
+  | { readonly kind: 'send-eap'; readonly eap: Uint8Array }
+  /** Pass the response to the server; `first` begins a new RADIUS conversation (no State, RFC 5080 §2.2.1). */
+  | {
+      readonly kind: 'ask-server';
+      readonly eap: Uint8Array;
+      readonly identity: Uint8Array;
+      readonly first: boolean;
+    }
+  /** Forget the request to the server: its answer is no longer wanted. */
+  | { readonly kind: 'abort-server' }
+  | { readonly kind: 'authorize' }
+  | { readonly kind: 'unauthorize'; readonly cause: UnauthorizeCause }
+  /** The machine has ended; its record is to be removed. */
+  | { readonly kind: 'remove' }
+  | { readonly kind: 'transition'; readonly from: PaeState; readonly to: PaeState }
+  | { readonly kind: 'count'; readonly counter: AuthenticatorCounter };
+
+/** dot1xAuthStatsTable and dot1xAuthDiagTable, IEEE8021-PAE-MIB: counted at the transitions that define them. */
+export type AuthenticatorCounter =
+  | 'authEntersConnecting'
+  | 'authEapLogoffsWhileConnecting'
+  | 'authEntersAuthenticating'
+  | 'authAuthSuccessesWhileAuthenticating'
+  | 'authAuthTimeoutsWhileAuthenticating'
+  | 'authAuthFailWhileAuthenticating'
+  | 'authAuthEapStartsWhileAuthenticating'
+  | 'authAuthEapLogoffWhileAuthenticating'
+  | 'authAuthReauthsWhileAuthenticated'
+  | 'authAuthEapStartsWhileAuthenticated'
+  | 'authAuthEapLogoffWhileAuthenticated'
+  | 'backendResponses'
+  | 'backendAccessChallenges'
+  | 'backendAuthSuccesses'
+  | 'backendAuthFails';
+
+/** What the RADIUS server decided; `eap` is what it gave to send on. */
+export type ServerVerdict =
+  | { readonly kind: 'challenge'; readonly eap: EapPacket; readonly timeoutMs: number | undefined }
+  | {
+      readonly kind: 'accept';
+      readonly eap: Uint8Array | undefined;
+      /** Undefined: the local period. Infinity: the session ends instead, no re-authentication of ours. */
+      readonly reAuthPeriodMs: number | undefined;
+    }
+  | { readonly kind: 'reject'; readonly eap: Uint8Array | undefined }
+  | { readonly kind: 'timeout' };
+
+/** The verbs on one record. Holds nothing itself: make one whenever something happens to the record. */
+export class Authenticator {
+  readonly record: AuthenticatorRecord;
+  readonly #timers: AuthenticatorTimers;
+  #actions: AuthenticatorAction[] = [];
+  #now = 0;
+
+  constructor(record: AuthenticatorRecord, timers: AuthenticatorTimers) {
+    this.record = record;
+    this.#timers = timers;
+  }
+
+  /** First step of a new record: asks for the identity, or takes the forced state. */
+  begin(now: number): void {
+    this.#run(now);
+  }
+
+  /**
+   * First step of a record whose host answered a Request/Identity that the port sent to all on its own
+   * account: as if this machine had sent it.
+   */
+  beginWithIdentity(now: number, response: EapPacket): void {
+    this.#run(now);
+    const r = this.record;
+    this.#actions = this.#actions.filter((action) => action.kind !== 'send-eap');
+    r.currentId = response.id;
+    this.receiveResponse(now, response);
+  }
+
+  /** EAPOL-Start. Ignored while HELD. */
+  receiveStart(now: number): void {
+    if (this.record.pae === 'HELD') return;
+    this.record.eapolStart = true;
+    this.#run(now);
+  }
+
+  /** EAPOL-Logoff. Ignored while HELD. */
+  receiveLogoff(now: number): void {
+    if (this.record.pae === 'HELD') return;
+    this.record.eapolLogoff = true;
+    this.#run(now);
+  }
+
+  /**
+   * An EAP-Response. Only the answer to the outstanding request is taken (RFC 3579 §2.2); false where it
+   * was stale, a duplicate, or not asked for.
+   */
+  receiveResponse(now: number, response: EapPacket): boolean {
+    const r = this.record;
+    const waiting = r.eap === 'IDLE' || r.eap === 'IDLE2';
+    if (r.pae === 'HELD' || !waiting || response.code !== EapCode.Response || response.id !== r.currentId) {
+      return false;
+    }
+    if (r.eap === 'IDLE' && response.type !== EapType.Identity) return false;
+    r.eapRespData = response.bytes;
+    r.eapolEap = true;
+    this.#run(now);
+    return true;
+  }
+
+  /** The answer of the server, or that none came. Ignored where none is awaited. */
+  receiveVerdict(now: number, verdict: ServerVerdict): void {
+    const r = this.record;
+    if (r.eap !== 'AAA_IDLE') return;
+    switch (verdict.kind) {
+      case 'challenge':
+        this.#count('backendAccessChallenges');
+        r.eapReqData = verdict.eap.bytes;
+        r.currentId = verdict.eap.id;
+        r.methodTimeoutMs = verdict.timeoutMs;
+        r.eap = 'IDLE2';
+        this.#armRequest(now, r.methodTimeoutMs ?? this.#timers.suppTimeoutMs);
+        break;
+      case 'accept':
+        r.eapReqData = verdict.eap;
+        r.eapSuccess = true;
+        r.eap = 'SUCCESS2';
+        r.reAuthWhen = this.#reAuthDeadline(now, verdict.reAuthPeriodMs);
+        break;
+      case 'reject':
+        // Without an EAP-Failure from the server the supplicant would go on waiting; the packet type alone
+        // has decided (RFC 3579 §2.6.3), so saying so contradicts nothing.
+        r.eapReqData = verdict.eap ?? encodeEap({ code: EapCode.Failure, id: r.currentId });
+        r.eapFail = true;
+        r.eap = 'FAILURE2';
+        break;
+      case 'timeout':
+        // RFC 3579 §2.6.3: no EAP packet of our own making because of a time-out.
+        r.eapReqData = undefined;
+        r.eapTimeout = true;
+        r.eap = 'TIMEOUT_FAILURE2';
+        break;
+    }
+    this.#run(now);
+  }
+
+  /** Ask the host to authenticate again; it stays authorized meanwhile (802.1X-2004 §8.2.8). */
+  reAuthenticate(now: number): void {
+    if (this.record.pae !== 'AUTHENTICATED') return;
+    this.record.reAuthenticate = true;
+    this.#run(now);
+  }
+
+  /** Lets every deadline that has passed take effect. Late and needless calls do no harm. */
+  handleTimeout(now: number): void {
+    this.#run(now);
+  }
+
+  /** The earliest deadline, milliseconds; undefined where no timer runs. */
+  nextTimeout(): number | undefined {
+    return nextAuthenticatorTimeout(this.record);
+  }
+
+  /** Takes the actions since the last call, in order. */
+  drainActions(): AuthenticatorAction[] {
+    const actions = this.#actions;
+    this.#actions = [];
+    return actions;
+  }
+
+  #run(now: number): void {
+    this.#now = now;
+    this.#expire(now);
+    for (let steps = 0; steps < MAX_STEPS; steps++) {
+      const changed = this.#stepPae() || this.#stepBackend() || this.#stepEap();
+      if (!changed) return;
+    }
+    throw new Error(`authenticator of ${this.record.key} did not come to rest in ${MAX_STEPS} steps`);
+  }
+
+  #expire(now: number): void {
+    const r = this.record;
+    if (r.retransWhile !== undefined && r.retransWhile <= now) this.#retransmit(now);
+    if (r.aWhile !== undefined && r.aWhile <= now) {
+      r.aWhile = undefined;
+      if (r.backend === 'RESPONSE') this.#enterBackendTimeout();
+    }
+    if (r.reAuthWhen !== undefined && r.reAuthWhen <= now) {
+      r.reAuthWhen = undefined;
+      if (r.pae === 'AUTHENTICATED') r.reAuthenticate = true;
+    }
+  }
+
+  /** Authenticator PAE, 802.1X-2004 Figure 8-8. */
+  #stepPae(): boolean {
+    const r = this.record;
+    if (r.portControl === 'force-authorized' && (r.pae !== 'FORCE_AUTH' || r.eapolStart)) {
+      return this.#enterForced('FORCE_AUTH');
+    }
+    if (r.portControl === 'force-unauthorized' && (r.pae !== 'FORCE_UNAUTH' || r.eapolStart)) {
+      return this.#enterForced('FORCE_UNAUTH');
+    }
+    switch (r.pae) {
+      case 'INITIALIZE':
+        this.#enterPae('DISCONNECTED');
+        return this.#enterPae('RESTART');
+      case 'DISCONNECTED':
+        return false;
+      case 'RESTART':
+        return !r.eapRestart && this.#enterPae('CONNECTING');
+      case 'CONNECTING':
+        if (r.eapolLogoff) {
+          this.#count('authEapLogoffsWhileConnecting');
+          return this.#leave('logoff');
+        }
+        if (r.reAuthCount > this.#timers.reAuthMax) return this.#leave('reauthentication-failed');
+        return (r.eapReq || r.eapSuccess || r.eapFail) && this.#enterPae('AUTHENTICATING');
+      case 'AUTHENTICATING':
+        if (r.authSuccess) {
+          this.#count('authAuthSuccessesWhileAuthenticating');
+          return this.#enterPae('AUTHENTICATED');
+        }
+        if (r.authFail) {
+          this.#count('authAuthFailWhileAuthenticating');
+          return this.#enterPae('HELD');
+        }
+        if (r.authTimeout) {
+          this.#count('authAuthTimeoutsWhileAuthenticating');
+          return this.#enterPae('ABORTING');
+        }
+        if (r.eapolStart) {
+          this.#count('authAuthEapStartsWhileAuthenticating');
+          return this.#enterPae('ABORTING');
+        }
+        if (r.eapolLogoff) {
+          this.#count('authAuthEapLogoffWhileAuthenticating');
+          return this.#enterPae('ABORTING');
+        }
+        return false;
+      case 'ABORTING':
+        if (r.authAbort) return false;
+        return r.eapolLogoff ? this.#leave('logoff') : this.#enterPae('RESTART');
+      case 'AUTHENTICATED':
+        if (r.eapolLogoff) {
+          this.#count('authAuthEapLogoffWhileAuthenticated');
+          return this.#leave('logoff');
+        }
+        if (r.eapolStart) {
+          this.#count('authAuthEapStartsWhileAuthenticated');
+          return this.#enterPae('RESTART');
+        }
+        if (r.reAuthenticate) {
+          this.#count('authAuthReauthsWhileAuthenticated');
+          return this.#enterPae('RESTART');
+        }
+        return false;
+      case 'HELD':
+        if (r.quietWhile === undefined || r.quietWhile > this.#now) return false;
+        r.quietWhile = undefined;
+        return this.#enterPae('RESTART');
+      case 'FORCE_AUTH':
+      case 'FORCE_UNAUTH':
+        return false;
+    }
+  }
+
+  #enterPae(to: PaeState): true {
+    const r = this.record;
+    this.#actions.push({ kind: 'transition', from: r.pae, to });
+    r.pae = to;
+    switch (to) {
+      case 'DISCONNECTED':
+        r.reAuthCount = 0;
+        r.eapolLogoff = false;
+        break;
+      case 'RESTART':
+        r.eapolStart = false;
+        r.eapRestart = true;
+        break;
+      case 'CONNECTING':
+        this.#count('authEntersConnecting');
+        r.reAuthenticate = false;
+        r.reAuthCount += 1;
+        break;
+      case 'AUTHENTICATING':
+        this.#count('authEntersAuthenticating');
+        r.eapolStart = false;
+        r.authSuccess = false;
+        r.authFail = false;
+        r.authTimeout = false;
+        r.authStart = true;
+        break;
+      case 'ABORTING':
+        r.authAbort = true;
+        break;
+      case 'AUTHENTICATED':
+        r.reAuthCount = 0;
+        r.eapRespData = undefined;
+        r.lastReqData = undefined;
+        r.authorized = true;
+        this.#actions.push({ kind: 'authorize' });
+        break;
+      case 'HELD':
+        r.eapolLogoff = false;
+        r.eapolStart = false;
+        r.quietWhile = this.#now + this.#timers.quietPeriodMs;
+        this.#unauthorize('rejected');
+        break;
+    }
+    return true;
+  }
+
+  #enterForced(to: 'FORCE_AUTH' | 'FORCE_UNAUTH'): boolean {
+    const r = this.record;
+    if (r.pae !== to) this.#actions.push({ kind: 'transition', from: r.pae, to });
+    r.pae = to;
+    r.eapolStart = false;
+    r.currentId = nextId(r.currentId);
+    const code = to === 'FORCE_AUTH' ? EapCode.Success : EapCode.Failure;
+    r.authorized = to === 'FORCE_AUTH';
+    this.#actions.push({ kind: 'send-eap', eap: encodeEap({ code, id: r.currentId }) });
+    return false;
+  }
+
+  /** DISCONNECTED for good: unauthorized, and the record goes. */
+  #leave(cause: UnauthorizeCause): boolean {
+    this.#enterPae('DISCONNECTED');
+    this.#stopEap();
+    this.#unauthorize(cause);
+    this.#actions.push({ kind: 'remove' });
+    return false;
+  }
+
+  #unauthorize(cause: UnauthorizeCause): void {
+    const r = this.record;
+    r.reAuthWhen = undefined;
+    if (!r.authorized) return;
+    r.authorized = false;
+    this.#actions.push({ kind: 'unauthorize', cause });
+  }
+
+  /** Backend, 802.1X-2004 Figure 8-13. */
+  #stepBackend(): boolean {
+    const r = this.record;
+    if (r.authAbort) {
+      if (r.eap === 'AAA_IDLE') this.#actions.push({ kind: 'abort-server' });
+      this.#stopEap();
+      r.backend = 'IDLE';
+      r.authStart = false;
+      r.authAbort = false;
+      return true;
+    }
+    switch (r.backend) {
+      case 'INITIALIZE':
+        r.backend = 'IDLE';
+        return true;
+      case 'IDLE':
+        if (!r.authStart) return false;
+        return this.#backendOutcome();
+      case 'REQUEST':
+      case 'IGNORE':
+        if (r.eapolEap) return this.#enterResponse();
+        return this.#backendOutcome();
+      case 'RESPONSE':
+        if (r.eapNoReq) {
+          r.eapNoReq = false;
+          r.backend = 'IGNORE';
+          return true;
+        }
+        return this.#backendOutcome();
+      case 'SUCCESS':
+      case 'FAIL':
+      case 'TIMEOUT':
+        r.backend = 'IDLE';
+        r.authStart = false;
+        return true;
+    }
+  }
+
+  #backendOutcome(): boolean {
+    const r = this.record;
+    if (r.eapTimeout) return this.#enterBackendTimeout();
+    if (r.eapFail) {
+      this.#count('backendAuthFails');
+      r.backend = 'FAIL';
+      r.eapFail = false;
+      r.authFail = true;
+      this.#transmit();
+      return true;
+    }
+    if (r.eapSuccess) {
+      this.#count('backendAuthSuccesses');
+      r.backend = 'SUCCESS';
+      r.eapSuccess = false;
+      r.authSuccess = true;
+      this.#transmit();
+      return true;
+    }
+    if (r.eapReq) {
+      r.backend = 'REQUEST';
+      r.eapReq = false;
+      r.aWhile = undefined;
+      this.#transmit();
+      return true;
+    }
+    return false;
+  }
+
+  #enterResponse(): true {
+    const r = this.record;
+    this.#count('backendResponses');
+    r.backend = 'RESPONSE';
+    r.eapolEap = false;
+    r.eapNoReq = false;
+    r.aWhile = this.#now + this.#timers.serverTimeoutMs;
+    r.eapResp = true;
+    return true;
+  }
+
+  #enterBackendTimeout(): true {
+    const r = this.record;
+    if (r.eap === 'AAA_IDLE') this.#actions.push({ kind: 'abort-server' });
+    this.#stopEap();
+    r.backend = 'TIMEOUT';
+    r.authTimeout = true;
+    return true;
+  }
+
+  /** The EAP layer, RFC 4137 §6 and §7.1: identity first, everything after it belongs to the server. */
+  #stepEap(): boolean {
+    const r = this.record;
+    if (r.eapRestart) {
+      r.eapRestart = false;
+      this.#stopEap();
+      r.identity = undefined;
+      r.methodTimeoutMs = undefined;
+      r.currentId = nextId(r.currentId);
+      r.eapReqData = encodeEap({ code: EapCode.Request, id: r.currentId, type: EapType.Identity });
+      r.eap = 'IDLE';
+      this.#armRequest(this.#now, this.#timers.txPeriodMs);
+      return true;
+    }
+    if (r.eapResp) {
+      r.eapResp = false;
+      const response = r.eapRespData;
+      if (response === undefined || (r.eap !== 'IDLE' && r.eap !== 'IDLE2')) {
+        r.eapNoReq = true;
+        return true;
+      }
+      const first = r.eap === 'IDLE';
+      if (first) r.identity = response.subarray(5);
+      r.retransWhile = undefined;
+      r.eap = 'AAA_IDLE';
+      const identity = r.identity ?? new Uint8Array(0);
+      this.#actions.push({ kind: 'ask-server', eap: response, identity, first });
+      return true;
+    }
+    return false;
+  }
+
+  #armRequest(now: number, timeoutMs: number): void {
+    const r = this.record;
+    r.retransCount = 0;
+    r.lastReqData = r.eapReqData;
+    r.retransWhile = now + timeoutMs;
+    r.eapResp = false;
+    r.eapNoReq = false;
+    r.eapReq = true;
+  }
+
+  #retransmit(now: number): void {
+    const r = this.record;
+    r.retransCount += 1;
+    if (r.retransCount > this.#timers.maxReq) {
+      r.retransWhile = undefined;
+      r.eap = 'TIMEOUT_FAILURE';
+      r.eapTimeout = true;
+      return;
+    }
+    const timeout =
+      r.eap === 'IDLE' ? this.#timers.txPeriodMs : (r.methodTimeoutMs ?? this.#timers.suppTimeoutMs);
+    r.retransWhile = now + timeout;
+    r.eapReqData = r.lastReqData;
+    r.eapReq = true;
+  }
+
+  #stopEap(): void {
+    const r = this.record;
+    r.eap = 'DISABLED';
+    r.retransWhile = undefined;
+    r.aWhile = undefined;
+    r.eapolEap = false;
+    r.eapReq = false;
+    r.eapNoReq = false;
+    r.eapResp = false;
+    r.eapSuccess = false;
+    r.eapFail = false;
+    r.eapTimeout = false;
+    r.eapReqData = undefined;
+    r.eapRespData = undefined;
+  }
+
+  #transmit(): void {
+    const data = this.record.eapReqData;
+    if (data !== undefined) this.#actions.push({ kind: 'send-eap', eap: data });
+  }
+
+  #reAuthDeadline(now: number, serverPeriodMs: number | undefined): number | undefined {
+    if (serverPeriodMs !== undefined) return serverPeriodMs === Infinity ? undefined : now + serverPeriodMs;
+    return this.#timers.reAuthEnabled ? now + this.#timers.reAuthPeriodMs : undefined;
+  }
+
+  #count(counter: AuthenticatorCounter): void {
+    this.#actions.push({ kind: 'count', counter });
+  }
+}
+
+/** The earliest deadline in a record. */
+export function nextAuthenticatorTimeout(r: AuthenticatorRecord): number | undefined {
+  let next: number | undefined;
+  for (const at of [r.quietWhile, r.aWhile, r.retransWhile, r.reAuthWhen]) {
+    if (at !== undefined && (next === undefined || at < next)) next = at;
+  }
+  return next;
+}
+
+function nextId(id: number): number {
+  return (id + 1) & 0xff;
+}
+
+const MAX_STEPS = 100;

@@ -1,0 +1,218 @@
+/**
+ * The host side towards the upstream querier, RFC 9776 §5 on behalf of all subscribers (RFC 4605 §4.1):
+ * one membership for the whole switch, said once however many ports receive the group. It knows only what
+ * was granted, so that a refused join never shows upstream.
+ */
+import type { IpAddress } from '../wire/address.ts';
+import type { RecordMap } from '../wire/records.ts';
+import { type GroupRecord, RecordType } from './group-record.ts';
+import type { HostFilter } from './membership.ts';
+
+/** What castgate receives of one group on one VLAN, and what of it upstream has still to be told. */
+export interface UpstreamRecord {
+  readonly v: 1;
+  /** vlan + '/' + group. */
+  readonly key: string;
+  readonly vlan: number;
+  readonly group: IpAddress;
+  /** Undefined: left; the record goes when upstream was told. */
+  readonly filter: HostFilter | undefined;
+  /** State-change records to say again. */
+  readonly pending: readonly GroupRecord[];
+  readonly pendingLeft: number;
+  /** Next repetition of `pending`; Infinity: none. */
+  readonly pendingAt: number;
+  /** Answer to a query is due then; Infinity: none. */
+  readonly answerAt: number;
+}
+
+/** Which older queriers were heard on a VLAN (RFC 9776 §7.2.1). */
+export interface UpstreamQuerierRecord {
+  readonly v: 1;
+  readonly key: string;
+  readonly v1Until: number;
+  readonly v2Until: number;
+}
+
+/** RFC 9776 §8.1, §8.11 and the older version querier timeout §8.12. */
+export interface ProxyTimers {
+  readonly robustness: number;
+  readonly unsolicitedReportIntervalMs: number;
+  readonly olderQuerierTimeoutMs: number;
+}
+
+/** What to send on the uplinks; `version` is the one that the querier there understands. */
+export interface UpstreamReport {
+  readonly vlan: number;
+  readonly version: 1 | 2 | 3;
+  readonly records: readonly GroupRecord[];
+}
+
+/** A query heard on an uplink. `group` undefined: general. */
+export interface HeardQuery {
+  readonly vlan: number;
+  readonly version: 1 | 2 | 3;
+  readonly group: IpAddress | undefined;
+  readonly maxResponseMs: number;
+}
+
+export class ProxyReporter {
+  readonly #timers: ProxyTimers;
+  readonly #groups: RecordMap<UpstreamRecord>;
+  readonly #queriers: RecordMap<UpstreamQuerierRecord>;
+  readonly #random: () => number;
+  #reports: UpstreamReport[] = [];
+
+  /** `random` gives a number in [0, 1): the spread of answers and repetitions. */
+  constructor(
+    timers: ProxyTimers,
+    groups: RecordMap<UpstreamRecord>,
+    queriers: RecordMap<UpstreamQuerierRecord>,
+    random: () => number,
+  ) {
+    this.#timers = timers;
+    this.#groups = groups;
+    this.#queriers = queriers;
+    this.#random = random;
+  }
+
+  /** What all subscribers of the VLAN together receive of the group now; undefined: nothing any more. */
+  set(now: number, vlan: number, group: IpAddress, filter: HostFilter | undefined): void {
+    const key = `${vlan}/${group}`;
+    const before = this.#groups.get(key);
+    const changes = stateChange(before?.filter, filter);
+    if (changes.length === 0) return;
+    // Repetitions of an older change would contradict this one, so both become the whole state.
+    const open = before !== undefined && before.pendingLeft > 0;
+    const pending = open
+      ? [wholeState(filter)].map((r) => ({ ...r, group }))
+      : changes.map((r) => ({ ...r, group }));
+    const pendingLeft = this.#timers.robustness - 1;
+    this.#report(now, vlan, pending);
+    this.#keep({
+      v: 1,
+      key,
+      vlan,
+      group,
+      filter,
+      pending,
+      pendingLeft,
+      pendingAt: pendingLeft > 0 ? now + this.#repetitionDelay() : Infinity,
+      answerAt: before?.answerAt ?? Infinity,
+    });
+  }
+
+  /** A querier asked: the answer goes out within its time. */
+  heardQuery(now: number, query: HeardQuery): void {
+    if (query.version < 3) this.#heardOlderQuerier(now, query);
+    const answerAt = now + this.#random() * query.maxResponseMs;
+    for (const record of [...this.#groups.values()]) {
+      if (record.vlan !== query.vlan || record.filter === undefined) continue;
+      if (query.group !== undefined && query.group !== record.group) continue;
+      if (answerAt < record.answerAt) this.#groups.put(record.key, { ...record, answerAt });
+    }
+  }
+
+  /** Sends what is due. */
+  handleTimeout(now: number): void {
+    const answers = new Map<number, GroupRecord[]>();
+    for (const record of [...this.#groups.values()]) {
+      let next = record;
+      if (next.answerAt <= now) {
+        if (next.filter !== undefined) {
+          const list = answers.get(next.vlan) ?? [];
+          list.push(currentState(next.group, next.filter));
+          answers.set(next.vlan, list);
+        }
+        next = { ...next, answerAt: Infinity };
+      }
+      if (next.pendingAt <= now) {
+        this.#report(now, next.vlan, next.pending);
+        const pendingLeft = next.pendingLeft - 1;
+        next = {
+          ...next,
+          pendingLeft,
+          pendingAt: pendingLeft > 0 ? now + this.#repetitionDelay() : Infinity,
+        };
+      }
+      if (next !== record) this.#keep(next);
+    }
+    for (const [vlan, records] of answers) this.#report(now, vlan, records);
+  }
+
+  /** The earliest report that is due. */
+  nextTimeout(): number | undefined {
+    let next = Infinity;
+    for (const record of this.#groups.values()) next = Math.min(next, record.pendingAt, record.answerAt);
+    return next === Infinity ? undefined : next;
+  }
+
+  /** Takes the reports to send, in order. */
+  drainReports(): UpstreamReport[] {
+    const reports = this.#reports;
+    this.#reports = [];
+    return reports;
+  }
+
+  #keep(record: UpstreamRecord): void {
+    if (record.filter === undefined && record.pendingLeft <= 0) this.#groups.delete(record.key);
+    else this.#groups.put(record.key, record);
+  }
+
+  #report(now: number, vlan: number, records: readonly GroupRecord[]): void {
+    this.#reports.push({ vlan, version: this.#versionAt(now, vlan), records });
+  }
+
+  #versionAt(now: number, vlan: number): 1 | 2 | 3 {
+    const heard = this.#queriers.get(String(vlan));
+    if (heard === undefined) return 3;
+    if (heard.v1Until > now) return 1;
+    return heard.v2Until > now ? 2 : 3;
+  }
+
+  #heardOlderQuerier(now: number, query: HeardQuery): void {
+    const key = String(query.vlan);
+    const before = this.#queriers.get(key) ?? { v: 1, key, v1Until: 0, v2Until: 0 };
+    const until = now + this.#timers.olderQuerierTimeoutMs;
+    this.#queriers.put(
+      key,
+      query.version === 1 ? { ...before, v1Until: until } : { ...before, v2Until: until },
+    );
+  }
+
+  #repetitionDelay(): number {
+    return this.#random() * this.#timers.unsolicitedReportIntervalMs;
+  }
+}
+
+/** The state-change records from one filter to another, RFC 9776 §5.1; `group` is filled in by the caller. */
+function stateChange(before: HostFilter | undefined, after: HostFilter | undefined): GroupRecord[] {
+  const modeBefore = before?.mode ?? 'include';
+  const modeAfter = after?.mode ?? 'include';
+  if (modeBefore !== modeAfter) return [wholeState(after)];
+  const gone = minus(before?.sources ?? [], after?.sources ?? []);
+  const come = minus(after?.sources ?? [], before?.sources ?? []);
+  if (modeAfter === 'include') {
+    if (after === undefined && before !== undefined) return [wholeState(undefined)];
+    return [...change(RecordType.Allow, come), ...change(RecordType.Block, gone)];
+  }
+  return [...change(RecordType.Allow, gone), ...change(RecordType.Block, come)];
+}
+
+function wholeState(filter: HostFilter | undefined): GroupRecord {
+  const type = filter?.mode === 'exclude' ? RecordType.ToExclude : RecordType.ToInclude;
+  return { type, group: '', sources: filter?.sources ?? [], auxWords: 0 };
+}
+
+function currentState(group: IpAddress, filter: HostFilter): GroupRecord {
+  const type = filter.mode === 'exclude' ? RecordType.IsExclude : RecordType.IsInclude;
+  return { type, group, sources: filter.sources, auxWords: 0 };
+}
+
+function change(type: number, sources: readonly IpAddress[]): GroupRecord[] {
+  return sources.length === 0 ? [] : [{ type, group: '', sources, auxWords: 0 }];
+}
+
+function minus(a: readonly IpAddress[], b: readonly IpAddress[]): readonly IpAddress[] {
+  return a.filter((item) => !b.includes(item));
+}
