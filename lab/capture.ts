@@ -1,0 +1,136 @@
+/**
+ * Counts what really is on a cable: tcpdump writes every frame of an interface to a file, this reads it.
+ * A packet socket sees a frame before any IP filter of the host does, so a channel that leaks to a host
+ * that is not listening is seen as well. Invariant: a capture that has lost frames is an error, never a
+ * smaller count.
+ */
+import { readFileSync } from 'node:fs';
+import type { IpAddress, Mac } from '../wire/address.ts';
+import { decodeEthernet, EtherType } from '../wire/ethernet.ts';
+import { decodeIpv4, IpProtocol } from '../wire/ipv4.ts';
+import { isMalformed } from '../wire/malformed.ts';
+import { LabError, LabProcess, until } from './processes.ts';
+
+/** One frame on the cable. */
+export interface CapturedFrame {
+  /** Milliseconds since 1970, with a fraction. */
+  readonly atMs: number;
+  /** Octets of the whole frame, without its check sequence. */
+  readonly octets: number;
+  readonly dst: Mac;
+  readonly src: Mac;
+  readonly etherType: number;
+  /** Undefined where it is not IPv4 in whole packets. */
+  readonly ip:
+    | {
+        readonly src: IpAddress;
+        readonly dst: IpAddress;
+        readonly protocol: number;
+        readonly payload: Uint8Array;
+      }
+    | undefined;
+}
+
+/** Packets and octets of frames; `ipOctets` is without the Ethernet header. */
+export interface Tally {
+  readonly packets: number;
+  readonly octets: number;
+  readonly ipOctets: number;
+  readonly firstAtMs: number | undefined;
+  readonly lastAtMs: number | undefined;
+}
+
+export class Capture {
+  readonly file: string;
+  readonly #process: LabProcess;
+
+  private constructor(file: string, process: LabProcess) {
+    this.file = file;
+    this.#process = process;
+  }
+
+  /** Starts capturing; resolves when tcpdump listens. */
+  static async start(file: string, interfaceName: string, namespace: string): Promise<Capture> {
+    const process = LabProcess.start(
+      `tcpdump on ${interfaceName} in ${namespace}`,
+      // -Z root: giving up root would undo the parent-death signal, and the folder is root's alone.
+      ['tcpdump', '-i', interfaceName, '-Z', 'root', '-p', '-n', '-U', '-B', '8192', '-w', file],
+      namespace,
+    );
+    await process.waitForLine(/listening on/, 10_000);
+    return new Capture(file, process);
+  }
+
+  /** What has been written so far. */
+  frames(): CapturedFrame[] {
+    return readFrames(readFileSync(this.file));
+  }
+
+  /** Ends the capture and gives everything. Throws LabError where the kernel had to drop frames. */
+  async finish(): Promise<CapturedFrame[]> {
+    // What has arrived already is still on its way through tcpdump's buffers.
+    let seen = -1;
+    await until('tcpdump to write what it has', 3_000, () => {
+      const size = readFileSync(this.file).length;
+      if (size === seen) return true;
+      seen = size;
+      return undefined;
+    });
+    await this.#process.stop('SIGINT');
+    const dropped = this.#process.tail().find((line) => /packets dropped by kernel/.test(line));
+    if (dropped !== undefined && !dropped.startsWith('0 '))
+      throw new LabError(`${this.#process.name}: ${dropped}`, this.#process.tail());
+    return this.frames();
+  }
+}
+
+/** Adds up the frames that `wanted` picks. */
+export function tally(frames: readonly CapturedFrame[], wanted: (frame: CapturedFrame) => boolean): Tally {
+  const picked = frames.filter(wanted);
+  const octets = picked.reduce((sum, frame) => sum + frame.octets, 0);
+  return {
+    packets: picked.length,
+    octets,
+    ipOctets: octets - picked.length * ETHERNET_HEADER,
+    firstAtMs: picked[0]?.atMs,
+    lastAtMs: picked.at(-1)?.atMs,
+  };
+}
+
+/** Picks the datagrams of a channel. */
+export function ofGroup(group: IpAddress): (frame: CapturedFrame) => boolean {
+  return (frame) => frame.ip?.dst === group && frame.ip.protocol === IpProtocol.Udp;
+}
+
+/** Reads a capture file as tcpdump writes it on this machine: microseconds, Ethernet. A cut last frame is left out. */
+function readFrames(file: Buffer): CapturedFrame[] {
+  if (file.length < FILE_HEADER) return [];
+  if (file.readUInt32LE(0) !== MICROSECOND_MAGIC || file.readUInt32LE(20) !== LINK_ETHERNET)
+    throw new LabError('the capture is not one of Ethernet frames in microseconds');
+  const frames: CapturedFrame[] = [];
+  let at = FILE_HEADER;
+  while (at + FRAME_HEADER <= file.length) {
+    const captured = file.readUInt32LE(at + 8);
+    if (at + FRAME_HEADER + captured > file.length) break;
+    const frame = decodeEthernet(file.subarray(at + FRAME_HEADER, at + FRAME_HEADER + captured));
+    if (!isMalformed(frame)) {
+      const ip = frame.etherType === EtherType.Ipv4 ? decodeIpv4(frame.payload) : undefined;
+      frames.push({
+        atMs: file.readUInt32LE(at) * 1000 + file.readUInt32LE(at + 4) / 1000,
+        octets: file.readUInt32LE(at + 12),
+        dst: frame.dst,
+        src: frame.src,
+        etherType: frame.etherType,
+        ip: ip === undefined || isMalformed(ip) ? undefined : ip,
+      });
+    }
+    at += FRAME_HEADER + captured;
+  }
+  return frames;
+}
+
+const FILE_HEADER = 24;
+const FRAME_HEADER = 16;
+const MICROSECOND_MAGIC = 0xa1b2c3d4;
+const LINK_ETHERNET = 1;
+const ETHERNET_HEADER = 14;

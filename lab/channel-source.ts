@@ -1,0 +1,68 @@
+/**
+ * The head-end: sends channels as numbered multicast datagrams at a steady rate, and returns unicast
+ * datagrams that come to the echo port.
+ *
+ *   node dist/lab/channel-source.js ADDRESS PACKETS_PER_SECOND OCTETS GROUP...
+ *
+ * On standard input: counts, start GROUP, stop GROUP.
+ */
+import { createSocket } from 'node:dgram';
+import { CHANNEL_PORT, ECHO_PORT, writeChannelPacket } from './channel-packet.ts';
+import { emit, type Json, serveCommands } from './line-program.ts';
+
+const [address = '', rate = '', octets = '', ...groups] = process.argv.slice(2);
+const perSecond = Number(rate);
+const size = Number(octets);
+const sent = new Map<string, number>(groups.map((group) => [group, 0]));
+const stopped = new Set<string>();
+
+const sender = createSocket('udp4');
+sender.bind(0, address, () => {
+  sender.setMulticastInterface(address);
+  sender.setMulticastTTL(8);
+  sender.setMulticastLoopback(false);
+  const echo = createSocket('udp4');
+  echo.on('message', (payload, from) => echo.send(payload, from.port, from.address));
+  echo.bind(ECHO_PORT, address, () => {
+    serveCommands(perform, () => process.exit(0));
+    emit({ event: 'ready' });
+    send();
+  });
+});
+
+/** Sends what is due by the clock, so that a late timer does not slow the channels down. */
+function send(): void {
+  const begin = performance.now();
+  let rounds = 0;
+  setInterval(
+    () => {
+      const due = Math.floor(((performance.now() - begin) / 1000) * perSecond);
+      // After a long pause of this process the missed rounds are skipped: no burst.
+      if (due - rounds > perSecond / 4) rounds = due - 1;
+      for (; rounds < due; rounds++) {
+        for (const [group, sequence] of sent) {
+          if (stopped.has(group)) continue;
+          sender.send(writeChannelPacket(sequence, size), CHANNEL_PORT, group);
+          sent.set(group, sequence + 1);
+        }
+      }
+    },
+    Math.max(1, 1000 / perSecond),
+  );
+}
+
+function perform(order: string, [group = '']: readonly string[]): Json {
+  switch (order) {
+    case 'counts':
+      return { sent: Object.fromEntries(sent) };
+    case 'start':
+      stopped.delete(group);
+      if (!sent.has(group)) sent.set(group, 0);
+      return { group };
+    case 'stop':
+      stopped.add(group);
+      return { group };
+    default:
+      throw new Error('the commands are: counts, start GROUP, stop GROUP');
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * A subscriber's 802.1X client: wpa_supplicant on the wired interface of its namespace, EAP-MD5 or
+ * PEAP-MSCHAPv2.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { LabError, LabProcess, run, until } from './processes.ts';
+
+export interface Credentials {
+  readonly method: 'md5' | 'peap';
+  readonly identity: string;
+  readonly password: string;
+  /** What is said outside of the tunnel; PEAP only. */
+  readonly anonymousIdentity?: string;
+  /** The authority that the server's certificate is checked against; PEAP only. */
+  readonly caFile?: string;
+}
+
+export class Supplicant {
+  readonly namespace: string;
+  readonly #controlFolder: string;
+  readonly #process: LabProcess;
+
+  private constructor(namespace: string, controlFolder: string, process: LabProcess) {
+    this.namespace = namespace;
+    this.#controlFolder = controlFolder;
+    this.#process = process;
+  }
+
+  /** Starts it; it begins to authenticate at once. `folder` is made for its files. */
+  static start(credentials: Credentials, folder: string, namespace: string): Supplicant {
+    mkdirSync(folder, { mode: 0o700, recursive: true });
+    const configuration = join(folder, 'wpa_supplicant.conf');
+    const controlFolder = join(folder, 'control');
+    writeFileSync(configuration, supplicantFile(credentials, controlFolder), { mode: 0o600 });
+    const process = LabProcess.start(
+      `wpa_supplicant of ${credentials.identity}`,
+      ['wpa_supplicant', '-D', 'wired', '-i', 'eth0', '-c', configuration],
+      namespace,
+    );
+    return new Supplicant(namespace, controlFolder, process);
+  }
+
+  /** The command line that reaches this supplicant, for a person to use. */
+  get controlCommand(): string {
+    return `ip netns exec ${this.namespace} wpa_cli -p ${this.#controlFolder} -i eth0`;
+  }
+
+  /** Resolves when EAP has succeeded; throws LabError at the time limit. */
+  async authenticated(timeoutMs: number): Promise<void> {
+    await this.#process.waitForLine(/CTRL-EVENT-EAP-SUCCESS/, timeoutMs);
+    await this.paeState('AUTHENTICATED', timeoutMs);
+  }
+
+  /** Resolves when the next EAP conversation has succeeded. */
+  async authenticatedAgain(timeoutMs: number): Promise<void> {
+    await this.#process.waitForNextLine(/CTRL-EVENT-EAP-SUCCESS/, timeoutMs);
+  }
+
+  /** Resolves when the server or the authenticator has said no; throws LabError at the time limit. */
+  async refused(timeoutMs: number): Promise<void> {
+    await this.#process.waitForLine(/CTRL-EVENT-EAP-FAILURE/, timeoutMs);
+  }
+
+  /** Waits until the supplicant's PAE machine is in that state. */
+  async paeState(wanted: string, timeoutMs: number): Promise<void> {
+    await until(
+      `wpa_supplicant in ${this.namespace} to be ${wanted}`,
+      timeoutMs,
+      async () => ((await this.status()).get('Supplicant PAE state') === wanted ? true : undefined),
+      () => this.#process.tail(),
+    );
+  }
+
+  /** What `wpa_cli status` says. */
+  async status(): Promise<ReadonlyMap<string, string>> {
+    const text = await this.#control('status');
+    return new Map(
+      text
+        .split('\n')
+        .filter((line) => line.includes('='))
+        .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    );
+  }
+
+  /** Sends EAPOL-Logoff. */
+  async logoff(): Promise<void> {
+    await this.#order('logoff');
+  }
+
+  /** Lets it authenticate again after `logoff`. */
+  async logon(): Promise<void> {
+    await this.#order('logon');
+  }
+
+  tail(): readonly string[] {
+    return this.#process.tail();
+  }
+
+  /** Ends it without an EAPOL-Logoff, as when the host loses power. */
+  async kill(): Promise<void> {
+    await this.#process.stop('SIGKILL');
+  }
+
+  async #order(command: string): Promise<void> {
+    const answer = await this.#control(command);
+    if (!answer.includes('OK'))
+      throw new LabError(`wpa_cli ${command} in ${this.namespace}: ${answer.trim()}`);
+  }
+
+  async #control(command: string): Promise<string> {
+    const where = ['-p', this.#controlFolder, '-i', 'eth0'];
+    return run(['wpa_cli', ...where, command], { namespace: this.namespace });
+  }
+}
+
+function supplicantFile(credentials: Credentials, controlFolder: string): string {
+  const network =
+    credentials.method === 'md5'
+      ? ['eap=MD5']
+      : [
+          'eap=PEAP',
+          'phase2="auth=MSCHAPV2"',
+          ...(credentials.anonymousIdentity === undefined
+            ? []
+            : [`anonymous_identity="${credentials.anonymousIdentity}"`]),
+          ...(credentials.caFile === undefined ? [] : [`ca_cert="${credentials.caFile}"`]),
+        ];
+  return [
+    `ctrl_interface=${controlFolder}`,
+    'ap_scan=0',
+    'fast_reauth=0',
+    'network={',
+    ...[
+      'key_mgmt=IEEE8021X',
+      'eapol_flags=0',
+      `identity="${credentials.identity}"`,
+      `password="${credentials.password}"`,
+      ...network,
+    ].map((line) => `  ${line}`),
+    '}',
+    '',
+  ].join('\n');
+}

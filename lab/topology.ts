@@ -1,0 +1,201 @@
+/**
+ * The lab's network: a switch with a bridge, one namespace for each subscriber host, one upstream for the
+ * head-end and the multicast router, one for RADIUS. Cables are veth pairs made inside the namespaces, so
+ * nothing ever appears in the machine's own. Several hosts on one port hang on a hub, a namespace that
+ * floods everything, EAPOL too.
+ *
+ *   host eth0 --- swp1 ┐
+ *   host eth0 --- swp2 ┤ br0 (switch) ├ up0 --- eth0 upstream      switch rad0 --- eth0 radius
+ *   host eth0 --- swp3 ┘
+ */
+import { LabError, run } from './processes.ts';
+import type { Workspace } from './workspace.ts';
+
+export interface HostSpec {
+  readonly name: string;
+  /** Interface of the switch that its cable goes to. Hosts with the same port share a hub. */
+  readonly port: string;
+  /** The kernel's own choice is 3. */
+  readonly igmpVersion?: 2 | 3;
+}
+
+export interface LabHost {
+  readonly name: string;
+  readonly namespace: string;
+  readonly port: string;
+  readonly mac: string;
+  readonly address: string;
+}
+
+/** Where things are, the same in every lab. */
+export const LabAddress = {
+  bridge: 'br0',
+  uplink: 'up0',
+  upstream: '10.77.0.1',
+  switchOnRadiusLink: '198.18.0.1',
+  radius: '198.18.0.2',
+} as const;
+
+export class Topology {
+  readonly switchNamespace: string;
+  readonly upstreamNamespace: string;
+  readonly radiusNamespace: string;
+  readonly upstreamMac = '02:ca:57:00:00:01';
+  readonly hosts: readonly LabHost[];
+  readonly #workspace: Workspace;
+  readonly #specs: readonly HostSpec[];
+
+  private constructor(workspace: Workspace, specs: readonly HostSpec[]) {
+    this.#workspace = workspace;
+    this.#specs = specs;
+    this.switchNamespace = `${workspace.prefix}-switch`;
+    this.upstreamNamespace = `${workspace.prefix}-upstream`;
+    this.radiusNamespace = `${workspace.prefix}-radius`;
+    this.hosts = specs.map((spec, index) => ({
+      name: spec.name,
+      namespace: `${workspace.prefix}-${spec.name}`,
+      port: spec.port,
+      mac: `02:ca:57:00:01:${hex(index + 1)}`,
+      address: `10.77.0.${11 + index}`,
+    }));
+  }
+
+  /** Builds the network. The hosts' ends of their cables stay down until `plugIn`. */
+  static async raise(workspace: Workspace, specs: readonly HostSpec[]): Promise<Topology> {
+    const topology = new Topology(workspace, specs);
+    await topology.#build();
+    return topology;
+  }
+
+  /** Subscriber ports, in order, each once. */
+  get ports(): readonly string[] {
+    return [...new Set(this.hosts.map((host) => host.port))];
+  }
+
+  /** The host of that name; throws LabError where there is none. */
+  host(name: string): LabHost {
+    const host = this.hosts.find((candidate) => candidate.name === name);
+    if (host === undefined) throw new LabError(`no host ${name} in this lab`);
+    return host;
+  }
+
+  /** The host's link comes up. */
+  async plugIn(host: LabHost): Promise<void> {
+    await run(['ip', '-n', host.namespace, '-batch', '-'], {
+      input: `link set eth0 up\nroute add 224.0.0.0/4 dev eth0\n`,
+    });
+  }
+
+  /** The host's link goes down: the switch sees its carrier go. */
+  async unplug(host: LabHost): Promise<void> {
+    await run(['ip', '-n', host.namespace, 'link', 'set', 'eth0', 'down']);
+  }
+
+  /** Deletes a subscriber port of the switch, with the cable in it. */
+  async deletePort(port: string): Promise<void> {
+    await run(['ip', '-n', this.switchNamespace, 'link', 'del', port]);
+  }
+
+  /** Makes a deleted port and its cable anew, the hosts plugged in. */
+  async recreatePort(port: string): Promise<void> {
+    await this.#cable(port);
+    for (const host of this.hosts) if (host.port === port) await this.plugIn(host);
+  }
+
+  async #build(): Promise<void> {
+    const namespaces = [
+      this.switchNamespace,
+      this.upstreamNamespace,
+      this.radiusNamespace,
+      ...this.hosts.map((host) => host.namespace),
+      ...this.ports.filter((port) => this.#sharers(port).length > 1).map((port) => this.#hub(port)),
+    ];
+    await run(['ip', '-batch', '-'], { input: namespaces.map((name) => `netns add ${name}\n`).join('') });
+    // IPv6 off before any interface appears: the kernel's own MLD and router solicitations would be
+    // counted as a host's traffic. A multicast source or router announces no membership of its own.
+    for (const namespace of namespaces)
+      await run(
+        [
+          'sh',
+          '-c',
+          'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; echo 0 >/proc/sys/net/ipv4/igmp_link_local_mcast_reports; echo 500 >/proc/sys/net/ipv4/igmp_max_memberships; ip link set lo up',
+        ],
+        { namespace },
+      );
+    await run(['ip', '-n', this.switchNamespace, '-batch', '-'], {
+      input: [
+        `link add ${LabAddress.bridge} address 02:ca:57:00:00:fe type bridge stp_state 0 mcast_snooping 1 forward_delay 0`,
+        `link set ${LabAddress.bridge} up`,
+        `link add ${LabAddress.uplink} address 02:ca:57:00:00:f0 type veth peer name eth0 netns ${this.upstreamNamespace} address ${this.upstreamMac}`,
+        `link set ${LabAddress.uplink} master ${LabAddress.bridge} up`,
+        `link add rad0 type veth peer name eth0 netns ${this.radiusNamespace}`,
+        `addr add ${LabAddress.switchOnRadiusLink}/30 dev rad0`,
+        'link set rad0 up',
+        '',
+      ].join('\n'),
+    });
+    await run(['ip', '-n', this.upstreamNamespace, '-batch', '-'], {
+      input: `addr add ${LabAddress.upstream}/24 dev eth0\nlink set eth0 up\nroute add 224.0.0.0/4 dev eth0\n`,
+    });
+    await run(['ip', '-n', this.radiusNamespace, '-batch', '-'], {
+      input: `addr add ${LabAddress.radius}/30 dev eth0\nlink set eth0 up\n`,
+    });
+    for (const port of this.ports) {
+      if (this.#sharers(port).length > 1) await this.#buildHub(port);
+      await this.#cable(port);
+    }
+  }
+
+  /** The veth pair of a port: to its only host, or to the hub. */
+  async #cable(port: string): Promise<void> {
+    const sharers = this.#sharers(port);
+    const only = sharers.length === 1 ? sharers[0] : undefined;
+    const far =
+      only === undefined
+        ? `name up netns ${this.#hub(port)}`
+        : `name eth0 netns ${only.namespace} address ${only.mac}`;
+    const portMac = `02:ca:57:00:00:${hex(0x80 + this.ports.indexOf(port))}`;
+    await run(['ip', '-n', this.switchNamespace, '-batch', '-'], {
+      input: `link add ${port} address ${portMac} type veth peer ${far}\nlink set ${port} master ${LabAddress.bridge} up\n`,
+    });
+    if (only === undefined)
+      await run(['ip', '-n', this.#hub(port), 'link', 'set', 'up', 'master', 'hub', 'up']);
+    else await this.#configureHost(only);
+  }
+
+  async #buildHub(port: string): Promise<void> {
+    const hub = this.#hub(port);
+    // Ageing 0 makes the bridge forget every address at once: it floods. Mask 8 lets 01:80:c2:00:00:03 by.
+    await run(['ip', '-n', hub, '-batch', '-'], {
+      input: `link add hub type bridge stp_state 0 mcast_snooping 0 ageing_time 0 group_fwd_mask 8 forward_delay 0\nlink set hub up\n`,
+    });
+    for (const [index, host] of this.#sharers(port).entries()) {
+      await run(['ip', '-n', hub, '-batch', '-'], {
+        input: `link add h${index} type veth peer name eth0 netns ${host.namespace} address ${host.mac}\nlink set h${index} master hub up\n`,
+      });
+      await this.#configureHost(host);
+    }
+  }
+
+  async #configureHost(host: LabHost): Promise<void> {
+    const spec = this.#specs.find((candidate) => candidate.name === host.name);
+    const version = spec?.igmpVersion;
+    if (version !== undefined)
+      await run(['sh', '-c', `echo ${version} >/proc/sys/net/ipv4/conf/eth0/force_igmp_version`], {
+        namespace: host.namespace,
+      });
+    await run(['ip', '-n', host.namespace, 'addr', 'add', `${host.address}/24`, 'dev', 'eth0']);
+  }
+
+  #sharers(port: string): readonly LabHost[] {
+    return this.hosts.filter((host) => host.port === port);
+  }
+
+  #hub(port: string): string {
+    return `${this.#workspace.prefix}-hub-${port}`;
+  }
+}
+
+function hex(value: number): string {
+  return value.toString(16).padStart(2, '0');
+}
