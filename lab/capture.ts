@@ -9,7 +9,7 @@ import type { IpAddress, Mac } from '../wire/address.ts';
 import { decodeEthernet, EtherType } from '../wire/ethernet.ts';
 import { decodeIpv4, IpProtocol } from '../wire/ipv4.ts';
 import { isMalformed } from '../wire/malformed.ts';
-import { LabError, LabProcess, until } from './processes.ts';
+import { LabError, LabProcess, pause } from './processes.ts';
 
 /** One frame on the cable. */
 export interface CapturedFrame {
@@ -54,7 +54,21 @@ export class Capture {
     const process = LabProcess.start(
       `tcpdump on ${interfaceName} in ${namespace}`,
       // -Z root: giving up root would undo the parent-death signal, and the folder is root's alone.
-      ['tcpdump', '-i', interfaceName, '-Z', 'root', '-p', '-n', '-U', '-B', '8192', '-w', file],
+      [
+        'tcpdump',
+        '-i',
+        interfaceName,
+        '-Z',
+        'root',
+        '-p',
+        '-n',
+        '--immediate-mode',
+        '-U',
+        '-B',
+        '8192',
+        '-w',
+        file,
+      ],
       namespace,
     );
     await process.waitForLine(/listening on/, 10_000);
@@ -68,14 +82,7 @@ export class Capture {
 
   /** Ends the capture and gives everything. Throws LabError where the kernel had to drop frames. */
   async finish(): Promise<CapturedFrame[]> {
-    // What has arrived already is still on its way through tcpdump's buffers.
-    let seen = -1;
-    await until('tcpdump to write what it has', 3_000, () => {
-      const size = readFileSync(this.file).length;
-      if (size === seen) return true;
-      seen = size;
-      return undefined;
-    });
+    await pause(SETTLING_MS);
     await this.#process.stop('SIGINT');
     const dropped = this.#process.tail().find((line) => /packets dropped by kernel/.test(line));
     if (dropped !== undefined && !dropped.startsWith('0 '))
@@ -129,6 +136,8 @@ function readFrames(file: Buffer): CapturedFrame[] {
   return frames;
 }
 
+/** What has arrived already is on its way through tcpdump. */
+const SETTLING_MS = 60;
 const FILE_HEADER = 24;
 const FRAME_HEADER = 16;
 const MICROSECOND_MAGIC = 0xa1b2c3d4;

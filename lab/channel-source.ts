@@ -17,18 +17,21 @@ const sent = new Map<string, number>(groups.map((group) => [group, 0]));
 const stopped = new Set<string>();
 
 const sender = createSocket('udp4');
-sender.bind(0, address, () => {
-  sender.setMulticastInterface(address);
-  sender.setMulticastTTL(8);
-  sender.setMulticastLoopback(false);
-  const echo = createSocket('udp4');
-  echo.on('message', (payload, from) => echo.send(payload, from.port, from.address));
-  echo.bind(ECHO_PORT, address, () => {
-    serveCommands(perform, () => process.exit(0));
-    emit({ event: 'ready' });
-    send();
+
+function main(): void {
+  sender.bind(0, address, () => {
+    sender.setMulticastInterface(address);
+    sender.setMulticastTTL(8);
+    sender.setMulticastLoopback(false);
+    const echo = createSocket('udp4');
+    echo.on('message', (payload, from) => echo.send(payload, from.port, from.address));
+    echo.bind(ECHO_PORT, address, () => {
+      serveCommands(perform, () => process.exit(0));
+      emit({ event: 'ready' });
+      send();
+    });
   });
-});
+}
 
 /** Sends what is due by the clock, so that a late timer does not slow the channels down. */
 function send(): void {
@@ -66,3 +69,5 @@ function perform(order: string, [group = '']: readonly string[]): Json {
       throw new Error('the commands are: counts, start GROUP, stop GROUP');
   }
 }
+
+main();

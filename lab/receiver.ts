@@ -28,12 +28,14 @@ const address = Object.values(networkInterfaces())
   .flat()
   .find((candidate) => candidate?.family === 'IPv4' && !candidate.internal)?.address;
 
-serveCommands(perform, () => process.exit(0));
-emit({ event: 'ready', address: address ?? null });
-const [verb, ...args] = process.argv.slice(2);
-if (verb !== undefined) {
-  emit({ did: verb, ...(await perform(verb, args)) });
-  setInterval(() => emit({ event: 'counts', ...counts() }), 1_000);
+async function main(): Promise<void> {
+  serveCommands(perform, () => process.exit(0));
+  emit({ event: 'ready', address: address ?? null });
+  const [verb, ...args] = process.argv.slice(2);
+  if (verb !== undefined) {
+    emit({ did: verb, ...(await perform(verb, args)) });
+    setInterval(() => emit({ event: 'counts', ...counts() }), 1_000);
+  }
 }
 
 function perform(order: string, words: readonly string[]): Json | Promise<Json> {
@@ -167,3 +169,5 @@ function round(ms: number): number {
 
 const ECHO_OCTETS = 600;
 const ECHO_PATIENCE_MS = 400;
+
+await main();

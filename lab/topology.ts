@@ -152,14 +152,14 @@ export class Topology {
     const only = sharers.length === 1 ? sharers[0] : undefined;
     const far =
       only === undefined
-        ? `name up netns ${this.#hub(port)}`
+        ? `name trunk netns ${this.#hub(port)}`
         : `name eth0 netns ${only.namespace} address ${only.mac}`;
     const portMac = `02:ca:57:00:00:${hex(0x80 + this.ports.indexOf(port))}`;
     await run(['ip', '-n', this.switchNamespace, '-batch', '-'], {
       input: `link add ${port} address ${portMac} type veth peer ${far}\nlink set ${port} master ${LabAddress.bridge} up\n`,
     });
     if (only === undefined)
-      await run(['ip', '-n', this.#hub(port), 'link', 'set', 'up', 'master', 'hub', 'up']);
+      await run(['ip', '-n', this.#hub(port), 'link', 'set', 'trunk', 'master', 'hub', 'up']);
     else await this.#configureHost(only);
   }
 

@@ -24,13 +24,16 @@ const told = new Map<
 >();
 
 const socket = raw.createSocket({ protocol: IpProtocol.Igmp, bufferSize: 65_536 });
-becomeMulticastRouter();
-socket.on('message', (buffer, source) => receive(Buffer.from(buffer), source));
-socket.on('error', (error) => emit({ event: 'error', message: error.message }));
-serveCommands(perform, () => process.exit(0));
-emit({ event: 'ready' });
-sendGeneralQuery();
-setInterval(sendGeneralQuery, queryIntervalS * 1000);
+
+function main(): void {
+  becomeMulticastRouter();
+  socket.on('message', (buffer, source) => receive(Buffer.from(buffer), source));
+  socket.on('error', (error) => emit({ event: 'error', message: error.message }));
+  serveCommands(perform, () => process.exit(0));
+  emit({ event: 'ready' });
+  sendGeneralQuery();
+  setInterval(sendGeneralQuery, queryIntervalS * 1000);
+}
 
 function perform(order: string): Json {
   switch (order) {
@@ -50,7 +53,12 @@ function becomeMulticastRouter(): void {
   socket.setOption(IPPROTO_IP, IP_OPTIONS, ROUTER_ALERT, ROUTER_ALERT.length);
   socket.setOption(IPPROTO_IP, IP_MULTICAST_LOOP, intOption(0), 4);
   socket.setOption(IPPROTO_IP, IP_MULTICAST_IF, local, 4);
-  socket.setOption(IPPROTO_IP, IP_ROUTER_ALERT, one, 4);
+  // The link-local groups are not forwarded, so a router has to be a member: where IGMPv3 reports and
+  // IGMPv2 leaves go.
+  for (const group of ['224.0.0.22', '224.0.0.2']) {
+    const membership = Buffer.concat([ipBytes(group) ?? Buffer.alloc(4), local]);
+    socket.setOption(IPPROTO_IP, IP_ADD_MEMBERSHIP, membership, membership.length);
+  }
   socket.setOption(IPPROTO_IP, MRT_INIT, one, 4);
   // struct vifctl: number 0, no flags, TTL threshold 1, no rate limit, the interface's address, no tunnel.
   const vif = Buffer.alloc(16);
@@ -128,11 +136,13 @@ function intOption(value: number): Buffer {
 const IPPROTO_IP = 0;
 /** linux/in.h */
 const IP_OPTIONS = 4;
-const IP_ROUTER_ALERT = 5;
 const IP_MULTICAST_IF = 32;
 const IP_MULTICAST_LOOP = 34;
+const IP_ADD_MEMBERSHIP = 35;
 /** linux/mroute.h */
 const MRT_INIT = 200;
 const MRT_ADD_VIF = 202;
 /** RFC 2113 §2.1: option 148 of four octets, value 0. */
 const ROUTER_ALERT = Buffer.from([0x94, 0x04, 0x00, 0x00]);
+
+main();
