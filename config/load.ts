@@ -22,7 +22,7 @@ export type LoadedConfig =
   | { readonly errors: readonly ConfigProblem[]; readonly warnings: readonly ConfigProblem[] };
 
 /** Reads the file at `path` and the secrets that it names. Never throws for what is in them. */
-export function loadConfig(path: string): LoadedConfig {
+export function loadConfig(path: string, secretIn: (path: string) => SecretFile = readSecret): LoadedConfig {
   const refused = (message: string): LoadedConfig => ({
     errors: [{ file: path, line: undefined, column: undefined, path: '', message }],
     warnings: [],
@@ -45,7 +45,7 @@ export function loadConfig(path: string): LoadedConfig {
   } catch {
     return refused('is not UTF-8 text');
   }
-  return parseConfig(text, path, readSecret);
+  return parseConfig(text, path, secretIn);
 }
 
 /** Checks a configuration in text; `path` names it in messages and is where relative secret files start. */

@@ -105,7 +105,7 @@ export const fileSchema = z.strictObject({
     max: 107,
     fallback: '/run/castgate/control.sock',
   }),
-  log: section('what the daemon says, as JSON lines on standard error', {
+  log: section('what the daemon says, as JSON lines on standard output', {
     level: choice({
       about: 'the least that is said',
       of: ['debug', 'info', 'warn', 'error'],

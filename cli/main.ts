@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+/** The `castgate` program: hands the command line over and ends with its exit code. */
+import { EXIT_FAILED, EXIT_OK, runCommand } from './program.ts';
+
+// `castgate show groups | head` closes the pipe early: that is an end and no failure.
+process.stdout.on('error', (cause: Error) => {
+  process.exit('code' in cause && cause.code === 'EPIPE' ? EXIT_OK : EXIT_FAILED);
+});
+
+try {
+  process.exitCode = await runCommand(process.argv.slice(2), {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+  });
+} catch (cause) {
+  // Everything that is expected was said in words before: this is a bug, and its trace is what is wanted.
+  process.stderr.write(`castgate: internal error: ${cause instanceof Error ? cause.stack : String(cause)}\n`);
+  process.exitCode = EXIT_FAILED;
+}

@@ -1,0 +1,253 @@
+/**
+ * castgate's commands. Exit codes: 0 done, 1 failed at run time, 2 wrong usage or wrong configuration. What
+ * goes wrong as it may reads as one line on standard error: what, where, and what to do.
+ */
+import { readFileSync } from 'node:fs';
+import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander';
+import type { Config } from '../config/config.ts';
+import { closest } from '../config/did-you-mean.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { formatProblem } from '../config/problem.ts';
+import { SHOW_TOPICS, type ShowTopic, show } from './show.ts';
+
+/** Where output goes. */
+export interface Output {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+export const EXIT_OK = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+
+/** Runs one command line (without `node` and the script) to its end; gives the exit code. */
+export async function runCommand(argv: readonly string[], output: Output): Promise<number> {
+  let code = EXIT_OK;
+  const program = commands(output, (result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (cause) {
+    if (cause instanceof CommanderError) return cause.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+    throw cause;
+  }
+}
+
+function commands(output: Output, done: (code: number) => void): Command {
+  const program = new Command('castgate')
+    .description('802.1X authenticator with multicast admission control for Linux switches')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .showHelpAfterError("(see 'castgate --help')")
+    .exitOverride()
+    .configureOutput({ writeOut: output.out, writeErr: output.err })
+    .addHelpText('after', HELP);
+
+  program
+    .command('run')
+    .summary('run the daemon on this switch')
+    .description(RUN)
+    .requiredOption('-c, --config <file>', 'configuration file')
+    .option('--cleanup', 'on a clean stop, take everything back that castgate made in the kernel', false)
+    .addHelpText('after', RUN_HELP)
+    .action(async (options: { config: string; cleanup: boolean }) => {
+      const config = usable(loadConfig(options.config), output);
+      if (config === undefined) return done(EXIT_USAGE);
+      const { runDaemon } = await part<{ runDaemon: RunDaemon }>('../daemon/run.ts');
+      done(await runDaemon(config, { cleanup: options.cleanup }));
+    });
+
+  program
+    .command('check')
+    .summary('check a configuration file; touches nothing')
+    .description(CHECK)
+    .argument('<file>', 'configuration file')
+    .addHelpText('after', CHECK_HELP)
+    .action((file: string) => {
+      const config = usable(loadConfig(file), output);
+      if (config === undefined) return done(EXIT_USAGE);
+      output.out(`${file}: valid (${summary(config)})\n`);
+    });
+
+  program
+    .command('show')
+    .summary('show what a running daemon knows')
+    .description(SHOW)
+    .addArgument(new Argument('<what>', SHOW_TOPICS.join(' | ')).argParser(topic))
+    .option('--json', 'JSON for programs', false)
+    .option('-s, --socket <path>', 'control socket of the daemon')
+    .option('-c, --config <file>', 'configuration file that names the control socket')
+    .addHelpText('after', SHOW_HELP)
+    .action(async (what: ShowTopic, options: { json: boolean; socket?: string; config?: string }) => {
+      const path = socketPath(options, output);
+      if (path === undefined) return done(EXIT_USAGE);
+      const shown = await show(what, path, options.json, Date.now());
+      if ('text' in shown) return output.out(shown.text);
+      output.err(`castgate: ${shown.failed}\n`);
+      done(EXIT_FAILED);
+    });
+
+  program
+    .command('decode')
+    .summary('print the frames of a capture file, one a line')
+    .description(DECODE)
+    .argument('<file>', 'capture file (pcap)')
+    .option('--json', 'one JSON object a frame', false)
+    .option('--secret <secret>', 'RADIUS shared secret: also check the authenticators')
+    .addHelpText('after', DECODE_HELP)
+    .action(async (file: string, options: { json: boolean; secret?: string }) => {
+      const { decodeCapture } = await part<{ decodeCapture: DecodeCapture }>('./decode.ts');
+      done(await decodeCapture(file, { json: options.json, secret: options.secret }, output.out));
+    });
+
+  program
+    .command('replay')
+    .summary('decide over a capture file what the daemon would; touches nothing')
+    .description(REPLAY)
+    .argument('<file>', 'capture file (pcap)')
+    .requiredOption('-c, --config <file>', 'configuration file')
+    .option('--json', 'one JSON object a decision', false)
+    .addHelpText('after', REPLAY_HELP)
+    .action(async (file: string, options: { config: string; json: boolean }) => {
+      const { replayCapture } = await part<{ replayCapture: ReplayCapture }>('./replay.ts');
+      done(await replayCapture(file, options.config, { json: options.json }, output.out));
+    });
+  return program;
+}
+
+type RunDaemon = (config: Config, options: { cleanup: boolean }) => Promise<number>;
+type DecodeCapture = (
+  path: string,
+  options: { json: boolean; secret: string | undefined },
+  out: Output['out'],
+) => Promise<number>;
+type ReplayCapture = (
+  path: string,
+  configPath: string,
+  options: { json: boolean },
+  out: Output['out'],
+) => Promise<number>;
+
+/** Loaded when its command is used, so that asking a daemon does not wait for the daemon's own parts. */
+async function part<T>(path: string): Promise<T> {
+  return import(path);
+}
+
+function topic(word: string): ShowTopic {
+  const found = SHOW_TOPICS.find((each) => each === word);
+  if (found !== undefined) return found;
+  const near = closest(word, SHOW_TOPICS);
+  throw new InvalidArgumentError(
+    `There are ${SHOW_TOPICS.join(', ')}${near === undefined ? '' : ` (did you mean ${near}?)`}.`,
+  );
+}
+
+/** Says what is wrong with a configuration and of what it warns; undefined where it cannot be used. */
+function usable(loaded: LoadedConfig, output: Output): Config | undefined {
+  for (const warning of loaded.warnings) output.err(`warning: ${formatProblem(warning)}\n`);
+  if ('config' in loaded) return loaded.config;
+  for (const error of loaded.errors) output.err(`error: ${formatProblem(error)}\n`);
+  const [first] = loaded.errors;
+  const n = loaded.errors.length;
+  output.err(`castgate: ${first?.file}: ${n} error${n === 1 ? '' : 's'}, nothing was done\n`);
+  return undefined;
+}
+
+function summary(config: Config): string {
+  const many = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
+  const { ports, uplinks, radius } = config;
+  return [
+    `bridge ${config.bridge}`,
+    many(ports.length, 'subscriber port'),
+    many(uplinks.length, 'uplink'),
+    many(radius.servers.length, 'RADIUS server'),
+  ].join(', ');
+}
+
+function socketPath(options: { socket?: string; config?: string }, output: Output): string | undefined {
+  if (options.socket !== undefined) return options.socket;
+  if (options.config === undefined) return DEFAULT_SOCKET;
+  // Who may only ask needs no permission to read secrets.
+  const loaded = loadConfig(options.config, () => ({ secret: new Uint8Array(1), remarks: [] }));
+  return usable({ ...loaded, warnings: [] }, output)?.controlSocket;
+}
+
+function version(): string {
+  // Two folders up from dist/cli, one from cli.
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'));
+      if (name === 'castgate') return version;
+    } catch {
+      // Not there: the next place.
+    }
+  }
+  return 'unknown';
+}
+
+const DEFAULT_SOCKET = '/run/castgate/control.sock';
+
+const HELP = `
+Exit codes: 0 done · 1 failed at run time · 2 wrong usage or wrong configuration
+
+Examples:
+  castgate check /etc/castgate.yaml
+  castgate run --config /etc/castgate.yaml
+  castgate show sessions
+  castgate decode port3.pcap --json`;
+
+const RUN = `Runs the authenticator in the foreground until SIGTERM or SIGINT. Ports are
+locked, hosts are let in by 802.1X, joins are answered by RADIUS. The log is
+JSON lines on standard output. Needs root, or CAP_NET_ADMIN and CAP_NET_RAW.`;
+const RUN_HELP = `
+Without --cleanup a stop leaves ports locked, hosts in and channels flowing as
+they are, so that a restart is not felt.
+
+Examples:
+  castgate run --config /etc/castgate.yaml
+  castgate run --config /etc/castgate.yaml --cleanup`;
+
+const CHECK = `Reads a configuration file and the secret files that it names, and prints all
+that is wrong with them, each with line and column. No network and no kernel is
+touched.`;
+const CHECK_HELP = `
+Exit codes: 0 valid, also with warnings · 2 not valid
+
+Example:
+  castgate check /etc/castgate.yaml`;
+
+const SHOW = `Asks the running daemon and prints a table, or JSON.
+
+  sessions   hosts that are logging in or are in: account, state, octets
+  groups     channels that hosts receive, wait for or were refused, and why
+  radius     servers: alive or dead, answers, round trip, waiting accounting
+  ports      link, hosts, channels, frames, drops by reason`;
+const SHOW_HELP = `
+The socket is --socket, else control_socket of --config, else
+${DEFAULT_SOCKET}. In JSON, times are milliseconds since 1970 and
+what is not known is null.
+
+Examples:
+  castgate show sessions
+  castgate show groups --json | jq '.[] | select(.state == "refused")'
+  castgate show ports --socket /run/castgate/control.sock`;
+
+const DECODE = `Decodes EAPOL, EAP, RADIUS, IGMP and MLD in a classic pcap file (Ethernet,
+Linux cooked v1 and v2, raw IP). A frame that is broken in one of these carries
+the reason and stops nothing.`;
+const DECODE_HELP = `
+Exit codes: 0 the file was read to its end · 2 it is no pcap file, or is cut off
+
+Examples:
+  castgate decode port3.pcap
+  castgate decode radius.pcap --json --secret lab-secret`;
+
+const REPLAY = `Runs the daemon's own machines over a capture with the capture's time, and
+prints each decision with its reason. No network and no kernel is touched.`;
+const REPLAY_HELP = `
+Examples:
+  castgate replay port3.pcap --config /etc/castgate.yaml
+  castgate replay port3.pcap --config /etc/castgate.yaml --json`;

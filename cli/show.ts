@@ -1,0 +1,190 @@
+/**
+ * `castgate show`: what a running daemon knows, as a table for people or as JSON for programs. The JSON is
+ * the daemon's rows as they are (daemon/show-rows.ts); the table leaves some out and rounds.
+ */
+import type { GroupRow, PortRow, RadiusRow, SessionRow, ShowRows } from '../daemon/show-rows.ts';
+import { askDaemon } from './control-client.ts';
+import { amount, type Column, printable, span, table } from './table.ts';
+
+/** What can be shown. */
+export const SHOW_TOPICS = [
+  'sessions',
+  'groups',
+  'radius',
+  'ports',
+] as const satisfies readonly (keyof ShowRows)[];
+export type ShowTopic = (typeof SHOW_TOPICS)[number];
+
+/** Text to print, or why there is none. */
+export type Shown = { readonly text: string } | { readonly failed: string };
+
+/** Asks the daemon behind the socket. `now` is what ages and remaining times are counted from. */
+export async function show(topic: ShowTopic, socketPath: string, json: boolean, now: number): Promise<Shown> {
+  const answer = await askDaemon(socketPath, topic);
+  if ('failed' in answer) return answer;
+  if (!isRows(answer.result)) {
+    return {
+      failed: `the daemon on ${socketPath} answered '${topic}' with no list: is it of another version?`,
+    };
+  }
+  return { text: json ? `${JSON.stringify(answer.result)}\n` : renderRows(topic, answer.result, now) };
+}
+
+/** Rows as a table. A field that is missing or of another type than it should be reads `-`. */
+export function renderRows(topic: ShowTopic, rows: readonly object[], now: number): string {
+  switch (topic) {
+    case 'sessions':
+      return rows.length === 0 ? 'no sessions\n' : table(sessionColumns(now), rows);
+    case 'groups':
+      return rows.length === 0 ? 'no groups\n' : table(groupColumns(now), rows);
+    case 'radius':
+      return table(RADIUS_COLUMNS, rows) + reasons(rows, 'server', 'discarded');
+    case 'ports':
+      return table(PORT_COLUMNS, rows) + reasons(rows, 'port', 'drops');
+  }
+}
+
+type Columns = readonly Column<object>[];
+
+function sessionColumns(now: number): Columns {
+  return [
+    text<SessionRow>('PORT', 'port'),
+    vlan<SessionRow>('vlan'),
+    text<SessionRow>('MAC', 'mac'),
+    text<SessionRow>('ACCOUNT', 'account'),
+    text<SessionRow>('STATE', 'state'),
+    yes<SessionRow>('AUTHORIZED', 'authorized'),
+    age<SessionRow>('SINCE', 'since', now),
+    until<SessionRow>('REAUTH', 'reauthAt', now),
+    octets<SessionRow>('IN', 'octetsIn'),
+    octets<SessionRow>('OUT', 'octetsOut'),
+    text<SessionRow>('SERVER', 'server'),
+    text<SessionRow>('ACCT-SESSION', 'acctSessionId'),
+  ];
+}
+
+function groupColumns(now: number): Columns {
+  return [
+    text<GroupRow>('PORT', 'port'),
+    vlan<GroupRow>('vlan'),
+    text<GroupRow>('MAC', 'mac'),
+    text<GroupRow>('ACCOUNT', 'account'),
+    text<GroupRow>('GROUP', 'group'),
+    { title: 'SOURCE', cell: (row) => (field(row, 'source') === null ? '*' : textOf(field(row, 'source'))) },
+    text<GroupRow>('STATE', 'state'),
+    text<GroupRow>('REASON', 'reason'),
+    text<GroupRow>('BY', 'by'),
+    age<GroupRow>('SINCE', 'since', now),
+    until<GroupRow>('EXPIRES', 'expiresAt', now),
+    octets<GroupRow>('OCTETS', 'octets'),
+    count<GroupRow>('PACKETS', 'packets'),
+  ];
+}
+
+const RADIUS_COLUMNS: Columns = [
+  text<RadiusRow>('SERVER', 'server'),
+  text<RadiusRow>('ADDRESS', 'address'),
+  text<RadiusRow>('STATE', 'state'),
+  count<RadiusRow>('IN-FLIGHT', 'inFlight'),
+  count<RadiusRow>('SENT', 'sent'),
+  count<RadiusRow>('ACCEPTS', 'accepts'),
+  count<RadiusRow>('REJECTS', 'rejects'),
+  count<RadiusRow>('CHALLENGES', 'challenges'),
+  count<RadiusRow>('TIMEOUTS', 'timeouts'),
+  count<RadiusRow>('RETRANSMITS', 'retransmits'),
+  sum<RadiusRow>('DISCARDED', 'discarded'),
+  { title: 'RTT', cell: (row) => milliseconds(field(row, 'rttMs')), right: true },
+  count<RadiusRow>('ACCT-QUEUE', 'accountingQueue'),
+];
+
+const PORT_COLUMNS: Columns = [
+  text<PortRow>('PORT', 'port'),
+  { title: 'LINK', cell: (row) => (field(row, 'up') === true ? 'up' : 'down') },
+  text<PortRow>('MODE', 'mode'),
+  count<PortRow>('HOSTS', 'hosts'),
+  count<PortRow>('AUTHORIZED', 'authorizedHosts'),
+  count<PortRow>('CHANNELS', 'channels'),
+  count<PortRow>('EAPOL-RX', 'eapolRx'),
+  count<PortRow>('EAPOL-TX', 'eapolTx'),
+  count<PortRow>('IGMP-RX', 'igmpRx'),
+  sum<PortRow>('DROPS', 'drops'),
+];
+
+/** Under the table: each count by reason, of those that are not 0. */
+function reasons(rows: readonly object[], name: string, key: string): string {
+  return rows
+    .map((row) => {
+      const counts = Object.entries(record(field(row, key))).filter(
+        ([, n]) => typeof n === 'number' && n > 0,
+      );
+      if (counts.length === 0) return '';
+      const list = counts.map(([reason, n]) => `${printable(reason)} ${String(n)}`).join(', ');
+      return `${textOf(field(row, name))} ${key}: ${list}\n`;
+    })
+    .join('');
+}
+
+function text<Row>(title: string, key: keyof Row & string): Column<object> {
+  return { title, cell: (row) => textOf(field(row, key)) };
+}
+
+function vlan<Row>(key: keyof Row & string): Column<object> {
+  return {
+    title: 'VLAN',
+    cell: (row) => (field(row, key) === 0 ? '-' : textOf(field(row, key))),
+    right: true,
+  };
+}
+
+function yes<Row>(title: string, key: keyof Row & string): Column<object> {
+  return { title, cell: (row) => (field(row, key) === true ? 'yes' : 'no') };
+}
+
+function count<Row>(title: string, key: keyof Row & string): Column<object> {
+  return { title, cell: (row) => textOf(field(row, key)), right: true };
+}
+
+function octets<Row>(title: string, key: keyof Row & string): Column<object> {
+  return { title, cell: (row) => numberOr(field(row, key), amount), right: true };
+}
+
+function age<Row>(title: string, key: keyof Row & string, now: number): Column<object> {
+  return { title, cell: (row) => numberOr(field(row, key), (at) => span(now - at)), right: true };
+}
+
+function until<Row>(title: string, key: keyof Row & string, now: number): Column<object> {
+  return { title, cell: (row) => numberOr(field(row, key), (at) => `in ${span(at - now)}`), right: true };
+}
+
+function sum<Row>(title: string, key: keyof Row & string): Column<object> {
+  const total = (row: object) =>
+    Object.values(record(field(row, key))).reduce(
+      (n: number, each) => n + (typeof each === 'number' ? each : 0),
+      0,
+    );
+  return { title, cell: (row) => String(total(row)), right: true };
+}
+
+function milliseconds(value: unknown): string {
+  return numberOr(value, (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)}ms`);
+}
+
+function numberOr(value: unknown, form: (n: number) => string): string {
+  return typeof value === 'number' && Number.isFinite(value) ? form(value) : '-';
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? printable(String(value)) : '-';
+}
+
+function field(row: object, key: string): unknown {
+  return Object.hasOwn(row, key) ? Reflect.get(row, key) : undefined;
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+function isRows(value: unknown): value is readonly object[] {
+  return Array.isArray(value) && value.every((row) => typeof row === 'object' && row !== null);
+}

@@ -1,0 +1,99 @@
+/**
+ * The daemon's log: one JSON object a line, `event` names what happened in kebab-case and the fields say to
+ * whom. A level that is not wanted costs one empty call. Secrets do not get out: fields named as such read
+ * `[hidden]`, and octets are written as hex. A reader that does not keep up loses lines; it never holds the
+ * daemon up.
+ */
+import { pino } from 'pino';
+
+/** `fields` must not be named level, time or event. */
+export type LogMethod = (event: string, fields?: object) => void;
+
+export interface Logger {
+  readonly debug: LogMethod;
+  readonly info: LogMethod;
+  readonly warn: LogMethod;
+  readonly error: LogMethod;
+}
+
+/** A logger with something behind it. */
+export interface OpenLogger extends Logger {
+  /** Writes out what is still in memory; before the process ends. */
+  flush(): void;
+}
+
+/** Where lines go: a file descriptor (1 is standard output), or a function for tests and tools. */
+export type LogTarget = number | ((line: string) => void);
+
+/** Logs what is at least `level`. */
+export function openLog(level: keyof Logger, target: LogTarget = 1): OpenLogger {
+  const destination = typeof target === 'number' ? openDestination(target) : { write: target };
+  const log = pino(
+    {
+      level,
+      base: null,
+      messageKey: 'event',
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }), log: withoutOctets },
+      redact: { paths: SECRET_PATHS, censor: '[hidden]' },
+    },
+    destination,
+  );
+  const method = (name: keyof Logger): LogMethod => {
+    if (!log.isLevelEnabled(name)) return nothing;
+    return (event, fields) => log[name](fields ?? {}, event);
+  };
+  return {
+    debug: method('debug'),
+    info: method('info'),
+    warn: method('warn'),
+    error: method('error'),
+    flush: () => {
+      if ('flushSync' in destination) flushQuietly(destination);
+    },
+  };
+}
+
+/** Says nothing. */
+export const silentLog: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+function nothing(): void {}
+
+type Destination = ReturnType<typeof pino.destination>;
+
+function openDestination(descriptor: number): Destination {
+  const destination = pino.destination({ dest: descriptor, sync: false, maxLength: MAX_BACKLOG_CHARACTERS });
+  // A reader that went away is no reason to stop: the log is lost, the subscribers are not.
+  destination.on('error', nothing);
+  return destination;
+}
+
+function flushQuietly(destination: Destination): void {
+  try {
+    destination.flushSync();
+  } catch {
+    // The reader is gone, or the destination never opened.
+  }
+}
+
+function withoutOctets(fields: Record<string, unknown>): Record<string, unknown> {
+  let changed: Record<string, unknown> | undefined;
+  for (const name in fields) {
+    const value = fields[name];
+    const plain =
+      value instanceof Uint8Array
+        ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')
+        : value instanceof Error
+          ? { name: value.name, message: value.message, stack: value.stack }
+          : value;
+    if (plain === value) continue;
+    changed ??= { ...fields };
+    changed[name] = plain;
+  }
+  return changed ?? fields;
+}
+
+/** What waits for a slow reader before lines are dropped. */
+const MAX_BACKLOG_CHARACTERS = 4 << 20;
+const SECRET_NAMES = ['secret', 'password', 'userPassword', 'sharedSecret'];
+const SECRET_PATHS = SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*[*].${name}`]);

@@ -1,0 +1,81 @@
+/**
+ * What `castgate show` is answered with: one row a session, channel, server or port. Plain JSON; times are
+ * milliseconds since 1970, and what is not known is null.
+ */
+
+/** The verbs of the control socket that answer with rows, and the rows. */
+export interface ShowRows {
+  readonly sessions: readonly SessionRow[];
+  readonly groups: readonly GroupRow[];
+  readonly radius: readonly RadiusRow[];
+  readonly ports: readonly PortRow[];
+}
+
+export interface SessionRow {
+  readonly port: string;
+  readonly vlan: number;
+  readonly mac: string;
+  /** Null before the host has said who it is. */
+  readonly account: string | null;
+  /** State of the authenticator's PAE machine, by the standard's name. */
+  readonly state: string;
+  readonly authorized: boolean;
+  readonly since: number | null;
+  readonly acctSessionId: string | null;
+  /** The RADIUS server that let it in. */
+  readonly server: string | null;
+  readonly reauthAt: number | null;
+  readonly octetsIn: number;
+  readonly octetsOut: number;
+}
+
+export interface GroupRow {
+  readonly port: string;
+  readonly vlan: number;
+  readonly mac: string;
+  readonly account: string | null;
+  readonly group: string;
+  /** Null for the any-source channel. */
+  readonly source: string | null;
+  readonly state: 'granted' | 'waiting' | 'refused';
+  /** Why it was refused. */
+  readonly reason: string | null;
+  /** What decided. */
+  readonly by: string | null;
+  readonly since: number;
+  readonly expiresAt: number | null;
+  readonly octets: number;
+  readonly packets: number;
+}
+
+export interface RadiusRow {
+  readonly server: string;
+  readonly address: string;
+  readonly state: 'alive' | 'dead';
+  readonly inFlight: number;
+  readonly sent: number;
+  readonly accepts: number;
+  readonly rejects: number;
+  readonly challenges: number;
+  readonly timeouts: number;
+  readonly retransmits: number;
+  /** Datagrams that were dropped, by reason. */
+  readonly discarded: Readonly<Record<string, number>>;
+  readonly rttMs: number | null;
+  /** Accounting messages that wait for an acknowledgement. */
+  readonly accountingQueue: number;
+}
+
+export interface PortRow {
+  readonly port: string;
+  readonly up: boolean;
+  readonly mode: string;
+  readonly hosts: number;
+  readonly authorizedHosts: number;
+  readonly channels: number;
+  /** Frames that were dropped, by reason. */
+  readonly drops: Readonly<Record<string, number>>;
+  readonly eapolRx: number;
+  readonly eapolTx: number;
+  readonly igmpRx: number;
+}
