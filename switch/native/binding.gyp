@@ -1,5 +1,9 @@
 {
   "targets": [
-    { "target_name": "castgate_native", "sources": ["castgate-native.c"], "cflags": ["-O2", "-Wall", "-Wextra"] }
+    {
+      "target_name": "castgate_native",
+      "sources": ["castgate-native.c"],
+      "cflags": ["-std=gnu11", "-O2", "-Wall", "-Wextra"]
+    }
   ]
 }

@@ -1,4 +1,508 @@
+/*
+ * System calls that Node lacks, as thin N-API functions: packet sockets in batches, netlink, network
+ * namespaces. No policy: every function returns its result (>= 0, or a value) or -errno as a number.
+ *
+ * Two kinds of descriptor: a plain one, which close() closes, and a watched one, which belongs to its
+ * watch: unwatch() stops the polling and closes it, close() refuses it with -EBUSY. A watch lives until
+ * unwatch(), the end of its environment (worker, process), or the collection of its handle.
+ */
+#define _GNU_SOURCE
 #define NAPI_VERSION 8
 #include <node_api.h>
-static napi_value Init(napi_env env, napi_value exports) { (void)env; return exports; }
-NAPI_MODULE(NODE_GYP_MODULE_NAME, Init)
+#include <uv.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/netlink.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef PACKET_IGNORE_OUTGOING
+#define PACKET_IGNORE_OUTGOING 23
+#endif
+#ifndef NETLINK_GET_STRICT_CHK
+#define NETLINK_GET_STRICT_CHK 12
+#endif
+
+/* ---- arguments and results ------------------------------------------------------------------------- */
+
+#define ARGS(n)                                     \
+  size_t argc = (n);                                \
+  napi_value argv[(n)];                             \
+  napi_get_cb_info(env, info, &argc, argv, NULL, NULL)
+
+static napi_value number(napi_env env, int64_t value) {
+  napi_value result;
+  napi_create_int64(env, value, &result);
+  return result;
+}
+
+/* A call that returns -1 and sets errno, as the number that JavaScript gets. */
+static napi_value outcome(napi_env env, int64_t value) { return number(env, value < 0 ? -errno : value); }
+
+static int32_t int_at(napi_env env, napi_value value) {
+  int32_t result = -1;
+  napi_get_value_int32(env, value, &result);
+  return result;
+}
+
+struct bytes {
+  uint8_t *data;
+  size_t length;
+};
+
+/* The octets of a Uint8Array or Buffer; no data where it is something else. */
+static struct bytes bytes_at(napi_env env, napi_value value) {
+  struct bytes result = {NULL, 0};
+  bool is_typed = false;
+  napi_is_typedarray(env, value, &is_typed);
+  if (!is_typed) return result;
+  napi_typedarray_type type;
+  void *data = NULL;
+  size_t length = 0;
+  if (napi_get_typedarray_info(env, value, &type, &length, &data, NULL, NULL) != napi_ok) return result;
+  if (type != napi_uint8_array && type != napi_uint8_clamped_array) return result;
+  result.data = data;
+  result.length = length;
+  return result;
+}
+
+/* ---- watches: a descriptor polled by the event loop ------------------------------------------------- */
+
+#define ROUNDS_PER_WAKE 8
+
+struct watch;
+/* Reads what there is and delivers it; returns 0, or -errno of a read that failed for good. */
+typedef int (*reader)(struct watch *);
+
+struct watch {
+  uv_poll_t poll;
+  napi_env env;
+  napi_ref callback;
+  napi_async_context context;
+  napi_async_cleanup_hook_handle cleanup;
+  reader read;
+  int fd;
+  bool closing;
+  uint8_t *buffer;
+  struct watch **holder; /* what the JavaScript handle points to, while there is one */
+  struct watch *next;
+};
+
+static pthread_mutex_t watches_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct watch *watches;
+
+static bool is_watched(int fd) {
+  bool found = false;
+  pthread_mutex_lock(&watches_lock);
+  for (struct watch *w = watches; w != NULL; w = w->next) found |= w->fd == fd;
+  pthread_mutex_unlock(&watches_lock);
+  return found;
+}
+
+static void forget(struct watch *w) {
+  pthread_mutex_lock(&watches_lock);
+  for (struct watch **at = &watches; *at != NULL; at = &(*at)->next) {
+    if (*at != w) continue;
+    *at = w->next;
+    break;
+  }
+  pthread_mutex_unlock(&watches_lock);
+}
+
+static void on_closed(uv_handle_t *handle) {
+  struct watch *w = handle->data;
+  napi_remove_async_cleanup_hook(w->cleanup);
+  if (w->holder != NULL) *w->holder = NULL;
+  free(w->buffer);
+  free(w);
+}
+
+/* Idempotent. The memory goes with the handle's close callback, so a running reader may go on looking. */
+static void end_watch(struct watch *w) {
+  if (w->closing) return;
+  w->closing = true;
+  uv_poll_stop(&w->poll);
+  forget(w);
+  close(w->fd);
+  napi_delete_reference(w->env, w->callback);
+  napi_async_destroy(w->env, w->context);
+  uv_close((uv_handle_t *)&w->poll, on_closed);
+}
+
+static void on_environment_end(napi_async_cleanup_hook_handle handle, void *data) {
+  (void)handle;
+  end_watch(data);
+}
+
+/* Calls back with the arguments; what the callback throws becomes an uncaughtException, as for any event. */
+static void deliver(struct watch *w, size_t count, napi_value *arguments) {
+  napi_value callback, receiver, result;
+  napi_env env = w->env;
+  if (napi_get_reference_value(env, w->callback, &callback) != napi_ok || callback == NULL) return;
+  napi_get_global(env, &receiver);
+  if (napi_make_callback(env, w->context, receiver, callback, count, arguments, &result) == napi_pending_exception) {
+    napi_value thrown;
+    if (napi_get_and_clear_last_exception(env, &thrown) == napi_ok) napi_fatal_exception(env, thrown);
+  }
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events) {
+  struct watch *w = poll->data;
+  napi_handle_scope scope;
+  (void)events;
+  if (w->closing) return;
+  napi_open_handle_scope(w->env, &scope);
+  int failed = w->read(w);
+  if (!w->closing && failed < 0) {
+    napi_value code = number(w->env, failed);
+    deliver(w, 1, &code);
+  }
+  /* libuv stops a poll on POLLERR; a socket error that the read has taken (ENOBUFS, ENETDOWN) is over. */
+  if (!w->closing && status < 0 && failed != -EBADF && failed != -ENOTSOCK) uv_poll_start(&w->poll, UV_READABLE, on_readable);
+  napi_close_handle_scope(w->env, scope);
+}
+
+static void on_collected(napi_env env, void *data, void *hint) {
+  (void)env;
+  (void)hint;
+  struct watch **holder = data;
+  if (*holder != NULL) {
+    (*holder)->holder = NULL;
+    end_watch(*holder);
+  }
+  free(holder);
+}
+
+/* Takes the descriptor over and polls it. The result is an external handle, or -errno. */
+static napi_value begin_watch(napi_env env, int fd, napi_value callback, reader read, size_t buffer_size) {
+  napi_valuetype type;
+  napi_typeof(env, callback, &type);
+  if (type != napi_function) return number(env, -EINVAL);
+  if (is_watched(fd)) return number(env, -EBUSY);
+  uv_loop_t *loop;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return number(env, -EINVAL);
+  struct watch *w = calloc(1, sizeof *w);
+  struct watch **holder = calloc(1, sizeof *holder);
+  uint8_t *buffer = malloc(buffer_size);
+  int failed = w == NULL || holder == NULL || buffer == NULL ? -ENOMEM : uv_poll_init(loop, &w->poll, fd);
+  if (failed < 0) {
+    free(w);
+    free(holder);
+    free(buffer);
+    return number(env, failed);
+  }
+  w->env = env;
+  w->fd = fd;
+  w->read = read;
+  w->buffer = buffer;
+  w->poll.data = w;
+  napi_create_reference(env, callback, 1, &w->callback);
+  napi_value name, handle;
+  napi_create_string_utf8(env, "castgate", NAPI_AUTO_LENGTH, &name);
+  napi_async_init(env, NULL, name, &w->context);
+  napi_add_async_cleanup_hook(env, on_environment_end, w, &w->cleanup);
+  pthread_mutex_lock(&watches_lock);
+  w->next = watches;
+  watches = w;
+  pthread_mutex_unlock(&watches_lock);
+  *holder = w;
+  w->holder = holder;
+  napi_create_external(env, holder, on_collected, NULL, &handle);
+  uv_poll_start(&w->poll, UV_READABLE, on_readable);
+  return handle;
+}
+
+/* unwatch(handle): stops, and closes the descriptor. Repeating it is no error. */
+static napi_value unwatch(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  napi_valuetype type;
+  void *data = NULL;
+  napi_typeof(env, argv[0], &type);
+  if (type != napi_external || napi_get_value_external(env, argv[0], &data) != napi_ok) return number(env, -EINVAL);
+  struct watch **holder = data;
+  if (*holder != NULL) end_watch(*holder);
+  return number(env, 0);
+}
+
+/* close(fd) */
+static napi_value close_descriptor(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  int fd = int_at(env, argv[0]);
+  if (is_watched(fd)) return number(env, -EBUSY);
+  return outcome(env, close(fd));
+}
+
+/* ---- packet sockets ---------------------------------------------------------------------------------- */
+
+#define FRAMES_PER_BATCH 64
+#define FRAME_ROOM 9728
+#define META_PER_FRAME 5
+
+/*
+ * packetOpen(filter, receiveBufferOctets): one socket for the frames of all interfaces. The filter is an
+ * array of struct sock_filter; it is in place before the first frame can come, because the socket is
+ * bound to a protocol only afterwards.
+ */
+static napi_value packet_open(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  struct bytes filter = bytes_at(env, argv[0]);
+  int room = int_at(env, argv[1]);
+  int on = 1;
+  if (filter.data == NULL || filter.length == 0 || filter.length % sizeof(struct sock_filter) != 0) return number(env, -EINVAL);
+  int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return number(env, -errno);
+  struct sock_fprog program = {(unsigned short)(filter.length / sizeof(struct sock_filter)), (struct sock_filter *)filter.data};
+  struct sockaddr_ll any = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ||
+      setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) < 0 ||
+      setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof on) < 0 ||
+      (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0 &&
+       setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room) < 0) ||
+      bind(fd, (struct sockaddr *)&any, sizeof any) < 0) {
+    int failed = -errno;
+    close(fd);
+    return number(env, failed);
+  }
+  return number(env, fd);
+}
+
+/* The VLAN tag that the kernel has taken off, or -1. */
+static int32_t tag_of(struct msghdr *message) {
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+    if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA) continue;
+    struct tpacket_auxdata aux;
+    memcpy(&aux, CMSG_DATA(c), sizeof aux);
+    if (aux.tp_status & TP_STATUS_VLAN_VALID) return aux.tp_vlan_tci;
+  }
+  return -1;
+}
+
+/* One recvmmsg, one callback (octets, meta, count); the number of frames, or -errno. */
+static int read_batch(struct watch *w) {
+  struct mmsghdr messages[FRAMES_PER_BATCH];
+  struct iovec vectors[FRAMES_PER_BATCH];
+  struct sockaddr_ll from[FRAMES_PER_BATCH];
+  union {
+    char room[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+    size_t align;
+  } control[FRAMES_PER_BATCH];
+  for (int i = 0; i < FRAMES_PER_BATCH; i++) {
+    vectors[i] = (struct iovec){w->buffer + (size_t)i * FRAME_ROOM, FRAME_ROOM};
+    messages[i].msg_hdr = (struct msghdr){.msg_name = &from[i],
+                                          .msg_namelen = sizeof from[i],
+                                          .msg_iov = &vectors[i],
+                                          .msg_iovlen = 1,
+                                          .msg_control = control[i].room,
+                                          .msg_controllen = sizeof control[i].room};
+  }
+  int count = recvmmsg(w->fd, messages, FRAMES_PER_BATCH, MSG_DONTWAIT, NULL);
+  if (count <= 0) return count < 0 ? -errno : 0;
+  size_t total = 0;
+  for (int i = 0; i < count; i++) total += messages[i].msg_len;
+  napi_value arguments[3], array;
+  void *octets = NULL;
+  int32_t *meta = NULL;
+  if (napi_create_buffer(w->env, total, &octets, &arguments[0]) != napi_ok ||
+      napi_create_arraybuffer(w->env, (size_t)count * META_PER_FRAME * sizeof *meta, (void **)&meta, &array) != napi_ok ||
+      napi_create_typedarray(w->env, napi_int32_array, (size_t)count * META_PER_FRAME, array, 0, &arguments[1]) != napi_ok)
+    return -ENOMEM;
+  size_t at = 0;
+  for (int i = 0; i < count; i++) {
+    memcpy((uint8_t *)octets + at, vectors[i].iov_base, messages[i].msg_len);
+    meta[0] = from[i].sll_ifindex;
+    meta[1] = tag_of(&messages[i].msg_hdr);
+    meta[2] = (int32_t)at;
+    meta[3] = (int32_t)messages[i].msg_len;
+    meta[4] = from[i].sll_pkttype;
+    meta += META_PER_FRAME;
+    at += messages[i].msg_len;
+  }
+  arguments[2] = number(w->env, count);
+  deliver(w, 3, arguments);
+  return count;
+}
+
+/* Bounded, so that a flood of frames leaves the loop its timers; the poll is level-triggered and comes back. */
+static int read_packets(struct watch *w) {
+  for (int round = 0; round < ROUNDS_PER_WAKE && !w->closing; round++) {
+    napi_handle_scope scope;
+    napi_open_handle_scope(w->env, &scope);
+    int count = read_batch(w);
+    napi_close_handle_scope(w->env, scope);
+    if (count == -EAGAIN || count == -EINTR) return 0;
+    if (count < 0) return count;
+    if (count < FRAMES_PER_BATCH) return 0;
+  }
+  return 0;
+}
+
+/* packetWatch(fd, (octets: Buffer, meta: Int32Array, count) | (-errno)): meta is ifindex, tag, offset, length, type. */
+static napi_value packet_watch(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  return begin_watch(env, int_at(env, argv[0]), argv[1], read_packets, (size_t)FRAMES_PER_BATCH * FRAME_ROOM);
+}
+
+/* packetSend(fd, ifindex, frame) */
+static napi_value packet_send(napi_env env, napi_callback_info info) {
+  ARGS(3);
+  struct bytes frame = bytes_at(env, argv[2]);
+  if (frame.data == NULL || frame.length < ETH_HLEN) return number(env, -EINVAL);
+  struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = int_at(env, argv[1]), .sll_halen = ETH_ALEN};
+  memcpy(&to.sll_protocol, frame.data + 12, sizeof to.sll_protocol);
+  memcpy(to.sll_addr, frame.data, ETH_ALEN);
+  return outcome(env, sendto(int_at(env, argv[0]), frame.data, frame.length, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof to));
+}
+
+/* packetStatistics(fd, out: Int32Array(2)): frames seen and frames dropped since the last call. */
+static napi_value packet_statistics(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  struct tpacket_stats statistics;
+  socklen_t length = sizeof statistics;
+  bool is_typed = false;
+  napi_typedarray_type type;
+  size_t count;
+  void *data;
+  napi_is_typedarray(env, argv[1], &is_typed);
+  if (!is_typed || napi_get_typedarray_info(env, argv[1], &type, &count, &data, NULL, NULL) != napi_ok ||
+      type != napi_int32_array || count < 2)
+    return number(env, -EINVAL);
+  if (getsockopt(int_at(env, argv[0]), SOL_PACKET, PACKET_STATISTICS, &statistics, &length) < 0) return number(env, -errno);
+  ((int32_t *)data)[0] = (int32_t)statistics.tp_packets;
+  ((int32_t *)data)[1] = (int32_t)statistics.tp_drops;
+  return number(env, 0);
+}
+
+/* ---- netlink ------------------------------------------------------------------------------------------ */
+
+/* The kernel fills dumps in chunks of up to 32 KiB: with less room than that a chunk would be cut. */
+#define NETLINK_CHUNK 32768
+#define MESSAGES_PER_WAKE 64
+
+/* netlinkOpen(protocol, groups, receiveBufferOctets): groups is the bit mask of multicast groups 1-32. */
+static napi_value netlink_open(napi_env env, napi_callback_info info) {
+  ARGS(3);
+  uint32_t groups = 0;
+  int room = int_at(env, argv[2]);
+  int on = 1;
+  napi_get_value_uint32(env, argv[1], &groups);
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, int_at(env, argv[0]));
+  if (fd < 0) return number(env, -errno);
+  struct sockaddr_nl self = {.nl_family = AF_NETLINK, .nl_groups = groups};
+  if ((setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0 &&
+       setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room) < 0) ||
+      setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on) < 0 ||
+      setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on) < 0 ||
+      setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on) < 0 ||
+      bind(fd, (struct sockaddr *)&self, sizeof self) < 0) {
+    int failed = -errno;
+    close(fd);
+    return number(env, failed);
+  }
+  return number(env, fd);
+}
+
+/*
+ * netlinkTransact(fd, request, answer): sends the request (none where it is empty) and takes what is there
+ * of the answer without waiting: the kernel has answered rtnetlink and nfnetlink requests when sendto
+ * returns, and goes on with a dump at each read. Returns the octets of the answer; where these leave less
+ * than a chunk of room, more may be there: call again with an empty request.
+ */
+static napi_value netlink_transact(napi_env env, napi_callback_info info) {
+  ARGS(3);
+  int fd = int_at(env, argv[0]);
+  struct bytes request = bytes_at(env, argv[1]);
+  struct bytes answer = bytes_at(env, argv[2]);
+  struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+  if (answer.length < NETLINK_CHUNK) return number(env, -EINVAL);
+  if (request.length > 0 && sendto(fd, request.data, request.length, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0)
+    return number(env, -errno);
+  size_t at = 0;
+  while (answer.length - at >= NETLINK_CHUNK) {
+    ssize_t length = recv(fd, answer.data + at, answer.length - at, MSG_DONTWAIT | MSG_TRUNC);
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0 && errno == EAGAIN) break;
+    if (length < 0) return number(env, -errno);
+    if ((size_t)length > answer.length - at) return number(env, -EMSGSIZE);
+    at += (size_t)length;
+  }
+  return number(env, (int64_t)at);
+}
+
+static int read_netlink(struct watch *w) {
+  for (int i = 0; i < MESSAGES_PER_WAKE && !w->closing; i++) {
+    ssize_t length = recv(w->fd, w->buffer, NETLINK_CHUNK, MSG_DONTWAIT);
+    if (length < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    napi_handle_scope scope;
+    napi_value buffer;
+    napi_open_handle_scope(w->env, &scope);
+    if (napi_create_buffer_copy(w->env, (size_t)length, w->buffer, NULL, &buffer) == napi_ok) deliver(w, 1, &buffer);
+    napi_close_handle_scope(w->env, scope);
+  }
+  return 0;
+}
+
+/* netlinkWatch(fd, (octets: Buffer) | (-errno)): one callback a datagram; -ENOBUFS says that some were lost. */
+static napi_value netlink_watch(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  return begin_watch(env, int_at(env, argv[0]), argv[1], read_netlink, NETLINK_CHUNK);
+}
+
+/* ---- interfaces and namespaces ------------------------------------------------------------------------ */
+
+/* interfaceIndex(name) in the calling thread's network namespace */
+static napi_value interface_index(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  char name[IF_NAMESIZE + 1] = "";
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, argv[0], name, sizeof name, &length) != napi_ok) return number(env, -EINVAL);
+  if (length >= IF_NAMESIZE) return number(env, -ENODEV);
+  unsigned int index = if_nametoindex(name);
+  return index == 0 ? number(env, -errno) : number(env, index);
+}
+
+/* enterNetwork(path): the calling thread's later sockets and children belong to that network namespace. */
+static napi_value enter_network(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  char path[4096];
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, argv[0], path, sizeof path, &length) != napi_ok) return number(env, -EINVAL);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return number(env, -errno);
+  int failed = setns(fd, CLONE_NEWNET) < 0 ? -errno : 0;
+  close(fd);
+  return number(env, failed);
+}
+
+/* ---- the module ---------------------------------------------------------------------------------------- */
+
+static napi_value init(napi_env env, napi_value exports) {
+  static const struct {
+    const char *name;
+    napi_callback call;
+  } functions[] = {
+      {"close", close_descriptor},       {"unwatch", unwatch},
+      {"packetOpen", packet_open},       {"packetWatch", packet_watch},
+      {"packetSend", packet_send},       {"packetStatistics", packet_statistics},
+      {"netlinkOpen", netlink_open},     {"netlinkTransact", netlink_transact},
+      {"netlinkWatch", netlink_watch},   {"interfaceIndex", interface_index},
+      {"enterNetwork", enter_network},
+  };
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    napi_value function;
+    napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].call, NULL, &function);
+    napi_set_named_property(env, exports, functions[i].name, function);
+  }
+  return exports;
+}
+
+NAPI_MODULE(NODE_GYP_MODULE_NAME, init)

@@ -1,0 +1,71 @@
+/**
+ * The classic BPF program of the packet socket: EAPOL (802.1X), IGMP, and ICMPv6 of the MLD types with or
+ * without the hop-by-hop header. Whatever it lets through, the decoders judge; what it stops never costs
+ * a copy. The kernel has taken off the outer VLAN tag before the program runs.
+ */
+import { littleEndian, viewOf } from './netlink.ts';
+
+/** The program, eight octets an instruction (struct sock_filter). */
+export function captureFilter(): Uint8Array {
+  return assemble([
+    { label: 'start', code: LOAD_16, k: 12 },
+    { code: JUMP_EQUAL, k: 0x888e, yes: 'accept' },
+    { code: JUMP_EQUAL, k: 0x0800, yes: 'ipv4' },
+    { code: JUMP_EQUAL, k: 0x86dd, yes: 'ipv6', no: 'reject' },
+    { label: 'ipv4', code: LOAD_8, k: 14 + 9 },
+    { code: JUMP_EQUAL, k: 2, yes: 'accept', no: 'reject' },
+    { label: 'ipv6', code: LOAD_8, k: 14 + 6 },
+    { code: JUMP_EQUAL, k: 58, yes: 'bare' },
+    { code: JUMP_EQUAL, k: 0, no: 'reject' },
+    { code: LOAD_8, k: 14 + 40 },
+    { code: JUMP_EQUAL, k: 58, no: 'reject' },
+    { code: LOAD_8, k: 14 + 41 },
+    { code: SHIFT_LEFT, k: 3 },
+    { code: ADD, k: 8 },
+    { code: TO_INDEX, k: 0 },
+    { code: LOAD_8_INDEXED, k: 14 + 40 },
+    { code: JUMP_EQUAL, k: 130, yes: 'accept' },
+    { code: JUMP_EQUAL, k: 131, yes: 'accept' },
+    { code: JUMP_EQUAL, k: 132, yes: 'accept' },
+    { code: JUMP_EQUAL, k: 143, yes: 'accept', no: 'reject' },
+    { label: 'bare', code: LOAD_8, k: 14 + 40 },
+    { code: JUMP_EQUAL, k: 130, yes: 'accept' },
+    { code: JUMP_EQUAL, k: 131, yes: 'accept' },
+    { code: JUMP_EQUAL, k: 132, yes: 'accept' },
+    { code: JUMP_EQUAL, k: 143, yes: 'accept' },
+    { label: 'reject', code: RETURN, k: 0 },
+    { label: 'accept', code: RETURN, k: 0x40000 },
+  ]);
+}
+
+interface Instruction {
+  readonly label?: string;
+  readonly code: number;
+  readonly k: number;
+  /** Where a comparison goes on; without it, at the next instruction. */
+  readonly yes?: string;
+  readonly no?: string;
+}
+
+function assemble(program: readonly Instruction[]): Uint8Array {
+  const octets = new Uint8Array(8 * program.length);
+  const view = viewOf(octets);
+  const distance = (from: number, label: string | undefined) =>
+    label === undefined ? 0 : program.findIndex((instruction) => instruction.label === label) - from - 1;
+  program.forEach(({ code, k, yes, no }, i) => {
+    view.setUint16(8 * i, code, littleEndian);
+    view.setUint8(8 * i + 2, distance(i, yes));
+    view.setUint8(8 * i + 3, distance(i, no));
+    view.setUint32(8 * i + 4, k, littleEndian);
+  });
+  return octets;
+}
+
+const LOAD_16 = 0x28;
+const LOAD_8 = 0x30;
+const LOAD_8_INDEXED = 0x50;
+const JUMP_EQUAL = 0x15;
+const SHIFT_LEFT = 0x64;
+const ADD = 0x04;
+const TO_INDEX = 0x07;
+const RETURN = 0x06;

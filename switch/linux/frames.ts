@@ -1,0 +1,92 @@
+/**
+ * Frames of all ports through one packet socket: interface numbers tell the ports apart, and a port that
+ * goes down and up, or away and back, needs nothing. Frames come in batches, with the outer VLAN tag off.
+ */
+import { errnoName, loadNative, type Native, type Watch } from '../native.ts';
+import { captureFilter } from './capture-filter.ts';
+
+/** A frame and where it came in. `frame` is a view into its batch. */
+export interface CapturedFrame {
+  readonly ifindex: number;
+  /** 0 where the frame had no tag, or a tag with priority only. */
+  readonly vlan: number;
+  readonly frame: Uint8Array;
+}
+
+/** Frames that the socket saw and those it had no room for, since the beginning. */
+export interface CaptureStatistics {
+  readonly seen: number;
+  readonly dropped: number;
+}
+
+export class FrameSocket {
+  readonly #native: Native = loadNative();
+  readonly #fd: number;
+  readonly #read = new Int32Array(2);
+  #watch: Watch | undefined;
+  #seen = 0;
+  #dropped = 0;
+
+  /** Throws the errno's name where the socket cannot be made. */
+  constructor() {
+    this.#fd = this.#native.packetOpen(captureFilter(), RECEIVE_BUFFER);
+    if (this.#fd < 0) throw new Error(`packet socket: ${errnoName(this.#fd)}`);
+  }
+
+  /** Begins to deliver; frames that came since the socket was made are the first. */
+  watch(deliver: (frames: CapturedFrame[]) => void, failed: (errno: string) => void): void {
+    const watch = this.#native.packetWatch(this.#fd, (octets, meta, count) => {
+      if (typeof octets === 'number') failed(errnoName(octets));
+      else deliver(split(octets, meta, count));
+    });
+    if (typeof watch === 'number') throw new Error(`packet socket: ${errnoName(watch)}`);
+    this.#watch = watch;
+  }
+
+  /** Sends a frame out of an interface, with an 802.1Q tag where `vlan` is not 0. Undefined or the errno. */
+  send(ifindex: number, vlan: number, frame: Uint8Array): string | undefined {
+    const sent = this.#native.packetSend(this.#fd, ifindex, vlan === 0 ? frame : tagged(frame, vlan));
+    return sent < 0 ? errnoName(sent) : undefined;
+  }
+
+  statistics(): CaptureStatistics {
+    if (this.#native.packetStatistics(this.#fd, this.#read) === 0) {
+      this.#seen += (this.#read[0] ?? 0) >>> 0;
+      this.#dropped += (this.#read[1] ?? 0) >>> 0;
+    }
+    return { seen: this.#seen, dropped: this.#dropped };
+  }
+
+  close(): void {
+    if (this.#watch === undefined) this.#native.close(this.#fd);
+    else this.#native.unwatch(this.#watch);
+  }
+}
+
+function split(octets: Uint8Array, meta: Int32Array, count: number): CapturedFrame[] {
+  const frames: CapturedFrame[] = [];
+  for (let i = 0; i < count; i++) {
+    const at = i * META;
+    const tag = meta[at + 1] ?? -1;
+    const offset = meta[at + 2] ?? 0;
+    frames.push({
+      ifindex: meta[at] ?? 0,
+      vlan: tag < 0 ? 0 : tag & VLAN_MASK,
+      frame: octets.subarray(offset, offset + (meta[at + 3] ?? 0)),
+    });
+  }
+  return frames;
+}
+
+/** The frame with an 802.1Q tag behind its addresses. */
+function tagged(frame: Uint8Array, vlan: number): Uint8Array {
+  const out = new Uint8Array(frame.length + 4);
+  out.set(frame.subarray(0, 12));
+  out.set([0x81, 0x00, vlan >>> 8, vlan & 0xff], 12);
+  out.set(frame.subarray(12), 16);
+  return out;
+}
+
+const META = 5;
+const VLAN_MASK = 0xfff;
+const RECEIVE_BUFFER = 4 << 20;

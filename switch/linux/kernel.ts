@@ -1,0 +1,179 @@
+/**
+ * The operations on one bridge that castgate needs of the kernel, each a netlink conversation of some
+ * ten microseconds. A method gives the kernel's refusal, or undefined where all went well.
+ */
+import { spawnSync } from 'node:child_process';
+import type { IpAddress, Mac } from '../../wire/address.ts';
+import type { Counter, SourceFilter } from '../switch.ts';
+import {
+  decodeFdb,
+  encodeCloseMac,
+  encodeDumpFdb,
+  encodeFindMac,
+  encodeOpenMac,
+  type FdbEntry,
+} from './fdb.ts';
+import {
+  decodeLink,
+  encodeDumpLinks,
+  encodeDumpPortVlans,
+  encodeGetLink,
+  encodeSetBridge,
+  encodeSetPort,
+  type Link,
+  type Setting,
+} from './link.ts';
+import {
+  decodeMdb,
+  encodeClearMembership,
+  encodeDumpMdb,
+  encodeSetMembership,
+  type MdbEntry,
+} from './mdb.ts';
+import { NetlinkProtocol } from './netlink.ts';
+import { NetlinkSocket, type Refusal } from './netlink-socket.ts';
+import {
+  decodeElements,
+  decodeNamedCounter,
+  encodeDeleteTable,
+  encodeDumpCounters,
+  encodeDumpElements,
+  encodeGetElement,
+  encodeGetTable,
+  encodeSetChanges,
+  type SetChange,
+  type SetElement,
+  type SetElementRead,
+} from './nft.ts';
+
+export class Kernel {
+  readonly #route = new NetlinkSocket(NetlinkProtocol.Route);
+  readonly #netfilter = new NetlinkSocket(NetlinkProtocol.Netfilter);
+
+  close(): void {
+    this.#route.close();
+    this.#netfilter.close();
+  }
+
+  link(name: string): Link | undefined {
+    return this.#links(encodeGetLink(name))[0];
+  }
+
+  links(): Link[] {
+    return this.#links(encodeDumpLinks());
+  }
+
+  /** The VLAN of untagged frames, by the ports' index, where the bridge looks at VLANs. */
+  portVlans(): Map<number, number> {
+    const vlans = new Map<number, number>();
+    for (const link of this.#links(encodeDumpPortVlans())) {
+      if (link.pvid !== undefined) vlans.set(link.index, link.pvid);
+    }
+    return vlans;
+  }
+
+  setBridge(bridge: number, settings: readonly Setting[]): Refusal | undefined {
+    return this.#route.transact(encodeSetBridge(bridge, settings)).refusal;
+  }
+
+  setPort(port: number, settings: readonly Setting[]): Refusal | undefined {
+    return this.#route.transact(encodeSetPort(port, settings)).refusal;
+  }
+
+  openMac(port: number, vlan: number, mac: Mac, how: 'create' | 'replace'): Refusal | undefined {
+    return this.#route.transact(encodeOpenMac(port, vlan, mac, how)).refusal;
+  }
+
+  closeMac(port: number, vlan: number, mac: Mac): Refusal | undefined {
+    return this.#route.transact(encodeCloseMac(port, vlan, mac)).refusal;
+  }
+
+  findMac(bridge: number, vlan: number, mac: Mac): FdbEntry | undefined {
+    const [message] = this.#route.transact(encodeFindMac(bridge, vlan, mac)).messages;
+    return message === undefined ? undefined : decodeFdb(message);
+  }
+
+  /** The addresses on one port, or with 0 on all of the bridge. */
+  macs(bridge: number, port: number): FdbEntry[] {
+    return this.#route
+      .transact(encodeDumpFdb(bridge, port))
+      .messages.map(decodeFdb)
+      .filter((entry) => entry !== undefined);
+  }
+
+  setMembership(
+    bridge: number,
+    port: number,
+    vlan: number,
+    group: IpAddress,
+    filter: SourceFilter,
+  ): Refusal | undefined {
+    return this.#route.transact(encodeSetMembership(bridge, port, vlan, group, filter)).refusal;
+  }
+
+  clearMembership(
+    bridge: number,
+    port: number,
+    vlan: number,
+    group: IpAddress,
+    source?: IpAddress,
+  ): Refusal | undefined {
+    return this.#route.transact(encodeClearMembership(bridge, port, vlan, group, source)).refusal;
+  }
+
+  memberships(bridge: number): MdbEntry[] {
+    const { messages } = this.#route.transact(encodeDumpMdb());
+    return messages.flatMap((message) => [...decodeMdb(message)]).filter((entry) => entry.bridge === bridge);
+  }
+
+  changeSets(table: string, changes: readonly SetChange[]): Refusal | undefined {
+    return changes.length === 0
+      ? undefined
+      : this.#netfilter.transact(encodeSetChanges(table, changes)).refusal;
+  }
+
+  /** The counter of one element; undefined where there is no such element. */
+  elementCounter(table: string, { set, key }: SetElement): Counter | undefined {
+    const [message] = this.#netfilter.transact(encodeGetElement(table, set, key)).messages;
+    return message === undefined ? undefined : decodeElements(message).next().value?.counter;
+  }
+
+  elements(table: string, set: string): SetElementRead[] {
+    return this.#netfilter
+      .transact(encodeDumpElements(table, set))
+      .messages.flatMap((message) => [...decodeElements(message)]);
+  }
+
+  namedCounters(table: string): Map<string, Counter> {
+    const counters = new Map<string, Counter>();
+    for (const message of this.#netfilter.transact(encodeDumpCounters(table)).messages) {
+      const found = decodeNamedCounter(message);
+      if (found !== undefined) counters.set(found.name, found.counter);
+    }
+    return counters;
+  }
+
+  hasTable(table: string): boolean {
+    return this.#netfilter.transact(encodeGetTable(table)).refusal === undefined;
+  }
+
+  /** A table that is not there is no error. */
+  deleteTable(table: string): Refusal | undefined {
+    const { refusal } = this.#netfilter.transact(encodeDeleteTable(table));
+    return refusal?.errno === 'ENOENT' ? undefined : refusal;
+  }
+
+  /** Spawns `nft` once: for the start, and for the repair of a table that someone removed. */
+  loadRuleset(text: string): Refusal | undefined {
+    const { status, error, stderr } = spawnSync('nft', ['-f', '-'], { input: text, encoding: 'utf8' });
+    if (error !== undefined) return { errno: 'ENOENT', text: `nft: ${error.message}` };
+    return status === 0 ? undefined : { errno: 'EINVAL', text: `nft: ${stderr.split('\n')[0] ?? ''}` };
+  }
+
+  #links(request: Uint8Array): Link[] {
+    return this.#route
+      .transact(request)
+      .messages.map(decodeLink)
+      .filter((link) => link !== undefined);
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * Elements of nftables sets in nfnetlink (linux/netfilter/nf_tables.h): adding, removing and reading them
+ * with the counter that each carries, and reading named counters. Changes go in batches, all or nothing.
+ * Numbers of this subsystem are big-endian, unlike the rest of netlink.
+ */
+import type { Counter } from '../switch.ts';
+import {
+  attributeList,
+  attributes,
+  type Message,
+  MessageFlag,
+  MessageWriter,
+  textOf,
+  viewOf,
+} from './netlink.ts';
+
+/** An element of a set, by the octets of its key. */
+export interface SetElement {
+  readonly set: string;
+  readonly key: Uint8Array;
+}
+
+/** What is to be done in one batch. */
+export type SetChange = SetElement & { readonly change: 'add' | 'remove' };
+
+/** An element that was read; the counter is undefined where the set's elements have none. */
+export interface SetElementRead {
+  readonly key: Uint8Array;
+  readonly counter: Counter | undefined;
+}
+
+/** All changes, or none. Adding what is there is no error and keeps its counter; removing what is not, is ENOENT. */
+export function encodeSetChanges(table: string, changes: readonly SetChange[]): Uint8Array {
+  const message = new MessageWriter();
+  putBatchMark(message, NFNL_MSG_BATCH_BEGIN);
+  changes.forEach(({ set, key, change }, i) => {
+    // One acknowledgement for the batch is enough: a refused change answers without being asked.
+    const last = i === changes.length - 1 ? MessageFlag.Ack : 0;
+    const adds = change === 'add';
+    putHeader(
+      message,
+      adds ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
+      MessageFlag.Request | last | (adds ? MessageFlag.Create : 0),
+    );
+    putElements(message, table, set, [key]);
+    message.end();
+  });
+  putBatchMark(message, NFNL_MSG_BATCH_END);
+  return message.bytes();
+}
+
+/** Asks for one element. */
+export function encodeGetElement(table: string, set: string, key: Uint8Array): Uint8Array {
+  const message = new MessageWriter();
+  putHeader(message, NFT_MSG_GETSETELEM, MessageFlag.Request);
+  putElements(message, table, set, [key]);
+  return message.end().bytes();
+}
+
+/** Asks for all elements of a set. */
+export function encodeDumpElements(table: string, set: string): Uint8Array {
+  const message = new MessageWriter();
+  putHeader(message, NFT_MSG_GETSETELEM, MessageFlag.Request | MessageFlag.Dump);
+  return message
+    .attributeText(NFTA_SET_ELEM_LIST_TABLE, table)
+    .attributeText(NFTA_SET_ELEM_LIST_SET, set)
+    .end()
+    .bytes();
+}
+
+/** Asks whether a table is there (ENOENT where it is not). */
+export function encodeGetTable(table: string): Uint8Array {
+  const message = new MessageWriter();
+  putHeader(message, NFT_MSG_GETTABLE, MessageFlag.Request);
+  return message.attributeText(NFTA_TABLE_NAME, table).end().bytes();
+}
+
+/** Removes a table with everything in it. */
+export function encodeDeleteTable(table: string): Uint8Array {
+  const message = new MessageWriter();
+  putBatchMark(message, NFNL_MSG_BATCH_BEGIN);
+  putHeader(message, NFT_MSG_DELTABLE, MessageFlag.Request | MessageFlag.Ack);
+  message.attributeText(NFTA_TABLE_NAME, table).end();
+  putBatchMark(message, NFNL_MSG_BATCH_END);
+  return message.bytes();
+}
+
+/** Asks for all named counters of a table. */
+export function encodeDumpCounters(table: string): Uint8Array {
+  const message = new MessageWriter();
+  putHeader(message, NFT_MSG_GETOBJ, MessageFlag.Request | MessageFlag.Dump);
+  const type = new Uint8Array([0, 0, 0, NFT_OBJECT_COUNTER]);
+  return message.attributeText(NFTA_OBJ_TABLE, table).attribute(NFTA_OBJ_TYPE, type).end().bytes();
+}
+
+/** The elements in a message of an answer. */
+export function* decodeElements(message: Message): Generator<SetElementRead> {
+  if (message.type !== (NFNL_SUBSYS_NFTABLES << 8) + NFT_MSG_NEWSETELEM) return;
+  const list = attributes(message.body, NFGENMSG).get(NFTA_SET_ELEM_LIST_ELEMENTS);
+  if (list === undefined) return;
+  for (const [, item] of attributeList(list)) {
+    const fields = attributes(item);
+    const key = attributes(fields.get(NFTA_SET_ELEM_KEY) ?? NOTHING).get(NFTA_DATA_VALUE);
+    if (key === undefined) continue;
+    yield { key, counter: counterOf(fields.get(NFTA_SET_ELEM_EXPR)) };
+  }
+}
+
+/** The named counter in a message of an answer. */
+export function decodeNamedCounter(message: Message): { name: string; counter: Counter } | undefined {
+  if (message.type !== (NFNL_SUBSYS_NFTABLES << 8) + NFT_MSG_NEWOBJ) return undefined;
+  const fields = attributes(message.body, NFGENMSG);
+  const name = textOf(fields.get(NFTA_OBJ_NAME));
+  const data = fields.get(NFTA_OBJ_DATA);
+  return name === undefined || data === undefined ? undefined : { name, counter: counts(data) };
+}
+
+function counterOf(expression: Uint8Array | undefined): Counter | undefined {
+  if (expression === undefined) return undefined;
+  const fields = attributes(expression);
+  const data = fields.get(NFTA_EXPR_DATA);
+  return textOf(fields.get(NFTA_EXPR_NAME)) === 'counter' && data !== undefined ? counts(data) : undefined;
+}
+
+function counts(data: Uint8Array): Counter {
+  const fields = attributes(data);
+  const big = (octets: Uint8Array | undefined) =>
+    octets?.length === 8 ? Number(viewOf(octets).getBigUint64(0)) : 0;
+  return { octets: big(fields.get(NFTA_COUNTER_BYTES)), packets: big(fields.get(NFTA_COUNTER_PACKETS)) };
+}
+
+/** struct nfgenmsg behind the message header. */
+function putHeader(message: MessageWriter, type: number, flags: number): void {
+  message
+    .begin((NFNL_SUBSYS_NFTABLES << 8) | type, flags)
+    .u8(NFPROTO_BRIDGE)
+    .u8(0)
+    .u16(0);
+}
+
+function putBatchMark(message: MessageWriter, type: number): void {
+  const subsystem = new Uint8Array([0, NFNL_SUBSYS_NFTABLES]);
+  message.begin(type, MessageFlag.Request).u8(0).u8(0).raw(subsystem).end();
+}
+
+function putElements(message: MessageWriter, table: string, set: string, keys: readonly Uint8Array[]): void {
+  message.attributeText(NFTA_SET_ELEM_LIST_TABLE, table).attributeText(NFTA_SET_ELEM_LIST_SET, set);
+  message.nest(NFTA_SET_ELEM_LIST_ELEMENTS, () => {
+    for (const key of keys) {
+      message.nest(NFTA_LIST_ELEM, () => {
+        message.nest(NFTA_SET_ELEM_KEY, () => message.attribute(NFTA_DATA_VALUE, key));
+      });
+    }
+  });
+}
+
+const NOTHING = new Uint8Array(0);
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFNL_MSG_BATCH_BEGIN = 0x10;
+const NFNL_MSG_BATCH_END = 0x11;
+const NFPROTO_BRIDGE = 7;
+const NFGENMSG = 4;
+const NFT_MSG_GETTABLE = 1;
+const NFT_MSG_DELTABLE = 2;
+const NFT_MSG_NEWSETELEM = 12;
+const NFT_MSG_GETSETELEM = 13;
+const NFT_MSG_DELSETELEM = 14;
+const NFT_MSG_NEWOBJ = 18;
+const NFT_MSG_GETOBJ = 19;
+const NFTA_TABLE_NAME = 1;
+const NFTA_SET_ELEM_LIST_TABLE = 1;
+const NFTA_SET_ELEM_LIST_SET = 2;
+const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
+const NFTA_LIST_ELEM = 1;
+const NFTA_SET_ELEM_KEY = 1;
+const NFTA_SET_ELEM_EXPR = 7;
+const NFTA_DATA_VALUE = 1;
+const NFTA_EXPR_NAME = 1;
+const NFTA_EXPR_DATA = 2;
+const NFTA_COUNTER_BYTES = 1;
+const NFTA_COUNTER_PACKETS = 2;
+const NFTA_OBJ_TABLE = 1;
+const NFTA_OBJ_NAME = 2;
+const NFTA_OBJ_TYPE = 3;
+const NFTA_OBJ_DATA = 4;
+const NFT_OBJECT_COUNTER = 1;

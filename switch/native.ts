@@ -1,0 +1,69 @@
+/**
+ * The native part (native/castgate-native.c) with types. Each call gives its result, or a negative
+ * errno as a number; nothing here decides anything. It is built when the package is installed.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { getSystemErrorName } from 'node:util';
+
+/** A descriptor that the event loop polls; opaque. */
+export type Watch = object & { readonly watch: unique symbol };
+
+/** Frames of one read: the octets of all, and five numbers for each: ifindex, VLAN tag or -1, offset, length, packet type. */
+export type PacketListener = (octetsOrErrno: Uint8Array | number, meta: Int32Array, count: number) => void;
+
+/** One netlink datagram, or a negative errno (-ENOBUFS: some were lost). */
+export type NetlinkListener = (octetsOrErrno: Uint8Array | number) => void;
+
+export interface Native {
+  /** Closes a plain descriptor; -EBUSY for one that a watch owns. */
+  close(fd: number): number;
+  /** Stops the polling and closes the descriptor. */
+  unwatch(watch: Watch): number;
+  /** A packet socket for all interfaces behind a BPF program (8 octets an instruction, host byte order). */
+  packetOpen(filter: Uint8Array, receiveBufferOctets: number): number;
+  /** From now on the watch owns the descriptor. */
+  packetWatch(fd: number, listener: PacketListener): Watch | number;
+  packetSend(fd: number, ifindex: number, frame: Uint8Array): number;
+  /** Writes frames seen and frames dropped since the last call. */
+  packetStatistics(fd: number, out: Int32Array): number;
+  /** `groups`: bit mask of multicast groups 1-32. */
+  netlinkOpen(protocol: number, groups: number, receiveBufferOctets: number): number;
+  /** Octets of the answer. Where less than 32 KiB of room is left, more may be there: call with an empty request. */
+  netlinkTransact(fd: number, request: Uint8Array, answer: Uint8Array): number;
+  netlinkWatch(fd: number, listener: NetlinkListener): Watch | number;
+  interfaceIndex(name: string): number;
+  /** Moves the calling thread, with its later sockets and children, into a network namespace (`/run/netns/…`). */
+  enterNetwork(path: string): number;
+}
+
+/** The package's folder: where package.json is, seen from the source as well as from dist/. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'switch/native/binding.gyp')) && dirname(folder) !== folder)
+    folder = dirname(folder);
+  return folder;
+}
+
+/** Loads the native part. Throws one line that says what to install where it is not built. */
+export function loadNative(): Native {
+  if (loaded === undefined) {
+    const path = join(packageRoot(), 'switch/native/build/Release/castgate_native.node');
+    try {
+      loaded = createRequire(import.meta.url)(path) as Native;
+    } catch (cause) {
+      const how = 'install its tools (apt install g++ make python3), then run: npm run install';
+      throw new Error(`the native part of castgate is not built for this Node (${path}): ${how}`, { cause });
+    }
+  }
+  return loaded;
+}
+
+/** The name of a negative errno: `ENODEV`. */
+export function errnoName(negative: number): string {
+  return getSystemErrorName(negative);
+}
+
+let loaded: Native | undefined;
