@@ -4,7 +4,7 @@
  *
  *   node dist/lab/channel-source.js ADDRESS PACKETS_PER_SECOND OCTETS GROUP...
  *
- * On standard input: counts, start GROUP, stop GROUP.
+ * On standard input: counts, start GROUP, stop GROUP, send ADDRESS COUNT (unicast datagrams).
  */
 import { createSocket } from 'node:dgram';
 import { CHANNEL_PORT, ECHO_PORT, writeChannelPacket } from './channel-packet.ts';
@@ -54,7 +54,7 @@ function send(): void {
   );
 }
 
-function perform(order: string, [group = '']: readonly string[]): Json {
+function perform(order: string, [group = '', count = '1']: readonly string[]): Json {
   switch (order) {
     case 'counts':
       return { sent: Object.fromEntries(sent) };
@@ -65,8 +65,11 @@ function perform(order: string, [group = '']: readonly string[]): Json {
     case 'stop':
       stopped.add(group);
       return { group };
+    case 'send':
+      for (let i = 0; i < Number(count); i++) sender.send(writeChannelPacket(i, size), CHANNEL_PORT, group);
+      return { address: group, sent: Number(count) };
     default:
-      throw new Error('the commands are: counts, start GROUP, stop GROUP');
+      throw new Error('the commands are: counts, start GROUP, stop GROUP, send ADDRESS COUNT');
   }
 }
 

@@ -15,6 +15,8 @@ export class FreeRadius {
   readonly caFile: string;
   /** Holds the shared secret, for castgate's configuration. */
   readonly secretFile: string;
+  /** The detail file of Accounting-Requests. */
+  readonly accountingFile: string;
   readonly #folder: string;
   readonly #namespace: string;
   #process: LabProcess | undefined;
@@ -25,6 +27,7 @@ export class FreeRadius {
     this.#namespace = namespace;
     this.caFile = join(folder, 'ca.pem');
     this.secretFile = join(folder, 'secret');
+    this.accountingFile = join(folder, 'accounting.detail');
   }
 
   /** Writes the configuration and starts the server; resolves when it answers. Throws LabError. */

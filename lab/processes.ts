@@ -3,7 +3,7 @@
  * case that something fails. Invariant: whatever was started here dies with its owner, even when the owner
  * is killed with SIGKILL (the kernel sends the parent-death signal), and is only ever signalled by pid.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 /** A step of the lab that did not come about: what was expected, and what the programs said last. */
@@ -111,7 +111,7 @@ export class LabProcess {
   /** Starts a program in a namespace; it is killed when this process ends, however that happens. */
   static start(name: string, command: readonly string[], namespace: string): LabProcess {
     const [program = '', ...args] = inNamespace(command, namespace);
-    return new LabProcess(name, spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] }));
+    return new LabProcess(name, spawn(program, args, OWN_SESSION));
   }
 
   get pid(): number {
@@ -228,5 +228,7 @@ function inNamespace(command: readonly string[], namespace: string | undefined):
   return ['ip', 'netns', 'exec', namespace, 'setpriv', '--pdeathsig', 'KILL', '--', ...command];
 }
 
+/** In a session of their own, programs do not get the terminal's Ctrl-C: the lab stops them in its order. */
+const OWN_SESSION: SpawnOptions = { stdio: ['pipe', 'pipe', 'pipe'], detached: true };
 const KEPT_LINES = 400;
 const POLL_MS = 20;

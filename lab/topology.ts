@@ -91,6 +91,12 @@ export class Topology {
     await run(['ip', '-n', host.namespace, 'link', 'set', 'eth0', 'down']);
   }
 
+  /** The upstream knows the host's MAC address without asking: it can send to one who never answers. */
+  async introduceToUpstream(host: LabHost): Promise<void> {
+    const neighbour = [host.address, 'lladdr', host.mac, 'dev', 'eth0', 'nud', 'permanent'];
+    await run(['ip', '-n', this.upstreamNamespace, 'neigh', 'replace', ...neighbour]);
+  }
+
   /** Deletes a subscriber port of the switch, with the cable in it. */
   async deletePort(port: string): Promise<void> {
     await run(['ip', '-n', this.switchNamespace, 'link', 'del', port]);

@@ -1,0 +1,159 @@
+/**
+ * castgate itself in the lab: its configuration file for a lab's switch, the daemon in the switch's
+ * namespace, and `castgate show`, run as a person would run it.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import type { GroupRow, PortRow, RadiusRow, SessionRow, ShowRows } from '../daemon/show-rows.ts';
+import type { FreeRadius } from './freeradius.ts';
+import { attempt, LabError, LabProcess, lastLines, until } from './processes.ts';
+import { LabAddress, type Topology } from './topology.ts';
+
+/** Parts of the configuration file that a test wants otherwise; sections as in castgate.example.yaml. */
+export interface CastgateSettings {
+  readonly authenticator?: Readonly<Record<string, unknown>>;
+  readonly groups?: Readonly<Record<string, unknown>>;
+  readonly multicast?: Readonly<Record<string, unknown>>;
+  readonly accounting?: Readonly<Record<string, unknown>>;
+  readonly retransmit?: Readonly<Record<string, unknown>>;
+  readonly log?: Readonly<Record<string, unknown>>;
+}
+
+export class Castgate {
+  readonly configFile: string;
+  readonly socket: string;
+  readonly #namespace: string;
+  #process: LabProcess | undefined;
+
+  private constructor(folder: string, namespace: string) {
+    this.configFile = join(folder, 'castgate.yaml');
+    this.socket = join(folder, 'control.sock');
+    this.#namespace = namespace;
+  }
+
+  /** Writes the configuration and starts the daemon; resolves when it answers on its control socket. */
+  static async start(
+    folder: string,
+    topology: Topology,
+    radius: FreeRadius,
+    settings: CastgateSettings = {},
+  ): Promise<Castgate> {
+    mkdirSync(folder, { mode: 0o700 });
+    const castgate = new Castgate(folder, topology.switchNamespace);
+    const content = configuration(castgate.socket, folder, topology, radius, settings);
+    writeFileSync(castgate.configFile, stringify(content), { mode: 0o600 });
+    await castgate.resume();
+    return castgate;
+  }
+
+  /** Starts the daemon (again). */
+  async resume(): Promise<void> {
+    const process_ = LabProcess.start(
+      'castgate',
+      [process.execPath, PROGRAM, 'run', '--config', this.configFile],
+      this.#namespace,
+    );
+    this.#process = process_;
+    await until(
+      'castgate to answer on its control socket',
+      10_000,
+      async () => {
+        if (!process_.running) throw new LabError('castgate ended at its start', process_.tail());
+        const asked = await this.#command(['show', 'ports', '--json', '--socket', this.socket]);
+        return asked.code === 0 ? true : undefined;
+      },
+      () => process_.tail(),
+    );
+  }
+
+  sessions(): Promise<readonly SessionRow[]> {
+    return this.#show('sessions');
+  }
+
+  groups(): Promise<readonly GroupRow[]> {
+    return this.#show('groups');
+  }
+
+  ports(): Promise<readonly PortRow[]> {
+    return this.#show('ports');
+  }
+
+  radius(): Promise<readonly RadiusRow[]> {
+    return this.#show('radius');
+  }
+
+  /** The table as a person sees it. */
+  async table(topic: keyof ShowRows): Promise<string> {
+    const shown = await this.#command(['show', topic, '--socket', this.socket]);
+    if (shown.code !== 0) throw new LabError(`castgate show ${topic} failed`, lastLines(shown.stderr));
+    return shown.stdout;
+  }
+
+  /** A command line for a person to type. */
+  commandLine(...args: readonly string[]): string {
+    return ['ip netns exec', this.#namespace, 'node', PROGRAM, ...args, '--socket', this.socket].join(' ');
+  }
+
+  /** The last lines of its log. */
+  tail(most?: number): readonly string[] {
+    return this.#process?.tail(most) ?? [];
+  }
+
+  get process(): LabProcess | undefined {
+    return this.#process;
+  }
+
+  /** A clean stop. */
+  async stop(): Promise<void> {
+    await this.#process?.stop('SIGTERM', 5_000);
+  }
+
+  /** SIGKILL: nothing is put in order. */
+  async kill(): Promise<void> {
+    await this.#process?.stop('SIGKILL');
+  }
+
+  async #show<T extends keyof ShowRows>(topic: T): Promise<ShowRows[T]> {
+    const shown = await this.#command(['show', topic, '--json', '--socket', this.socket]);
+    if (shown.code !== 0)
+      throw new LabError(`castgate show ${topic} failed`, [...lastLines(shown.stderr), ...this.tail()]);
+    return JSON.parse(shown.stdout) as ShowRows[T];
+  }
+
+  #command(args: readonly string[]) {
+    return attempt([process.execPath, PROGRAM, ...args], { namespace: this.#namespace });
+  }
+}
+
+function configuration(
+  socket: string,
+  folder: string,
+  topology: Topology,
+  radius: FreeRadius,
+  settings: CastgateSettings,
+): unknown {
+  return {
+    bridge: LabAddress.bridge,
+    ports: Object.fromEntries(topology.ports.map((port) => [port, {}])),
+    uplinks: [LabAddress.uplink],
+    nas: { identifier: 'lab-switch', address: LabAddress.switchOnRadiusLink },
+    state_directory: join(folder, 'state'),
+    control_socket: socket,
+    radius: {
+      servers: [{ name: 'lab', address: LabAddress.radius, secret_file: radius.secretFile }],
+      ...(settings.retransmit === undefined ? {} : { retransmit: settings.retransmit }),
+    },
+    ...Object.fromEntries(
+      (['authenticator', 'groups', 'multicast', 'accounting', 'log'] as const)
+        .filter((section) => settings[section] !== undefined)
+        .map((section) => [section, settings[section]]),
+    ),
+  };
+}
+
+/** The built program, whether this module runs out of dist/ or out of the sources. */
+const PROGRAM = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../dist/cli/main.js' : '../cli/main.js', import.meta.url),
+);
