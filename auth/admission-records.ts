@@ -16,6 +16,8 @@ export type RefusalReason =
   | 'radius-timeout'
   | 'radius-no-server'
   | 'radius-table-full'
+  | 'radius-too-long'
+  | 'encoding-lacks-family'
   | 'switch-failed';
 
 /** Why a grant ended; the accounting's terminate cause follows from it. */
@@ -28,6 +30,7 @@ export type RevokeCause =
   | 'lost-carrier'
   | 'reauthentication-failed'
   | 'session-timeout'
+  | 'account-changed'
   | 'switch-failed'
   | 'shutdown';
 

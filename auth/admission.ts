@@ -186,6 +186,11 @@ export class Admission {
     return this.#grants.channelsOfPort(port);
   }
 
+  /** How many grants are behind what the port receives of the group. */
+  hostsOf(port: string, vlan: number, group: IpAddress): number {
+    return this.#grants.behind(port, vlan, group).length;
+  }
+
   /** What stands against every wish in the filter, before anything is asked. */
   #refusalOfAny(
     session: SessionRecord | undefined,

@@ -23,7 +23,13 @@ export interface DecisionTimes {
 }
 
 /** Why RADIUS gave no answer. */
-export type NoAnswer = 'radius-timeout' | 'radius-no-server' | 'radius-table-full';
+export type NoAnswer =
+  | 'radius-timeout'
+  | 'radius-no-server'
+  | 'radius-table-full'
+  | 'radius-too-long'
+  /** It could not even be asked: the group encoding has no attribute for this address family. */
+  | 'encoding-lacks-family';
 
 export class GroupAuthorization {
   readonly #times: DecisionTimes;

@@ -160,11 +160,11 @@ export interface AuthenticatorTimers {
   readonly suppTimeoutMs: number;
   /** How long the RADIUS server may take. */
   readonly serverTimeoutMs: number;
-  /** MaxRetrans of RFC 4137: how often a request is sent again. */
+  /** How often a request is sent in all before the host counts as silent. */
   readonly maxReq: number;
   /** Rounds of CONNECTING without an answer before the machine gives up. */
-  readonly reAuthMax: number;
-  readonly reAuthEnabled: boolean;
+  readonly reauthMax: number;
+  readonly reauthEnabled: boolean;
   /** reAuthPeriod, where the server names none. */
-  readonly reAuthPeriodMs: number;
+  readonly reauthPeriodMs: number;
 }

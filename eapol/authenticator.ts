@@ -228,7 +228,7 @@ export class Authenticator {
           this.#count('authEapLogoffsWhileConnecting');
           return this.#leave('logoff');
         }
-        if (r.reAuthCount > this.#timers.reAuthMax) return this.#leave('reauthentication-failed');
+        if (r.reAuthCount > this.#timers.reauthMax) return this.#leave('reauthentication-failed');
         return (r.eapReq || r.eapSuccess || r.eapFail) && this.#enterPae('AUTHENTICATING');
       case 'AUTHENTICATING':
         if (r.authSuccess) {
@@ -486,7 +486,7 @@ export class Authenticator {
   #retransmit(now: number): void {
     const r = this.record;
     r.retransCount += 1;
-    if (r.retransCount > this.#timers.maxReq) {
+    if (r.retransCount >= this.#timers.maxReq) {
       r.retransWhile = undefined;
       r.eap = 'TIMEOUT_FAILURE';
       r.eapTimeout = true;
@@ -522,7 +522,7 @@ export class Authenticator {
 
   #reAuthDeadline(now: number, serverPeriodMs: number | undefined): number | undefined {
     if (serverPeriodMs !== undefined) return serverPeriodMs === Infinity ? undefined : now + serverPeriodMs;
-    return this.#timers.reAuthEnabled ? now + this.#timers.reAuthPeriodMs : undefined;
+    return this.#timers.reauthEnabled ? now + this.#timers.reauthPeriodMs : undefined;
   }
 
   #count(counter: AuthenticatorCounter): void {

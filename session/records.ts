@@ -152,7 +152,14 @@ export interface DecisionRecord {
   readonly key: string;
   readonly permit: boolean;
   /** Why not, where not. */
-  readonly reason: 'radius-reject' | 'radius-timeout' | 'radius-no-server' | 'radius-table-full' | undefined;
+  readonly reason:
+    | 'radius-reject'
+    | 'radius-timeout'
+    | 'radius-no-server'
+    | 'radius-table-full'
+    | 'radius-too-long'
+    | 'encoding-lacks-family'
+    | undefined;
   readonly decidedAt: number;
   readonly expiresAt: number;
   readonly classes: readonly Uint8Array[];
@@ -181,4 +188,14 @@ export interface ForwardingRecord {
 /** Key of what one port receives of one group. */
 export function forwardingKey(port: string, vlan: number, group: IpAddress): string {
   return `${port}/${vlan}/${group}`;
+}
+
+/** A subscriber port as the machines see it. */
+export interface PortRecord {
+  readonly v: 1;
+  /** The port's name. */
+  readonly key: string;
+  readonly up: boolean;
+  /** Identifier of the Request/Identity that the port sent to all when it came up; -1: none. */
+  readonly helloId: number;
 }

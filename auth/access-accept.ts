@@ -1,0 +1,54 @@
+/**
+ * What an Access-Accept of a login says about the session, and when it asks for something that castgate
+ * does not offer: that is then a reject, never a session without it (RFC 2865 §5.6, RFC 2868 §3.1).
+ */
+import {
+  AttributeType,
+  allValues,
+  badAttributeLength,
+  firstInteger,
+  firstValue,
+} from '../radius/attributes.ts';
+import type { RadiusAttribute } from '../radius/packet.ts';
+import { ServiceType, TerminationAction } from '../radius/values.ts';
+
+/** The terms of a session. Octets are copies, not views. */
+export interface LoginTerms {
+  /** User-Name of the Accept, where the server names the account (RFC 2865 §5.1). */
+  readonly userName: Uint8Array | undefined;
+  readonly classes: readonly Uint8Array[];
+  readonly state: Uint8Array | undefined;
+  /** Undefined: as configured here. */
+  readonly reAuthPeriodMs: number | undefined;
+  /** The session ends after this; undefined: it does not end by itself. */
+  readonly endsAfterMs: number | undefined;
+  readonly interimMs: number | undefined;
+}
+
+/** Why an Access-Accept counts as a reject. */
+export type UnacceptableAccept = 'accept-malformed' | 'accept-service-type' | 'accept-tunnel';
+
+/** Reads the Accept's attributes. */
+export function readAccept(attributes: readonly RadiusAttribute[]): LoginTerms | UnacceptableAccept {
+  if (badAttributeLength(attributes) !== undefined) return 'accept-malformed';
+  const service = firstInteger(attributes, AttributeType.ServiceType);
+  if (service !== undefined && service !== ServiceType.Framed && service !== ServiceType.Login) {
+    return 'accept-service-type';
+  }
+  if (firstValue(attributes, AttributeType.TunnelType) !== undefined) return 'accept-tunnel';
+  const seconds = firstInteger(attributes, AttributeType.SessionTimeout);
+  const action = firstInteger(attributes, AttributeType.TerminationAction);
+  const again = seconds !== undefined && action === TerminationAction.RadiusRequest;
+  const interim = firstInteger(attributes, AttributeType.AcctInterimInterval);
+  return {
+    userName: firstValue(attributes, AttributeType.UserName)?.slice(),
+    classes: allValues(attributes, AttributeType.Class).map((value) => value.slice()),
+    state: firstValue(attributes, AttributeType.State)?.slice(),
+    reAuthPeriodMs: again ? seconds * 1000 : undefined,
+    endsAfterMs: seconds !== undefined && !again ? seconds * 1000 : undefined,
+    interimMs: interim === undefined ? undefined : Math.max(interim, LEAST_INTERIM_S) * 1000,
+  };
+}
+
+/** RFC 2869 §5.16: an interval below 60 seconds must not be used. */
+const LEAST_INTERIM_S = 60;

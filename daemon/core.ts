@@ -1,0 +1,237 @@
+/**
+ * The whole of castgate without its edges: events in, effects out, on the caller's clock. The daemon
+ * drives it with a Linux switch and sockets, `castgate replay` with a capture, tests with virtual time;
+ * all three get the same decisions. A frame never makes it throw; if it does, that is a bug, and the
+ * caller shuts the port.
+ */
+
+import type { RevokeCause } from '../auth/admission-records.ts';
+import { questionOfToken } from '../auth/group-question.ts';
+import { isLoginToken } from '../auth/login.ts';
+import type { Config } from '../config/config.ts';
+import type { GrantRecord, SessionRecord } from '../session/records.ts';
+import type { ChangeFeed } from '../session/store.ts';
+import type { SwitchEvent } from '../switch/switch.ts';
+import { isGroupMac } from '../wire/address.ts';
+import { decodeEthernet, EtherType } from '../wire/ethernet.ts';
+import { isMalformed } from '../wire/malformed.ts';
+import { Books } from './books.ts';
+import { Channels } from './channels.ts';
+import type { Effect, FailedEffect } from './effects.ts';
+import { channelTerminateCause, type SessionEnd, sessionTerminateCause } from './end-cause.ts';
+import type { Logger } from './log.ts';
+import type { CoreParts, SwitchReadings } from './parts.ts';
+import { Radius } from './radius.ts';
+import { Stores } from './stores.ts';
+import { Subscribers } from './subscribers.ts';
+import { Tally } from './tally.ts';
+
+/** What the core is given by whoever drives it. */
+export interface CoreOptions {
+  readonly readings: SwitchReadings;
+  readonly log: Logger;
+  /** Octets that nobody can foretell; a test gives seeded ones. */
+  readonly random: (length: number) => Uint8Array;
+  readonly feed?: ChangeFeed;
+}
+
+export class Core {
+  readonly config: Config;
+  readonly stores: Stores;
+  readonly tally = new Tally();
+  readonly subscribers: Subscribers;
+  readonly channels: Channels;
+  readonly radius: Radius;
+  readonly books: Books;
+  readonly #parts: CoreParts;
+  readonly #uplinks: ReadonlySet<string>;
+  #effects: Effect[] = [];
+
+  constructor(config: Config, options: CoreOptions) {
+    this.config = config;
+    this.stores = new Stores(config.groups.cacheSize, options.feed);
+    this.#uplinks = new Set(config.uplinks);
+    const parts: CoreParts = {
+      config,
+      ports: new Map(config.ports.map((port) => [port.name, port])),
+      stores: this.stores,
+      readings: options.readings,
+      tally: this.tally,
+      log: options.log,
+      random: options.random,
+      effect: (effect) => this.#effects.push(effect),
+    };
+    this.#parts = parts;
+    this.radius = new Radius(parts, {
+      answered: (now, token, server, reply) => {
+        const question = questionOfToken(token);
+        if (question !== undefined) this.channels.answered(now, question, reply);
+        else if (isLoginToken(token)) this.subscribers.answered(now, token, server, reply);
+        else this.books.answered(now, token);
+      },
+      unanswered: (now, token, reason) => {
+        const question = questionOfToken(token);
+        if (question !== undefined) this.channels.unanswered(now, question, reason);
+        else if (isLoginToken(token)) this.subscribers.unanswered(now, token, reason);
+        else this.books.unanswered(now, token);
+      },
+    });
+    this.books = new Books(parts, this.radius);
+    this.channels = new Channels(parts, {
+      askGroup: (now, token, server, attributes) => this.radius.askGroup(now, token, server, attributes),
+      channelStarted: (now, grant, session, alone) => this.books.startChannel(now, grant, session, alone),
+      channelEnding: (now, grant, cause) => this.#endChannelBooks(now, grant, cause),
+    });
+    this.subscribers = new Subscribers(parts, {
+      askLogin: (now, request) => this.radius.askLogin(now, request),
+      cancel: (now, token) => this.radius.cancel(now, token),
+      sessionStarted: (now, session) => this.#sessionStarted(now, session),
+      sessionEnding: (now, session, cause) => this.#sessionEnding(now, session, cause),
+    });
+  }
+
+  /** castgate begins to serve with no state: servers are told that earlier sessions are gone. */
+  start(now: number): void {
+    this.books.on(now);
+    this.#settle(now);
+  }
+
+  /** Something happened at the switch. */
+  switchEvent(now: number, event: SwitchEvent): void {
+    switch (event.kind) {
+      case 'frame':
+        this.#receive(now, event.port, event.vlan, event.frame);
+        break;
+      case 'link':
+        this.#linkChanged(now, event.port, event.up);
+        break;
+      case 'port-gone':
+        this.#linkChanged(now, event.port, false);
+        break;
+      case 'port-ready':
+        break;
+      case 'repaired':
+        this.#parts.log.warn('switch-repaired', { what: event.what });
+        break;
+    }
+    this.#settle(now);
+  }
+
+  /** A datagram from a RADIUS server's address. */
+  datagram(now: number, server: string, port: 'auth' | 'acct', socket: number, bytes: Uint8Array): void {
+    this.radius.receive(now, server, port, socket, bytes);
+    this.#settle(now);
+  }
+
+  /** Effects that the switch refused. */
+  failed(now: number, failures: readonly FailedEffect[]): void {
+    for (const { effect, failure } of failures) {
+      this.#parts.log.warn('switch-refused', {
+        operation: effect.kind,
+        why: failure.failed,
+        errno: failure.errno,
+      });
+      if (effect.kind === 'open-host') this.subscribers.openFailed(now, effect.key);
+      else if (effect.kind === 'forward' && effect.filter !== undefined) {
+        this.channels.forwardingFailed(now, effect.port, effect.vlan, effect.group);
+      }
+    }
+    this.#settle(now);
+  }
+
+  /** A bug showed itself while this port was served: nobody behind it stays in. */
+  shutPort(now: number, port: string): void {
+    this.#linkChanged(now, port, false);
+    this.#settle(now);
+  }
+
+  handleTimeout(now: number): void {
+    this.subscribers.handleTimeout(now);
+    this.channels.handleTimeout(now);
+    this.radius.handleTimeout(now);
+    this.books.handleTimeout(now);
+    this.#settle(now);
+  }
+
+  nextTimeout(): number | undefined {
+    let next: number | undefined;
+    for (const part of [this.subscribers, this.channels, this.radius, this.books]) {
+      const at = part.nextTimeout();
+      if (at !== undefined && (next === undefined || at < next)) next = at;
+    }
+    return next;
+  }
+
+  /** Takes what is to be done, in order. */
+  drainEffects(): Effect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** Asks a host to authenticate again; false where it is not in. */
+  reauthenticate(now: number, host: string): boolean {
+    const found = this.subscribers.reauthenticate(now, host);
+    this.#settle(now);
+    return found;
+  }
+
+  /** A clean stop: every session and channel ends in the books, and servers are told. */
+  shutdown(now: number): void {
+    this.subscribers.shutdown(now);
+    this.books.off(now);
+    this.#settle(now);
+  }
+
+  #receive(now: number, port: string, vlan: number, frame: Uint8Array): void {
+    const eth = decodeEthernet(frame);
+    if (isMalformed(eth)) {
+      this.tally.count(port, `drop/${eth.malformed}`);
+      return;
+    }
+    if (this.#uplinks.has(port)) {
+      this.channels.receiveUpstream(now, vlan, eth.etherType, eth.payload);
+      return;
+    }
+    const config = this.#parts.ports.get(port);
+    if (config === undefined) return;
+    if (eth.vlans.length > 0) this.tally.count(port, 'drop/second-vlan-tag');
+    else if (isGroupMac(eth.src)) this.tally.count(port, 'drop/source-is-group-address');
+    else if (eth.etherType === EtherType.Eapol) {
+      this.subscribers.receive(now, config, vlan, eth.src, eth.payload);
+    } else this.channels.receive(now, port, vlan, eth.src, eth.etherType, eth.payload);
+  }
+
+  #linkChanged(now: number, port: string, up: boolean): void {
+    const config = this.#parts.ports.get(port);
+    if (config === undefined) return;
+    const wasUp = this.stores.ports.get(port)?.up === true;
+    if (up && !wasUp) {
+      this.subscribers.portUp(now, config);
+      this.channels.portUp(now, port);
+    } else if (!up && wasUp) {
+      this.subscribers.portDown(now, port);
+      this.channels.portDown(port);
+    }
+  }
+
+  #sessionStarted(now: number, session: SessionRecord): void {
+    this.books.startSession(now, session);
+    this.channels.sessionStarted(session.port, session.vlan);
+  }
+
+  #sessionEnding(now: number, session: SessionRecord, cause: SessionEnd): void {
+    this.channels.endHost(now, session.key, cause);
+    this.books.stopSession(now, session, sessionTerminateCause[cause]);
+  }
+
+  #endChannelBooks(now: number, grant: GrantRecord, cause: RevokeCause): void {
+    this.books.stopChannel(now, grant, channelTerminateCause[cause]);
+  }
+
+  /** RADIUS and accounting feed each other within a turn until neither has more to say. */
+  #settle(now: number): void {
+    this.books.flush(now);
+    this.radius.flush(now);
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * What a turn of the machines does to the world, as data, in order. Effects are carried out at the end of
+ * the turn in one place, so that whatever others would believe (an opened port, a forwarded channel, an
+ * EAP-Success, a request) can be held there until its records are safe.
+ */
+import type { HostFilter } from '../igmp/membership.ts';
+import type { HostPlace, Switch, SwitchFailure } from '../switch/switch.ts';
+import type { IpAddress } from '../wire/address.ts';
+
+export type Effect =
+  | { readonly kind: 'open-host'; readonly key: string; readonly host: HostPlace }
+  | { readonly kind: 'close-host'; readonly host: HostPlace }
+  | {
+      readonly kind: 'forward';
+      readonly port: string;
+      readonly vlan: number;
+      readonly group: IpAddress;
+      readonly filter: HostFilter | undefined;
+    }
+  /** `about` names the host to which the frame says something: it stays unsaid where opening it failed. */
+  | {
+      readonly kind: 'frame';
+      readonly port: string;
+      readonly vlan: number;
+      readonly frame: Uint8Array;
+      readonly about?: string;
+    }
+  | {
+      readonly kind: 'datagram';
+      readonly server: string;
+      readonly port: 'auth' | 'acct';
+      readonly socket: number;
+      readonly bytes: Uint8Array;
+    };
+
+/** Sends RADIUS datagrams; `socket` counts the source ports towards one server and port. */
+export interface DatagramSender {
+  send(server: string, port: 'auth' | 'acct', socket: number, bytes: Uint8Array): void;
+}
+
+/** An effect that the switch refused. */
+export interface FailedEffect {
+  readonly effect: Effect;
+  readonly failure: SwitchFailure;
+}
+
+/** Carries effects out, and gives back those that failed. */
+export function carryOut(
+  effects: readonly Effect[],
+  target: Switch,
+  datagrams: DatagramSender,
+): FailedEffect[] {
+  const failed: FailedEffect[] = [];
+  const shut = new Set<string>();
+  for (const effect of effects) {
+    const failure = carryOutOne(effect, target, datagrams, shut);
+    if (failure === undefined) continue;
+    failed.push({ effect, failure });
+    if (effect.kind === 'open-host') shut.add(effect.key);
+  }
+  return failed;
+}
+
+function carryOutOne(
+  effect: Effect,
+  target: Switch,
+  datagrams: DatagramSender,
+  shut: ReadonlySet<string>,
+): SwitchFailure | undefined {
+  switch (effect.kind) {
+    case 'open-host':
+      return target.openHost(effect.host);
+    case 'close-host':
+      return target.closeHost(effect.host);
+    case 'forward':
+      if (effect.filter === undefined) return target.clearForwarding(effect.port, effect.vlan, effect.group);
+      return target.setForwarding(effect.port, effect.vlan, effect.group, effect.filter);
+    case 'frame':
+      if (effect.about !== undefined && shut.has(effect.about)) return undefined;
+      return target.sendFrame(effect.port, effect.vlan, effect.frame);
+    case 'datagram':
+      datagrams.send(effect.server, effect.port, effect.socket, effect.bytes);
+      return undefined;
+  }
+}

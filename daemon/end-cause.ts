@@ -1,0 +1,31 @@
+/** Why sessions and channels end, and what accounting is told of it (RFC 2866 §5.10, RFC 3580 §2.1). */
+import type { RevokeCause } from '../auth/admission-records.ts';
+import { TerminateCause } from '../radius/values.ts';
+
+/** Why a session ends. Its channels end for the same reason. */
+export type SessionEnd =
+  | 'logoff'
+  | 'lost-carrier'
+  | 'reauthentication-failed'
+  | 'session-timeout'
+  | 'account-changed'
+  | 'switch-failed'
+  | 'shutdown';
+
+/** Acct-Terminate-Cause of a channel. */
+export const channelTerminateCause: Readonly<Record<RevokeCause, TerminateCause>> = {
+  leave: TerminateCause.UserRequest,
+  'membership-timeout': TerminateCause.IdleTimeout,
+  'permission-ended': TerminateCause.SessionTimeout,
+  'permission-withdrawn': TerminateCause.AdminReset,
+  logoff: TerminateCause.UserRequest,
+  'lost-carrier': TerminateCause.LostCarrier,
+  'reauthentication-failed': TerminateCause.ReauthenticationFailure,
+  'session-timeout': TerminateCause.SessionTimeout,
+  'account-changed': TerminateCause.ServiceUnavailable,
+  'switch-failed': TerminateCause.NasError,
+  shutdown: TerminateCause.AdminReboot,
+};
+
+/** Acct-Terminate-Cause of a session. */
+export const sessionTerminateCause: Readonly<Record<SessionEnd, TerminateCause>> = channelTerminateCause;

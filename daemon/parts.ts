@@ -1,0 +1,35 @@
+/** What the parts of the core share: configuration, records, readings of the switch, and where effects go. */
+import type { Config, PortConfig } from '../config/config.ts';
+import type { PortIdentity } from '../session/nas-attributes.ts';
+import type { Switch } from '../switch/switch.ts';
+import type { Mac } from '../wire/address.ts';
+import type { Effect } from './effects.ts';
+import type { Logger } from './log.ts';
+import type { Stores } from './stores.ts';
+import type { Tally } from './tally.ts';
+
+/** What the core reads of the switch; it changes it only by effects. */
+export type SwitchReadings = Pick<Switch, 'hostCounters' | 'channelCounter' | 'macOf' | 'portNumber'>;
+
+export interface CoreParts {
+  readonly config: Config;
+  readonly ports: ReadonlyMap<string, PortConfig>;
+  readonly stores: Stores;
+  readonly readings: SwitchReadings;
+  readonly tally: Tally;
+  readonly log: Logger;
+  /** Octets that nobody can foretell. */
+  readonly random: (length: number) => Uint8Array;
+  /** Appends to what the turn does at its end. */
+  readonly effect: (effect: Effect) => void;
+}
+
+/** How RADIUS is told of a host's place. */
+export function placeOf(parts: CoreParts, port: string, mac: Mac): PortIdentity {
+  return {
+    port,
+    mac,
+    portNumber: parts.readings.portNumber(port),
+    portMac: parts.readings.macOf(port),
+  };
+}

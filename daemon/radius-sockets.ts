@@ -1,0 +1,87 @@
+/**
+ * UDP towards the RADIUS servers: one connected socket for each source port of each server's port, so that
+ * the kernel drops what comes from anywhere else and an answer is known by where it arrived.
+ */
+import { createSocket, type Socket } from 'node:dgram';
+import type { RadiusServerConfig } from '../config/config.ts';
+import type { RadiusPort } from '../radius/request-record.ts';
+import { ipFamily } from '../wire/address.ts';
+import type { DatagramSender } from './effects.ts';
+import type { Logger } from './log.ts';
+
+/** Told of every datagram that came from a server's address and port. The octets are the listener's. */
+export type DatagramListener = (server: string, port: RadiusPort, socket: number, bytes: Uint8Array) => void;
+
+interface Line {
+  readonly socket: Socket;
+  /** What waits for the socket to be connected; undefined: it is. */
+  waiting: Uint8Array[] | undefined;
+}
+
+export class RadiusSockets implements DatagramSender {
+  readonly #servers: ReadonlyMap<string, RadiusServerConfig>;
+  readonly #listener: DatagramListener;
+  readonly #log: Logger;
+  readonly #lines = new Map<string, Line>();
+
+  constructor(servers: readonly RadiusServerConfig[], listener: DatagramListener, log: Logger) {
+    this.#servers = new Map(servers.map((server) => [server.name, server]));
+    this.#listener = listener;
+    this.#log = log;
+  }
+
+  /** Opens the first source port of each server ahead of the first request. */
+  open(): void {
+    for (const server of this.#servers.keys()) {
+      this.#line(server, 'auth', 0);
+      this.#line(server, 'acct', 0);
+    }
+  }
+
+  /** What cannot be sent is as good as lost on the way: the client sends it again. */
+  send(server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {
+    const line = this.#line(server, port, socket);
+    if (line === undefined) return;
+    if (line.waiting !== undefined) line.waiting.push(bytes);
+    else line.socket.send(bytes, (error) => this.#unsent(server, error));
+  }
+
+  close(): void {
+    for (const line of this.#lines.values()) line.socket.close();
+    this.#lines.clear();
+  }
+
+  #line(server: string, port: RadiusPort, number: number): Line | undefined {
+    const key = `${server}/${port}/${number}`;
+    const known = this.#lines.get(key);
+    if (known !== undefined) return known;
+    const config = this.#servers.get(server);
+    if (config === undefined) return undefined;
+    const socket = createSocket({
+      type: ipFamily(config.address) === 4 ? 'udp4' : 'udp6',
+      recvBufferSize: RECEIVE_BUFFER,
+    });
+    const line: Line = { socket, waiting: [] };
+    this.#lines.set(key, line);
+    socket.on('message', (bytes) => this.#listener(server, port, number, bytes));
+    // ICMP errors of a server that is down arrive here; the client's timers deal with it.
+    socket.on('error', (error) => this.#unsent(server, error));
+    socket.on('connect', () => {
+      const waiting = line.waiting ?? [];
+      line.waiting = undefined;
+      for (const bytes of waiting) socket.send(bytes, (error) => this.#unsent(server, error));
+    });
+    const remote = port === 'auth' ? config.authPort : config.acctPort;
+    socket.bind(
+      { port: 0, ...(config.sourceAddress === undefined ? {} : { address: config.sourceAddress }) },
+      () => socket.connect(remote, config.address),
+    );
+    return line;
+  }
+
+  #unsent(server: string, error: Error | null): void {
+    if (error !== null) this.#log.debug('radius-send-failed', { server, error: error.message });
+  }
+}
+
+const RECEIVE_BUFFER = 1 << 20;

@@ -1,0 +1,181 @@
+/**
+ * The core's RADIUS client: what is asked of which list of servers, whose answer it is, and what is counted.
+ * The protocol is in radius/client.ts.
+ */
+import type { NoAnswer } from '../auth/group-authorization.ts';
+import type { LoginRequest } from '../auth/login.ts';
+import type { Config } from '../config/config.ts';
+import { RadiusClient } from '../radius/client.ts';
+import {
+  type RadiusClientOptions,
+  radiusClientDefaults,
+  type RadiusEvent,
+  type RadiusRequest,
+} from '../radius/client-types.ts';
+import { type RadiusAttribute, RadiusCode, type RadiusPacket } from '../radius/packet.ts';
+import type { RadiusPort } from '../radius/request-record.ts';
+import { nasAttributes } from '../session/nas-attributes.ts';
+import type { CoreParts } from './parts.ts';
+
+/** Who is told how a request ended. */
+export interface RadiusPeers {
+  answered(now: number, token: string, server: string, reply: RadiusPacket): void;
+  unanswered(now: number, token: string, reason: NoAnswer): void;
+}
+
+export class Radius {
+  readonly #parts: CoreParts;
+  readonly #peers: RadiusPeers;
+  readonly #client: RadiusClient;
+  /** When each request in flight was handed over: for the round-trip time, nothing depends on it. */
+  readonly #askedAt = new Map<string, number>();
+  readonly #roundTripMs = new Map<string, number>();
+
+  constructor(parts: CoreParts, peers: RadiusPeers) {
+    this.#parts = parts;
+    this.#peers = peers;
+    const { radiusRequests, radiusServers } = parts.stores;
+    this.#client = new RadiusClient(clientOptions(parts.config), radiusRequests, radiusServers, parts.random);
+  }
+
+  /** A login's Access-Request. A conversation that has begun goes on at its server, or not at all. */
+  askLogin(now: number, request: LoginRequest): void {
+    const { token, attributes, server } = request;
+    const code = RadiusCode.AccessRequest;
+    this.#request(now, { list: 'auth', token, code, attributes, server, pinned: server !== undefined });
+  }
+
+  /** A group question, put first to the server that let the subscriber in. */
+  askGroup(now: number, token: string, server: string, attributes: readonly RadiusAttribute[]): void {
+    const { patienceMs, maxTries } = this.#parts.config.groups;
+    const first = this.#parts.config.radius.authorization.some((one) => one.name === server);
+    this.#request(now, {
+      list: 'authorization',
+      token,
+      code: RadiusCode.AccessRequest,
+      attributes,
+      server: first ? server : undefined,
+      patience: { maxDurationMs: patienceMs, maxCount: maxTries },
+    });
+  }
+
+  /** An Accounting-Request about something that happened at `eventAt`. */
+  askAccounting(now: number, token: string, attributes: readonly RadiusAttribute[], eventAt: number): void {
+    this.#request(now, { list: 'acct', token, code: RadiusCode.AccountingRequest, attributes, eventAt });
+  }
+
+  /** Forgets a request. */
+  cancel(now: number, token: string): void {
+    this.#askedAt.delete(token);
+    this.#client.cancel(now, token);
+  }
+
+  /** A datagram from a server's address and port. */
+  receive(now: number, server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {
+    const discarded = this.#client.receive(now, server, port, socket, bytes);
+    if (discarded !== undefined) this.#parts.tally.count(ownerOf(server), `discarded/${discarded}`);
+  }
+
+  handleTimeout(now: number): void {
+    this.#client.handleTimeout(now);
+  }
+
+  nextTimeout(): number | undefined {
+    return this.#client.nextTimeout();
+  }
+
+  /** Hands on what the client has to say, until it has nothing more. */
+  flush(now: number): void {
+    for (let events = this.#client.drainEvents(); events.length > 0; events = this.#client.drainEvents()) {
+      for (const event of events) this.#handle(now, event);
+    }
+  }
+
+  /** Milliseconds from request to answer, smoothed; undefined before the first answer. */
+  roundTripMs(server: string): number | undefined {
+    return this.#roundTripMs.get(server);
+  }
+
+  isDead(server: string, port: RadiusPort): boolean {
+    return this.#client.isDead(server, port);
+  }
+
+  /** Requests in flight whose current attempt is with this server. */
+  inFlight(server: string): number {
+    let count = 0;
+    for (const record of this.#parts.stores.radiusRequests.values()) {
+      if (record.attempts.at(-1)?.server === server) count++;
+    }
+    return count;
+  }
+
+  #request(now: number, request: RadiusRequest): void {
+    this.#askedAt.set(request.token, now);
+    this.#client.request(now, request);
+  }
+
+  #handle(now: number, event: RadiusEvent): void {
+    const { tally, log, effect } = this.#parts;
+    switch (event.kind) {
+      case 'send': {
+        const { server, port, socket, bytes } = event;
+        tally.count(ownerOf(server), 'sent');
+        effect({ kind: 'datagram', server, port, socket, bytes });
+        return;
+      }
+      case 'reply':
+        tally.count(ownerOf(event.server), REPLY_NAMES[event.reply.code] ?? 'other');
+        this.#measure(now, event.token, event.server);
+        this.#peers.answered(now, event.token, event.server, event.reply);
+        return;
+      case 'gave-up':
+        this.#askedAt.delete(event.token);
+        tally.count(ownerOf(''), event.reason);
+        this.#peers.unanswered(now, event.token, event.reason);
+        return;
+      case 'server-state':
+        log[event.state === 'dead' ? 'error' : 'info']('radius-server', {
+          server: event.server,
+          port: event.port,
+          state: event.state,
+        });
+        if (event.state === 'dead') tally.count(ownerOf(event.server), 'died');
+        return;
+    }
+  }
+
+  #measure(now: number, token: string, server: string): void {
+    const askedAt = this.#askedAt.get(token);
+    this.#askedAt.delete(token);
+    if (askedAt === undefined) return;
+    const before = this.#roundTripMs.get(server) ?? now - askedAt;
+    this.#roundTripMs.set(server, before + (now - askedAt - before) / 8);
+  }
+}
+
+/** Under which a server's counters are kept. */
+export function ownerOf(server: string): string {
+  return `radius/${server}`;
+}
+
+function clientOptions(config: Config): RadiusClientOptions {
+  const { radius } = config;
+  const names = (servers: Config['radius']['servers']) => servers.map((server) => server.name);
+  return {
+    ...radiusClientDefaults,
+    auth: names(radius.authentication),
+    authorization: names(radius.authorization),
+    acct: names(radius.accounting),
+    servers: radius.servers,
+    patience: { ...radiusClientDefaults.patience, ...radius.retransmit },
+    socketsPerServer: radius.maxSourcePorts,
+    statusAttributes: nasAttributes(config.nas),
+  };
+}
+
+const REPLY_NAMES: Readonly<Record<number, string>> = {
+  [RadiusCode.AccessAccept]: 'accepts',
+  [RadiusCode.AccessReject]: 'rejects',
+  [RadiusCode.AccessChallenge]: 'challenges',
+  [RadiusCode.AccountingResponse]: 'accounted',
+};

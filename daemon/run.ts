@@ -1,0 +1,201 @@
+/**
+ * The daemon: the core between a Linux switch and the RADIUS servers' sockets, on the real clock. Every
+ * event is one turn: the core thinks, its effects are carried out, the alarm is set. A bug that shows
+ * itself in a turn is logged and shuts the port that it was about; the others go on.
+ */
+import { randomFillSync } from 'node:crypto';
+import type { Config } from '../config/config.ts';
+import { Alarm, now } from '../switch/clock.ts';
+import { LinuxSwitch } from '../switch/linux/linux-switch.ts';
+import { SwitchStartError } from '../switch/linux/preflight.ts';
+import type { SwitchEvent } from '../switch/switch.ts';
+import { ControlSocket } from './control-socket.ts';
+import { Core } from './core.ts';
+import { carryOut } from './effects.ts';
+import { openLog } from './log.ts';
+import { RadiusSockets } from './radius-sockets.ts';
+import { groupRows, portRows, radiusRows, sessionRows } from './show.ts';
+
+/** How the daemon is to stop. */
+export interface RunOptions {
+  /** On a clean stop take back everything that castgate made in the kernel. */
+  readonly cleanup: boolean;
+}
+
+/** Serves until SIGTERM or SIGINT. 0: a clean stop; 1: it could not start, with one line on standard error. */
+export async function runDaemon(config: Config, options: RunOptions): Promise<number> {
+  const log = openLog(config.log.level, STDERR);
+  const daemon = new Daemon(config, log);
+  const refused = await daemon.start();
+  if (refused !== undefined) {
+    process.stderr.write(`castgate: ${refused}\n`);
+    return 1;
+  }
+  const signal = await stopSignal();
+  log.info('stopping', { signal, cleanup: options.cleanup });
+  await daemon.stop(options.cleanup);
+  log.flush();
+  return 0;
+}
+
+class Daemon {
+  readonly #config: Config;
+  readonly #log: ReturnType<typeof openLog>;
+  readonly #switch: LinuxSwitch;
+  readonly #core: Core;
+  readonly #sockets: RadiusSockets;
+  readonly #control: ControlSocket;
+  readonly #alarm = new Alarm(() => this.#turn((at) => this.#core.handleTimeout(at)));
+  /** What happens while a turn runs waits for its end. */
+  #turning = false;
+  readonly #waiting: ((at: number) => void)[] = [];
+
+  constructor(config: Config, log: ReturnType<typeof openLog>) {
+    this.#config = config;
+    this.#log = log;
+    this.#switch = new LinuxSwitch(
+      {
+        bridge: config.bridge,
+        ports: config.ports.map((port) => port.name),
+        uplinks: config.uplinks,
+        stateDirectory: config.stateDirectory,
+        hashMax: config.multicast.hashMax,
+        maxGroupsPerPort: config.multicast.maxGroupsPerPort,
+      },
+      (events) => this.#switchEvents(events),
+    );
+    this.#core = new Core(config, { readings: this.#switch, log, random: pooledRandom() });
+    this.#sockets = new RadiusSockets(
+      config.radius.servers,
+      (server, port, socket, bytes) =>
+        this.#turn((at) => this.#core.datagram(at, server, port, socket, bytes)),
+      log,
+    );
+    this.#control = new ControlSocket(config.controlSocket, this.#handlers(), { log });
+  }
+
+  /** Undefined: it serves. Else one line that says why not. */
+  async start(): Promise<string | undefined> {
+    const occupied = await this.#control.listen();
+    if (occupied !== undefined) return occupied.refused;
+    try {
+      this.#sockets.open();
+      this.#turn((at) => this.#core.start(at));
+      this.#switch.start();
+    } catch (cause) {
+      if (!(cause instanceof SwitchStartError)) throw cause;
+      await this.#control.close();
+      this.#sockets.close();
+      this.#alarm.set(undefined);
+      return cause.message;
+    }
+    this.#log.info('serving', {
+      bridge: this.#config.bridge,
+      ports: this.#config.ports.length,
+      control: this.#config.controlSocket,
+    });
+    return undefined;
+  }
+
+  /** Ends sessions and channels in the books, and waits a little for the server to take them. */
+  async stop(cleanup: boolean): Promise<void> {
+    this.#turn((at) => this.#core.shutdown(at));
+    const until = now() + LAST_WORDS_MS;
+    while (this.#core.stores.accountingQueue.size > 0 && now() < until) await pause(10);
+    const unsent = this.#core.stores.accountingQueue.size;
+    if (unsent > 0) this.#log.error('accounting-unsent', { messages: unsent });
+    this.#switch.stop({ cleanup });
+    this.#alarm.set(undefined);
+    this.#sockets.close();
+    await this.#control.close();
+  }
+
+  #switchEvents(events: readonly SwitchEvent[]): void {
+    for (const event of events) {
+      this.#turn((at) => this.#core.switchEvent(at, event), 'port' in event ? event.port : undefined);
+    }
+  }
+
+  #turn(think: (at: number) => void, port?: string): void {
+    if (this.#turning) {
+      this.#waiting.push(think);
+      return;
+    }
+    this.#turning = true;
+    try {
+      this.#think(think, port);
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift())
+        this.#think(next);
+    } finally {
+      this.#turning = false;
+    }
+    this.#alarm.set(this.#core.nextTimeout());
+  }
+
+  #think(think: (at: number) => void, port?: string): void {
+    try {
+      think(now());
+      this.#carryOut();
+    } catch (cause) {
+      const error = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+      this.#log.error('internal-error', { port, error });
+      if (port === undefined) return;
+      this.#core.tally.count(port, 'internal-error');
+      this.#core.shutPort(now(), port);
+      this.#carryOut();
+    }
+  }
+
+  /** A refused effect makes new ones, which take back what it was part of: never more than a few rounds. */
+  #carryOut(): void {
+    for (let rounds = 0; rounds < MAX_ROUNDS; rounds++) {
+      const effects = this.#core.drainEffects();
+      if (effects.length === 0) return;
+      const failed = carryOut(effects, this.#switch, this.#sockets);
+      if (failed.length > 0) this.#core.failed(now(), failed);
+    }
+    throw new Error('effects did not come to an end');
+  }
+
+  #handlers() {
+    const readings = this.#switch;
+    return {
+      sessions: () => sessionRows(this.#core, readings),
+      groups: () => groupRows(this.#core, readings),
+      radius: () => radiusRows(this.#core),
+      ports: () => portRows(this.#core),
+    };
+  }
+}
+
+/** Random octets out of a pool: a call of its own costs forty times as much. */
+function pooledRandom(): (length: number) => Uint8Array {
+  const pool = new Uint8Array(RANDOM_POOL);
+  let at = pool.length;
+  return (length) => {
+    if (length > pool.length - at) {
+      randomFillSync(pool);
+      at = 0;
+    }
+    const taken = pool.slice(at, at + length);
+    pool.fill(0, at, at + length);
+    at += length;
+    return taken;
+  };
+}
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+const STDERR = 2;
+const RANDOM_POOL = 16384;
+const LAST_WORDS_MS = 2000;
+const MAX_ROUNDS = 10;

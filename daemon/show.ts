@@ -1,0 +1,143 @@
+/** The rows of `castgate show`, out of the core's records. */
+
+import { accountText } from '../session/account.ts';
+import type { GrantRecord } from '../session/records.ts';
+import { channelKey, hostKey } from '../session/records.ts';
+import type { Core } from './core.ts';
+import type { SwitchReadings } from './parts.ts';
+import { ownerOf } from './radius.ts';
+import type { GroupRow, PortRow, RadiusRow, SessionRow } from './show-rows.ts';
+
+/** Every host that castgate knows, in or not. */
+export function sessionRows(core: Core, readings: SwitchReadings): SessionRow[] {
+  return [...core.stores.authenticators.values()].map((record) => {
+    const session = core.stores.sessions.get(record.key);
+    const counters = session === undefined ? undefined : readings.hostCounters(record);
+    const identity = record.identity === undefined ? null : accountText(record.identity);
+    return {
+      port: record.port,
+      vlan: record.vlan,
+      mac: record.mac,
+      account: session?.account ?? identity,
+      state: record.pae,
+      authorized: session !== undefined,
+      since: session?.startedAt ?? null,
+      acctSessionId: session?.acctSessionId ?? null,
+      server: session?.server ?? null,
+      reauthAt: record.reAuthWhen ?? null,
+      octetsIn: counters?.input.octets ?? 0,
+      octetsOut: counters?.output.octets ?? 0,
+    };
+  });
+}
+
+/** What is granted, what waits for an answer, and the last refusals. */
+export function groupRows(core: Core, readings: SwitchReadings): GroupRow[] {
+  const granted = [...core.stores.grants.values()].map((grant) => grantRow(grant, readings));
+  const waiting = [...core.stores.pending.values()].flatMap((pending): GroupRow[] => {
+    const session = core.stores.sessions.get(pending.host);
+    if (session === undefined) return [];
+    return [
+      {
+        port: session.port,
+        vlan: session.vlan,
+        mac: session.mac,
+        account: pending.account,
+        group: pending.group,
+        source: pending.source ?? null,
+        state: 'waiting',
+        reason: null,
+        by: null,
+        since: pending.since,
+        expiresAt: null,
+        octets: 0,
+        packets: 0,
+      },
+    ];
+  });
+  const refused = core.channels.refusals().flatMap((refusal): GroupRow[] => {
+    const { port, vlan, mac, group, source } = refusal;
+    const key = channelKey(hostKey(port, vlan, mac), group, source);
+    if (core.stores.grants.has(key) || core.stores.pending.has(key)) return [];
+    return [
+      {
+        port,
+        vlan,
+        mac,
+        account: refusal.account ?? null,
+        group,
+        source: source ?? null,
+        state: 'refused',
+        reason: refusal.reason,
+        by: null,
+        since: refusal.at,
+        expiresAt: null,
+        octets: 0,
+        packets: 0,
+      },
+    ];
+  });
+  return [...granted, ...waiting, ...refused];
+}
+
+/** One row a server. */
+export function radiusRows(core: Core): RadiusRow[] {
+  return core.config.radius.servers.map((server) => {
+    const owner = ownerOf(server.name);
+    const count = (name: string) => core.tally.of(owner, name);
+    const roundTrip = core.radius.roundTripMs(server.name);
+    const replies = count('accepts') + count('rejects') + count('challenges') + count('accounted');
+    const inFlight = core.radius.inFlight(server.name);
+    return {
+      server: server.name,
+      address: server.address,
+      state:
+        core.radius.isDead(server.name, 'auth') || core.radius.isDead(server.name, 'acct') ? 'dead' : 'alive',
+      inFlight,
+      sent: count('sent'),
+      accepts: count('accepts'),
+      rejects: count('rejects'),
+      challenges: count('challenges'),
+      timeouts: count('timeouts'),
+      retransmits: Math.max(0, count('sent') - replies - inFlight - count('timeouts')),
+      discarded: core.tally.withPrefix(owner, 'discarded/'),
+      rttMs: roundTrip === undefined ? null : Math.round(roundTrip * 1000) / 1000,
+      accountingQueue: core.stores.accountingQueue.size,
+    };
+  });
+}
+
+/** One row a subscriber port. */
+export function portRows(core: Core): PortRow[] {
+  return core.config.ports.map((port) => ({
+    port: port.name,
+    up: core.stores.ports.get(port.name)?.up ?? false,
+    mode: port.mode,
+    hosts: core.subscribers.hostsOfPort(port.name),
+    authorizedHosts: core.subscribers.authorizedHostsOfPort(port.name),
+    channels: core.channels.channelsOfPort(port.name),
+    drops: core.tally.withPrefix(port.name, 'drop/'),
+    eapolRx: core.tally.of(port.name, 'eapol-rx'),
+    eapolTx: core.tally.of(port.name, 'eapol-tx'),
+    igmpRx: core.tally.of(port.name, 'igmp-rx'),
+  }));
+}
+
+function grantRow(grant: GrantRecord, readings: SwitchReadings): GroupRow {
+  const counter = readings.channelCounter(grant.port, grant.vlan, grant.group);
+  return {
+    port: grant.port,
+    vlan: grant.vlan,
+    mac: grant.mac,
+    account: grant.account,
+    group: grant.group,
+    source: grant.source ?? null,
+    state: 'granted',
+    reason: null,
+    by: grant.by,
+    since: grant.grantedAt,
+    expiresAt: grant.expiresAt,
+    octets: counter.octets,
+    packets: counter.packets,
+  };
+}

@@ -1,0 +1,28 @@
+/** Counters by port and name: drops by reason, frames by kind, MIB counters of the machines. They only grow. */
+
+export class Tally {
+  readonly #counts = new Map<string, Map<string, number>>();
+
+  /** Adds one (or `by`) to a counter of `owner`, which is a port or a server. */
+  count(owner: string, name: string, by = 1): void {
+    let names = this.#counts.get(owner);
+    if (names === undefined) {
+      names = new Map();
+      this.#counts.set(owner, names);
+    }
+    names.set(name, (names.get(name) ?? 0) + by);
+  }
+
+  of(owner: string, name: string): number {
+    return this.#counts.get(owner)?.get(name) ?? 0;
+  }
+
+  /** All counters of `owner` whose name begins so, without that beginning. */
+  withPrefix(owner: string, prefix: string): Record<string, number> {
+    const found: Record<string, number> = {};
+    for (const [name, count] of this.#counts.get(owner) ?? []) {
+      if (name.startsWith(prefix)) found[name.slice(prefix.length)] = count;
+    }
+    return found;
+  }
+}

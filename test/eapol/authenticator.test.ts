@@ -1,0 +1,287 @@
+import { describe, expect, it } from 'vitest';
+import { Authenticator, type AuthenticatorAction } from '../../eapol/authenticator.ts';
+import {
+  type AuthenticatorRecord,
+  type AuthenticatorTimers,
+  initialAuthenticator,
+  type PortControl,
+} from '../../eapol/authenticator-record.ts';
+import { decodeEap, EapCode, type EapPacket, EapType, encodeEap } from '../../eapol/eap.ts';
+import { isMalformed } from '../../wire/malformed.ts';
+
+const timers: AuthenticatorTimers = {
+  quietPeriodMs: 60_000,
+  txPeriodMs: 30_000,
+  suppTimeoutMs: 20_000,
+  serverTimeoutMs: 30_000,
+  maxReq: 2,
+  reauthMax: 2,
+  reauthEnabled: true,
+  reauthPeriodMs: 3_600_000,
+};
+
+/** One machine on virtual time; every verb returns the actions that it caused. */
+class Bench {
+  now = 1_000_000;
+  readonly record: AuthenticatorRecord;
+  constructor(control: PortControl = 'auto') {
+    this.record = initialAuthenticator(
+      'swp1/0/02:00:00:00:00:01',
+      'swp1',
+      0,
+      '02:00:00:00:00:01',
+      control,
+      6,
+    );
+  }
+  do(verb: (machine: Authenticator, now: number) => void): AuthenticatorAction[] {
+    const machine = new Authenticator(this.record, timers);
+    verb(machine, this.now);
+    return machine.drainActions();
+  }
+  /** Runs every deadline up to `ms` from now. */
+  pass(ms: number): AuthenticatorAction[] {
+    const until = this.now + ms;
+    const actions: AuthenticatorAction[] = [];
+    for (let rounds = 0; rounds < 1000; rounds++) {
+      const next = new Authenticator(this.record, timers).nextTimeout();
+      if (next === undefined || next > until) break;
+      this.now = Math.max(this.now, next);
+      actions.push(...this.do((machine, now) => machine.handleTimeout(now)));
+    }
+    this.now = until;
+    return actions;
+  }
+  respond(type: number, typeData: Uint8Array, id = this.record.currentId): AuthenticatorAction[] {
+    const response = parsed(encodeEap({ code: EapCode.Response, id, type, typeData }));
+    return this.do((machine, now) => machine.receiveResponse(now, response));
+  }
+  identify(name = 'alice'): AuthenticatorAction[] {
+    return this.respond(EapType.Identity, new TextEncoder().encode(name));
+  }
+  challenge(id: number, timeoutMs?: number): AuthenticatorAction[] {
+    const eap = parsed(encodeEap({ code: EapCode.Request, id, type: 4, typeData: new Uint8Array(17) }));
+    return this.do((machine, now) => machine.receiveVerdict(now, { kind: 'challenge', eap, timeoutMs }));
+  }
+  accept(reAuthPeriodMs?: number): AuthenticatorAction[] {
+    const eap = encodeEap({ code: EapCode.Success, id: this.record.currentId });
+    return this.do((machine, now) => machine.receiveVerdict(now, { kind: 'accept', eap, reAuthPeriodMs }));
+  }
+  reject(eap?: Uint8Array): AuthenticatorAction[] {
+    return this.do((machine, now) => machine.receiveVerdict(now, { kind: 'reject', eap }));
+  }
+  login(): void {
+    this.do((machine, now) => machine.begin(now));
+    this.identify();
+    this.challenge(100);
+    this.respond(4, new Uint8Array(17));
+    this.accept();
+    expect(this.record.authorized).toBe(true);
+  }
+}
+
+function parsed(bytes: Uint8Array): EapPacket {
+  const eap = decodeEap(bytes);
+  if (isMalformed(eap)) throw new Error(eap.malformed);
+  return eap;
+}
+
+const kinds = (actions: AuthenticatorAction[]) =>
+  actions.filter((a) => a.kind !== 'transition' && a.kind !== 'count').map((a) => a.kind);
+const states = (actions: AuthenticatorAction[]) =>
+  actions.flatMap((a) => (a.kind === 'transition' ? [a.to] : []));
+const sent = (actions: AuthenticatorAction[]) =>
+  actions.flatMap((a) => (a.kind === 'send-eap' ? [parsed(a.eap)] : []));
+const counters = (actions: AuthenticatorAction[]) =>
+  actions.flatMap((a) => (a.kind === 'count' ? [a.counter] : []));
+
+describe('authenticator', () => {
+  it('walks the states of a login and opens the port by Access-Accept alone', () => {
+    const bench = new Bench();
+    const begun = bench.do((machine, now) => machine.begin(now));
+    expect(states(begun)).toEqual(['DISCONNECTED', 'RESTART', 'CONNECTING', 'AUTHENTICATING']);
+    expect(sent(begun)).toMatchObject([{ code: EapCode.Request, id: 7, type: EapType.Identity }]);
+
+    const identified = bench.identify();
+    expect(identified.find((a) => a.kind === 'ask-server')).toMatchObject({
+      first: true,
+      identity: new TextEncoder().encode('alice'),
+    });
+
+    const challenged = bench.challenge(41);
+    expect(sent(challenged)).toMatchObject([{ code: EapCode.Request, id: 41, type: 4 }]);
+    const answered = bench.respond(4, new Uint8Array(17));
+    expect(answered.find((a) => a.kind === 'ask-server')).toMatchObject({ first: false });
+    expect(bench.record.authorized).toBe(false);
+
+    const accepted = bench.accept();
+    expect(kinds(accepted).sort()).toEqual(['authorize', 'send-eap']);
+    expect(bench.record).toMatchObject({ pae: 'AUTHENTICATED', authorized: true });
+    expect(counters(accepted)).toContain('authAuthSuccessesWhileAuthenticating');
+  });
+
+  it('conformance 3: EAPOL-Start of an AUTHENTICATED host restarts, and the port stays authorized', () => {
+    const bench = new Bench();
+    bench.login();
+    const restarted = bench.do((machine, now) => machine.receiveStart(now));
+    expect(states(restarted)).toEqual(['RESTART', 'CONNECTING', 'AUTHENTICATING']);
+    expect(sent(restarted)).toMatchObject([{ type: EapType.Identity }]);
+    expect(kinds(restarted)).not.toContain('unauthorize');
+    expect(bench.record.authorized).toBe(true);
+    bench.identify();
+    const refused = bench.reject();
+    expect(refused.find((a) => a.kind === 'unauthorize')).toMatchObject({ cause: 'rejected' });
+    expect(bench.record).toMatchObject({ pae: 'HELD', authorized: false });
+  });
+
+  it('conformance 4: EAPOL-Logoff ends in DISCONNECTED, unauthorized', () => {
+    const bench = new Bench();
+    bench.login();
+    const out = bench.do((machine, now) => machine.receiveLogoff(now));
+    expect(states(out)).toEqual(['DISCONNECTED']);
+    expect(kinds(out)).toEqual(['unauthorize', 'remove']);
+    expect(out.find((a) => a.kind === 'unauthorize')).toMatchObject({ cause: 'logoff' });
+    expect(bench.record.authorized).toBe(false);
+    expect(bench.pass(10_000_000)).toEqual([]);
+  });
+
+  it('conformance 5: a reject holds the host for quietPeriod, in which EAPOL is ignored', () => {
+    const bench = new Bench();
+    bench.do((machine, now) => machine.begin(now));
+    bench.identify();
+    const refused = bench.reject(encodeEap({ code: EapCode.Failure, id: 7 }));
+    expect(sent(refused)).toMatchObject([{ code: EapCode.Failure, id: 7 }]);
+    expect(bench.record.pae).toBe('HELD');
+    expect(bench.pass(59_999)).toEqual([]);
+    expect(bench.do((machine, now) => machine.receiveStart(now))).toEqual([]);
+    expect(bench.do((machine, now) => machine.receiveLogoff(now))).toEqual([]);
+    expect(bench.identify()).toEqual([]);
+    expect(states(bench.pass(1))).toEqual(['RESTART', 'CONNECTING', 'AUTHENTICATING']);
+  });
+
+  it('conformance 6: reAuthMax silent rounds end in DISCONNECTED', () => {
+    const bench = new Bench();
+    bench.do((machine, now) => machine.begin(now));
+    const actions = bench.pass(24 * 3_600_000);
+    const requests = sent(actions).filter((eap) => eap.type === EapType.Identity).length;
+    // Two rounds of two requests each, of which begin() sent the first.
+    expect(requests).toBe(3);
+    expect(states(actions).at(-1)).toBe('DISCONNECTED');
+    expect(kinds(actions).at(-1)).toBe('remove');
+    expect(bench.record.reAuthCount).toBe(0);
+  });
+
+  it('a host that falls silent at re-authentication loses the port', () => {
+    const bench = new Bench();
+    bench.login();
+    const actions = bench.pass(3_600_000 + 24 * 3_600_000);
+    expect(actions.find((a) => a.kind === 'unauthorize')).toMatchObject({ cause: 'reauthentication-failed' });
+    expect(counters(actions)).toContain('authAuthReauthsWhileAuthenticated');
+  });
+
+  it.each([
+    ['force-authorized', EapCode.Success, true],
+    ['force-unauthorized', EapCode.Failure, false],
+  ] as const)('conformance 7: %s answers EAPOL-Start with a canned packet', (control, code, authorized) => {
+    const bench = new Bench(control);
+    expect(sent(bench.do((machine, now) => machine.begin(now)))).toMatchObject([{ code }]);
+    expect(sent(bench.do((machine, now) => machine.receiveStart(now)))).toMatchObject([{ code }]);
+    expect(bench.record.authorized).toBe(authorized);
+    expect(bench.identify()).toEqual([]);
+  });
+
+  it('conformance 9: a stale or repeated response is discarded', () => {
+    const bench = new Bench();
+    bench.do((machine, now) => machine.begin(now));
+    expect(bench.respond(EapType.Identity, new Uint8Array(5), bench.record.currentId + 1)).toEqual([]);
+    expect(bench.respond(4, new Uint8Array(5))).toEqual([]);
+    expect(kinds(bench.identify())).toEqual(['ask-server']);
+    expect(bench.identify('mallory')).toEqual([]);
+    bench.challenge(9);
+    expect(bench.respond(4, new Uint8Array(17), 8)).toEqual([]);
+    expect(kinds(bench.respond(4, new Uint8Array(17), 9))).toEqual(['ask-server']);
+  });
+
+  it('conformance 10: Access-Accept opens, and Access-Reject shuts, whatever EAP packet is inside', () => {
+    const opened = new Bench();
+    opened.do((machine, now) => machine.begin(now));
+    opened.identify();
+    opened.do((machine, now) =>
+      machine.receiveVerdict(now, {
+        kind: 'accept',
+        eap: encodeEap({ code: EapCode.Failure, id: 7 }),
+        reAuthPeriodMs: undefined,
+      }),
+    );
+    expect(opened.record.authorized).toBe(true);
+
+    const shut = new Bench();
+    shut.do((machine, now) => machine.begin(now));
+    shut.identify();
+    shut.reject(encodeEap({ code: EapCode.Success, id: 7 }));
+    expect(shut.record).toMatchObject({ authorized: false, pae: 'HELD' });
+  });
+
+  it('conformance 11: no EAP packet is made up when the server is silent', () => {
+    const bench = new Bench();
+    bench.do((machine, now) => machine.begin(now));
+    bench.identify();
+    const actions = bench.do((machine, now) => machine.receiveVerdict(now, { kind: 'timeout' }));
+    expect(sent(actions).every((eap) => eap.code === EapCode.Request)).toBe(true);
+    expect(bench.record.authorized).toBe(false);
+  });
+
+  it('gives up on a silent server after serverTimeout by itself and tells it so', () => {
+    const bench = new Bench();
+    bench.do((machine, now) => machine.begin(now));
+    bench.identify();
+    const actions = bench.pass(30_000);
+    expect(kinds(actions)).toContain('abort-server');
+    expect(states(actions)).toContain('ABORTING');
+  });
+
+  it('conformance 29: Session-Timeout of a challenge sets the retransmission of that request', () => {
+    const bench = new Bench();
+    bench.do((machine, now) => machine.begin(now));
+    bench.identify();
+    bench.challenge(9, 3_000);
+    expect(sent(bench.pass(2_999))).toEqual([]);
+    expect(sent(bench.pass(1))).toMatchObject([{ id: 9, type: 4 }]);
+  });
+
+  it('conformance 29: the period that the server names is when the host is asked again', () => {
+    const bench = new Bench();
+    bench.do((machine, now) => machine.begin(now));
+    bench.identify();
+    bench.accept(30_000);
+    expect(bench.pass(29_999)).toEqual([]);
+    expect(states(bench.pass(1))).toContain('RESTART');
+    expect(bench.record.authorized).toBe(true);
+  });
+
+  it('an EAPOL-Start in the middle of a login begins it anew', () => {
+    const bench = new Bench();
+    bench.do((machine, now) => machine.begin(now));
+    bench.identify();
+    const actions = bench.do((machine, now) => machine.receiveStart(now));
+    expect(kinds(actions)).toEqual(['abort-server', 'send-eap']);
+    expect(states(actions)).toEqual(['ABORTING', 'RESTART', 'CONNECTING', 'AUTHENTICATING']);
+    // The late verdict of the aborted request finds nobody.
+    expect(bench.accept()).toEqual([]);
+    expect(bench.record.authorized).toBe(false);
+  });
+
+  it('goes on from its record alone, at any point of a login', () => {
+    const bench = new Bench();
+    const copy = () => Object.assign(bench.record, structuredClone(bench.record));
+    bench.do((machine, now) => machine.begin(now));
+    copy();
+    bench.identify();
+    copy();
+    bench.challenge(100);
+    copy();
+    bench.respond(4, new Uint8Array(17));
+    copy();
+    expect(kinds(bench.accept())).toContain('authorize');
+  });
+});
