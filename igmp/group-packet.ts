@@ -88,7 +88,7 @@ function decodeIgmpPacket(b: Uint8Array): GroupPacket | Malformed | undefined {
 
 function decodeMldPacket(b: Uint8Array): GroupPacket | Malformed | undefined {
   const ip = decodeIpv6(b);
-  if (isMalformed(ip)) return ip;
+  if (isMalformed(ip)) return mayHoldMld(b, ip) ? ip : undefined;
   const icmp = ip.payload;
   if (ip.nextHeader !== IpProtocol.Icmpv6 || icmp.length === 0 || !isMldType(u8(icmp, 0))) return undefined;
   if (ip.hopLimit !== 1) return malformed('mld-hop-limit-not-1', IPV6_HOP_LIMIT_AT);
@@ -98,6 +98,20 @@ function decodeMldPacket(b: Uint8Array): GroupPacket | Malformed | undefined {
   const message = decodeMldSummed(icmp, sum);
   if (isMalformed(message)) return message;
   return { family: 6, src: ip.src, dst: ip.dst, hopLimit: ip.hopLimit, routerAlert: true, message };
+}
+
+/**
+ * False where the damage is to a packet that cannot be MLD: another protocol's, or a fragment that is not the
+ * first of an MLD message. The later ones are worth nothing without the first, which is refused.
+ */
+function mayHoldMld(b: Uint8Array, damage: Malformed): boolean {
+  if (damage.malformed === 'ipv6-fragment') {
+    const at = damage.offset - 2;
+    const first = u8(b, at + 2) === 0 && u8(b, at + 3) >>> 3 === 0;
+    return first && u8(b, at) === IpProtocol.Icmpv6 && isMldType(u8(b, at + FRAGMENT_HEADER_LENGTH));
+  }
+  const nextHeader = u8(b, IPV6_NEXT_HEADER_AT);
+  return b.length < IPV6_HEADER_LENGTH || (nextHeader !== IpProtocol.Udp && nextHeader !== IpProtocol.Tcp);
 }
 
 /** fe80::/10 in the source address of an IPv6 header. */
@@ -113,3 +127,4 @@ const IPV6_NEXT_HEADER_AT = 6;
 const IPV6_HOP_LIMIT_AT = 7;
 const IPV6_SOURCE_AT = 8;
 const IPV6_HEADER_LENGTH = 40;
+const FRAGMENT_HEADER_LENGTH = 8;

@@ -178,6 +178,26 @@ describe('MLD packets', () => {
     expect(decodeGroupPacket(EtherType.Ipv6, packet)).toMatchObject({ src: 'febf::1', message: join6 });
   });
 
+  it.each([
+    ['refuses the first fragment of a report', '3a000001', '8f00', 'ipv6-fragment'],
+    ['lets later fragments pass by', '3a000009', '8f00', undefined],
+    ['lets fragments of an echo pass by', '3a000001', '8000', undefined],
+    ['lets fragments of UDP pass by', '11000001', '8f00', undefined],
+    ['refuses a broken chain of headers', '2bff0000', '', 'ipv6-bad-extension-header'],
+  ])('%s', (_what, fragment, payload, reason) => {
+    const bytes = fromHex(`${fragment}00000007${payload}`) ?? new Uint8Array();
+    const nextHeader = reason === 'ipv6-bad-extension-header' ? 60 : 44;
+    const ip = { src: 'fe80::1', dst: 'ff02::16', hopLimit: 1, routerAlert: 0, nextHeader, payload: bytes };
+    const decoded = decodeGroupPacket(EtherType.Ipv6, encodeIpv6(ip));
+    expect(decoded).toEqual(
+      reason === undefined ? undefined : expect.objectContaining({ malformed: reason }),
+    );
+  });
+
+  it('does not judge a cut UDP packet', () => {
+    expect(decodeGroupPacket(EtherType.Ipv6, mldPacket({}).fill(17, 6, 7).subarray(0, 50))).toBeUndefined();
+  });
+
   it('refuses a wrong checksum, fragments, and a payload that overruns', () => {
     const packet = mldPacket({});
     packet[packet.length - 1] = 0;
