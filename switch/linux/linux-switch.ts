@@ -4,8 +4,9 @@
  * both. What someone else changes on these ports is put right and told. Without stop({ cleanup: true })
  * everything stays as it is: a dead daemon lets nobody new in, and present viewers go on.
  */
-import { type IpAddress, ipFamily, isGroupMac, isMulticastIp, type Mac } from '../../wire/address.ts';
+import type { IpAddress, Mac } from '../../wire/address.ts';
 import { errnoName, loadNative, type Watch } from '../native.ts';
+import { filterRefusal, gone, hostRefusal, isNothing } from '../rules.ts';
 import type {
   Counter,
   HostCounters,
@@ -27,7 +28,7 @@ import {
   PortFlag,
   type Setting,
 } from './link.ts';
-import { CASTGATE_PROTOCOL, MAX_SOURCES } from './mdb.ts';
+import { CASTGATE_PROTOCOL } from './mdb.ts';
 import { type Message, messages, NetlinkProtocol } from './netlink.ts';
 import type { Refusal } from './netlink-socket.ts';
 import type { SetChange } from './nft.ts';
@@ -179,7 +180,9 @@ export class LinuxSwitch implements Switch {
     if (port?.link === undefined || this.#kernel === undefined) return gone(doing, host.port);
     const key = `${host.vlan}/${host.mac}`;
     if (port.hosts.has(key)) return undefined;
-    const refused = this.#mayOpen(doing, port, host);
+    const own = [this.#bridge?.mac, ...[...this.#ports.values()].map((each) => each.link?.mac)];
+    const elsewhere = this.#openMacs.get(`${this.#vlanOf(port.link, host.vlan)}/${host.mac}`);
+    const refused = hostRefusal(host, own, elsewhere);
     if (refused !== undefined) return refused;
     const others = [...port.hosts.values()];
     const changes: SetChange[] = [];
@@ -235,15 +238,11 @@ export class LinuxSwitch implements Switch {
     filter: SourceFilter,
   ): SwitchFailure | undefined {
     const doing = `forward ${group} to ${port}`;
-    if (filter.mode === 'include' && filter.sources.length === 0)
-      return this.clearForwarding(port, vlan, group);
+    if (isNothing(filter)) return this.clearForwarding(port, vlan, group);
     const state = this.#subscriber(port);
     if (state?.link === undefined || this.#kernel === undefined) return gone(doing, port);
-    const unfit = unfitFilter(group, filter);
-    if (unfit !== undefined) return { failed: `${doing}: ${unfit}`, errno: 'EINVAL' };
-    if (filter.sources.length > MAX_SOURCES) {
-      return { failed: `${doing}: more than ${MAX_SOURCES} sources`, errno: 'ENOSPC' };
-    }
+    const unfit = filterRefusal(port, group, filter);
+    if (unfit !== undefined) return unfit;
     const key = `${vlan}/${group}`;
     const element = channelElement(port, group);
     const isNew = !state.groups.has(group);
@@ -316,19 +315,6 @@ export class LinuxSwitch implements Switch {
   }
 
   // ---- opening in the bridge
-
-  /** The bridge has one place for a MAC address: what must not be taken over is refused here. */
-  #mayOpen(doing: string, port: Port, host: HostPlace): SwitchFailure | undefined {
-    if (isGroupMac(host.mac) || host.mac === '00:00:00:00:00:00') {
-      return { failed: `${doing}: not an address of a host`, errno: 'EADDRNOTAVAIL' };
-    }
-    const own = [this.#bridge?.mac, ...[...this.#ports.values()].map((each) => each.link?.mac)];
-    if (own.includes(host.mac))
-      return { failed: `${doing}: an address of the switch itself`, errno: 'EADDRINUSE' };
-    const elsewhere = this.#openMacs.get(`${this.#vlanOf(port.link, host.vlan)}/${host.mac}`);
-    if (elsewhere === undefined || elsewhere === port.name) return undefined;
-    return { failed: `${doing}: open on ${elsewhere}`, errno: 'EEXIST' };
-  }
 
   /** A learned entry elsewhere gives way; an entry that someone made on purpose on another port does not. */
   #putMac(kernel: Kernel, link: Link, vlan: number, mac: Mac): Refusal | undefined {
@@ -637,13 +623,6 @@ function hostChanges(change: 'add' | 'remove', { port, mac }: HostPlace): SetCha
   ];
 }
 
-function unfitFilter(group: IpAddress, filter: SourceFilter): string | undefined {
-  if (!isMulticastIp(group)) return 'not a multicast address';
-  const family = ipFamily(group);
-  const stranger = filter.sources.find((source) => ipFamily(source) !== family);
-  return stranger === undefined ? undefined : `source ${stranger} is of another family`;
-}
-
 /** The table counts from the IP header on; accounts are about frames as they are on the wire, without FCS. */
 function withHeaders({ octets, packets }: Counter): Counter {
   return { octets: octets + packets * ETHERNET_HEADER, packets };
@@ -656,10 +635,6 @@ function isAbsence(refusal: Refusal | undefined): boolean {
 
 function failure(doing: string, { errno, text }: Refusal): SwitchFailure {
   return { failed: `${doing}: ${text ?? errno}`, errno };
-}
-
-function gone(doing: string, port: string): SwitchFailure {
-  return { failed: `${doing}: no such port now: ${port}`, errno: 'ENODEV' };
 }
 
 function mustNot(refusal: Refusal | undefined, what: string): void {

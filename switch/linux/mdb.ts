@@ -21,9 +21,6 @@ export const MdbMessage = { New: 84, Delete: 85, Get: 86 } as const;
 /** Number in the field "who made this" of an entry (linux/rtnetlink.h: user space picks its own above 4). */
 export const CASTGATE_PROTOCOL = 202;
 
-/** The kernel's limit of sources in one filter (PG_SRC_ENT_LIMIT). */
-export const MAX_SOURCES = 32;
-
 /** An entry of the database. */
 export interface MdbEntry {
   readonly bridge: number;
@@ -38,7 +35,7 @@ export interface MdbEntry {
   readonly protocol: number | undefined;
 }
 
-/** Makes or replaces what the port receives of the group. At most MAX_SOURCES sources. */
+/** Makes or replaces what the port receives of the group. At most 32 sources. */
 export function encodeSetMembership(
   bridge: number,
   port: number,

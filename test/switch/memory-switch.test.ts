@@ -1,0 +1,160 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { MemorySwitch } from '../../switch/memory-switch.ts';
+import type { SwitchEvent } from '../../switch/switch.ts';
+
+const host = { port: 'swp1', vlan: 0, mac: '02:00:00:00:01:01' };
+const ANY = { mode: 'exclude', sources: [] } as const;
+
+describe('MemorySwitch', () => {
+  let events: SwitchEvent[];
+  let sw: MemorySwitch;
+
+  beforeEach(() => {
+    events = [];
+    sw = new MemorySwitch({ ports: ['swp1', 'swp2'], uplinks: ['up0'], maxGroupsPerPort: 2 }, (batch) =>
+      events.push(...batch),
+    );
+  });
+
+  it('tells every port once at the start', () => {
+    sw.start();
+    expect(events).toEqual(['swp1', 'swp2', 'up0'].map((port) => ({ kind: 'link', port, up: true })));
+  });
+
+  it('passes the frames of an open host only, and counts them both ways', () => {
+    expect(sw.transmit(host, 100)).toBe(false);
+    expect(sw.hostCounters(host)).toBeUndefined();
+    expect(sw.openHost(host)).toBeUndefined();
+    expect(sw.openHost(host)).toBeUndefined();
+    expect(sw.transmit(host, 100)).toBe(true);
+    expect(sw.transmit({ ...host, mac: '02:00:00:00:01:02' }, 100)).toBe(false);
+    expect(sw.transmit({ ...host, vlan: 7 }, 100)).toBe(false);
+    expect(sw.transmitTo(0, host.mac, 60)).toBe(true);
+    expect(sw.transmitTo(0, '02:00:00:00:01:02', 60)).toBe(false);
+    expect(sw.hostCounters(host)).toEqual({
+      input: { octets: 100, packets: 1 },
+      output: { octets: 60, packets: 1 },
+    });
+    expect(sw.closeHost(host)).toBeUndefined();
+    expect(sw.closeHost(host)).toBeUndefined();
+    expect(sw.transmit(host, 100)).toBe(false);
+    expect(sw.hostCounters(host)).toBeUndefined();
+  });
+
+  it('refuses a host that is open elsewhere, a group address, its own address, a port that is none', () => {
+    sw.openHost(host);
+    expect(sw.openHost({ ...host, port: 'swp2' })).toMatchObject({ errno: 'EEXIST' });
+    expect(sw.openHost({ ...host, port: 'swp2', vlan: 7 })).toBeUndefined();
+    expect(sw.openHost({ ...host, mac: '01:00:5e:00:00:01' })).toMatchObject({ errno: 'EADDRNOTAVAIL' });
+    expect(sw.openHost({ ...host, mac: '00:00:00:00:00:00' })).toMatchObject({ errno: 'EADDRNOTAVAIL' });
+    expect(sw.openHost({ ...host, mac: sw.macOf('up0') ?? '' })).toMatchObject({ errno: 'EADDRINUSE' });
+    expect(sw.openHost({ ...host, mac: sw.macOf(undefined) ?? '' })).toMatchObject({ errno: 'EADDRINUSE' });
+    expect(sw.openHost({ ...host, port: 'swp9' })).toMatchObject({ errno: 'ENODEV' });
+    expect(sw.openHost({ ...host, port: 'up0' })).toMatchObject({ errno: 'ENODEV' });
+  });
+
+  it('delivers by filter, counts per port and group, and starts again at zero after a clear', () => {
+    sw.setForwarding('swp1', 0, '232.1.1.1', { mode: 'include', sources: ['10.0.0.1'] });
+    sw.setForwarding('swp2', 0, '232.1.1.1', { mode: 'exclude', sources: ['10.0.0.2'] });
+    expect(sw.deliver('232.1.1.1', '10.0.0.1', 500)).toEqual(['swp1', 'swp2']);
+    expect(sw.deliver('232.1.1.1', '10.0.0.2', 500)).toEqual([]);
+    expect(sw.deliver('232.1.1.1', '10.0.0.3', 500)).toEqual(['swp2']);
+    expect(sw.deliver('232.1.1.2', '10.0.0.1', 500)).toEqual([]);
+    expect(sw.deliver('232.1.1.1', '10.0.0.1', 500, 7)).toEqual([]);
+    expect(sw.channelCounter('swp2', 0, '232.1.1.1')).toEqual({ octets: 1000, packets: 2 });
+    expect(sw.forwarding('swp1', 0, '232.1.1.1')).toEqual({ mode: 'include', sources: ['10.0.0.1'] });
+
+    sw.setForwarding('swp1', 0, '232.1.1.1', ANY);
+    expect(sw.channelCounter('swp1', 0, '232.1.1.1')).toEqual({ octets: 500, packets: 1 });
+    sw.clearForwarding('swp1', 0, '232.1.1.1');
+    sw.setForwarding('swp1', 0, '232.1.1.1', ANY);
+    expect(sw.channelCounter('swp1', 0, '232.1.1.1')).toEqual({ octets: 0, packets: 0 });
+
+    sw.setForwarding('swp1', 0, '232.1.1.1', { mode: 'include', sources: [] });
+    expect(sw.forwarding('swp1', 0, '232.1.1.1')).toBeUndefined();
+  });
+
+  it('refuses what the kernel refuses of a filter', () => {
+    const many = Array.from({ length: 33 }, (_, i) => `10.0.0.${i + 1}`);
+    const set = (group: string, sources: string[]) =>
+      sw.setForwarding('swp1', 0, group, { mode: 'include', sources });
+    expect(set('10.1.1.1', ['10.0.0.1'])).toMatchObject({ errno: 'EINVAL' });
+    expect(set('232.1.1.1', ['2001:db8::1'])).toMatchObject({ errno: 'EINVAL' });
+    expect(set('232.1.1.1', many)).toMatchObject({ errno: 'ENOSPC' });
+    expect(set('232.1.1.1', many.slice(1))).toBeUndefined();
+    expect(sw.setForwarding('swp1', 0, '239.0.0.1', ANY)).toBeUndefined();
+    expect(sw.setForwarding('swp1', 0, '239.0.0.2', ANY)).toMatchObject({ errno: 'E2BIG' });
+    expect(sw.setForwarding('swp1', 0, '239.0.0.1', ANY)).toBeUndefined();
+    expect(sw.setForwarding('swp9', 0, '239.0.0.1', ANY)).toMatchObject({ errno: 'ENODEV' });
+  });
+
+  it('loses all of a port with the port, and brings it back locked and empty', () => {
+    sw.openHost(host);
+    sw.setForwarding('swp1', 0, '239.0.0.1', ANY);
+    sw.removePort('swp1');
+    sw.removePort('swp1');
+    expect(sw.hostCounters(host)).toBeUndefined();
+    expect(sw.openHost(host)).toMatchObject({ errno: 'ENODEV' });
+    expect(sw.closeHost(host)).toBeUndefined();
+    expect(sw.clearForwarding('swp1', 0, '239.0.0.1')).toBeUndefined();
+    expect(sw.sendFrame('swp1', 0, new Uint8Array(60))).toMatchObject({ errno: 'ENODEV' });
+    expect(sw.receive('swp1', 0, new Uint8Array(60))).toBe(false);
+    expect([sw.macOf('swp1'), sw.portNumber('swp1')]).toEqual([undefined, undefined]);
+    sw.addPort('swp1');
+    sw.addPort('swp1');
+    expect(sw.isOpen(host)).toBe(false);
+    expect(sw.deliver('239.0.0.1', '10.0.0.1', 500)).toEqual([]);
+    expect(events.map(({ kind }) => kind)).toEqual(['port-gone', 'port-ready', 'link']);
+  });
+
+  it('keeps hosts over a lost link, but passes nothing meanwhile', () => {
+    sw.openHost(host);
+    sw.setForwarding('swp1', 0, '239.0.0.1', ANY);
+    sw.setLink('swp1', false);
+    sw.setLink('swp1', false);
+    expect(sw.transmit(host, 100)).toBe(false);
+    expect(sw.transmitTo(0, host.mac, 100)).toBe(false);
+    expect(sw.deliver('239.0.0.1', '10.0.0.1', 500)).toEqual([]);
+    expect(sw.sendFrame('swp1', 0, new Uint8Array(60))).toMatchObject({ errno: 'ENETDOWN' });
+    sw.setLink('swp1', true);
+    expect(sw.transmit(host, 100)).toBe(true);
+    expect(events).toEqual([
+      { kind: 'link', port: 'swp1', up: false },
+      { kind: 'link', port: 'swp1', up: true },
+    ]);
+  });
+
+  it('hands over what was sent, with a copy of its own', () => {
+    const frame = new Uint8Array(60).fill(1);
+    sw.sendFrame('swp1', 0, frame);
+    sw.sendFrame('up0', 7, frame);
+    frame.fill(2);
+    expect(sw.takeSent()).toEqual([
+      { port: 'swp1', vlan: 0, frame: new Uint8Array(60).fill(1) },
+      { port: 'up0', vlan: 7, frame: new Uint8Array(60).fill(1) },
+    ]);
+    expect(sw.takeSent()).toEqual([]);
+    expect(sw.receive('swp2', 3, frame)).toBe(true);
+    expect(events).toEqual([{ kind: 'frame', port: 'swp2', vlan: 3, frame }]);
+  });
+
+  it('fails as often as it was told, without effect', () => {
+    sw.fail('openHost', 'ENOMEM', 2);
+    expect(sw.openHost(host)).toEqual({
+      failed: 'open 02:00:00:00:01:01 on swp1: ENOMEM',
+      errno: 'ENOMEM',
+    });
+    expect(sw.openHost(host)).toMatchObject({ errno: 'ENOMEM' });
+    expect(sw.isOpen(host)).toBe(false);
+    expect(sw.openHost(host)).toBeUndefined();
+    expect(sw.openHosts()).toEqual([host]);
+    sw.fail('closeHost', 'EIO');
+    expect(sw.closeHost(host)).toMatchObject({ errno: 'EIO' });
+    expect(sw.isOpen(host)).toBe(true);
+    for (const operation of ['setForwarding', 'clearForwarding', 'sendFrame'] as const)
+      sw.fail(operation, 'EIO');
+    expect(sw.setForwarding('swp1', 0, '239.0.0.1', ANY)).toMatchObject({ errno: 'EIO' });
+    expect(sw.clearForwarding('swp1', 0, '239.0.0.1')).toMatchObject({ errno: 'EIO' });
+    expect(sw.sendFrame('swp1', 0, new Uint8Array(60))).toMatchObject({ errno: 'EIO' });
+  });
+});
