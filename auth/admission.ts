@@ -24,6 +24,7 @@ import {
   type DecisionRecord,
   type GrantRecord,
   hostKey,
+  type PendingRecord,
   type SessionRecord,
 } from '../session/records.ts';
 import { type IpAddress, ipFamily, type Mac } from '../wire/address.ts';
@@ -53,6 +54,7 @@ export class Admission {
   readonly #grants: GrantTable;
   readonly #membershipsOfHost = new KeyIndex();
   readonly #pendingOfHost = new KeyIndex();
+  readonly #pendingOfMembership = new KeyIndex();
   readonly #pendingOfQuestion = new KeyIndex();
   readonly #deadlines = new DeadlineHeap();
   #actions: AdmissionAction[] = [];
@@ -68,8 +70,7 @@ export class Admission {
     );
     for (const record of stores.memberships.values()) this.#indexMembership(record);
     for (const record of stores.pending.values()) {
-      this.#pendingOfHost.add(record.host, record.key);
-      this.#pendingOfQuestion.add(record.question, record.key);
+      this.#indexPending(record);
     }
   }
 
@@ -230,9 +231,9 @@ export class Admission {
     for (const grant of this.#grants.of(host, group)) {
       if (!wanted.includes(grant.source)) this.#grants.revoke(grant, cause);
     }
-    for (const key of this.#pendingOfHost.keys(host)) {
+    for (const key of this.#pendingOfMembership.keys(membership.key)) {
       const pending = this.#stores.pending.get(key);
-      if (pending?.group === group && !wanted.includes(pending.source)) this.#dropPending(key);
+      if (pending !== undefined && !wanted.includes(pending.source)) this.#dropPending(key);
     }
     for (const source of wanted) this.#admit(now, session, membership, source);
     this.#grants.update(port, vlan, group);
@@ -262,18 +263,10 @@ export class Admission {
       this.#refuse(membership, session.account, group, source, noReason(known));
       return;
     }
-    this.#stores.pending.put(key, {
-      v: 1,
-      key,
-      host,
-      group,
-      source,
-      account: session.account,
-      question,
-      since: now,
-    });
-    this.#pendingOfHost.add(host, key);
-    this.#pendingOfQuestion.add(question, key);
+    const { account } = session;
+    const pending: PendingRecord = { v: 1, key, host, group, source, account, question, since: now };
+    this.#stores.pending.put(key, pending);
+    this.#indexPending(pending);
     if (this.#authorization.ask(now, question)) {
       this.#actions.push({ kind: 'ask', question, session, group, source });
     }
@@ -328,9 +321,7 @@ export class Admission {
   #drop(membership: MembershipRecord, cause: RevokeCause): void {
     const { host, port, vlan, group } = membership;
     this.#forget(membership);
-    for (const key of this.#pendingOfHost.keys(host)) {
-      if (this.#stores.pending.get(key)?.group === group) this.#dropPending(key);
-    }
+    for (const key of this.#pendingOfMembership.keys(membership.key)) this.#dropPending(key);
     for (const grant of this.#grants.of(host, group)) this.#grants.revoke(grant, cause);
     this.#grants.update(port, vlan, group);
   }
@@ -346,6 +337,7 @@ export class Admission {
     if (pending === undefined) return;
     this.#stores.pending.delete(key);
     this.#pendingOfHost.remove(pending.host, key);
+    this.#pendingOfMembership.remove(membershipKey(pending.host, pending.group), key);
     this.#pendingOfQuestion.remove(pending.question, key);
   }
 
@@ -370,6 +362,12 @@ export class Admission {
     this.#stores.memberships.put(key, next);
     this.#indexMembership(next);
     this.#reconcile(now, session, next, 'membership-timeout');
+  }
+
+  #indexPending(record: PendingRecord): void {
+    this.#pendingOfHost.add(record.host, record.key);
+    this.#pendingOfMembership.add(membershipKey(record.host, record.group), record.key);
+    this.#pendingOfQuestion.add(record.question, record.key);
   }
 
   #indexMembership(record: MembershipRecord): void {

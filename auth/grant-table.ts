@@ -22,6 +22,7 @@ export class GrantTable {
   readonly #emit: (action: AdmissionAction) => void;
   readonly #forwardings: ForwardingTable;
   readonly #ofHost = new KeyIndex();
+  readonly #ofMembership = new KeyIndex();
   readonly #ofForwarding = new KeyIndex();
   readonly #ofQuestion = new KeyIndex();
   readonly #deadlines = new DeadlineHeap();
@@ -52,7 +53,7 @@ export class GrantTable {
 
   /** The host's grants for one group. */
   of(host: string, group: IpAddress): GrantRecord[] {
-    return this.#resolve(this.#ofHost.keys(host)).filter((grant) => grant.group === group);
+    return this.#resolve(this.#ofMembership.keys(membershipKey(host, group)));
   }
 
   /** All hosts' grants behind what a port receives of a group. */
@@ -85,6 +86,7 @@ export class GrantTable {
   revoke(grant: GrantRecord, cause: RevokeCause): void {
     if (!this.#records.delete(grant.key)) return;
     this.#ofHost.remove(grant.host, grant.key);
+    this.#ofMembership.remove(membershipKey(grant.host, grant.group), grant.key);
     this.#ofForwarding.remove(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
     this.#ofQuestion.remove(this.#questionOf(grant), grant.key);
     this.#deadlines.set(grant.key, undefined);
@@ -148,6 +150,7 @@ export class GrantTable {
 
   #index(now: number, grant: GrantRecord): void {
     this.#ofHost.add(grant.host, grant.key);
+    this.#ofMembership.add(membershipKey(grant.host, grant.group), grant.key);
     this.#ofForwarding.add(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
     this.#ofQuestion.add(this.#questionOf(grant), grant.key);
     this.#arm(now, grant);
