@@ -239,6 +239,7 @@ async function build() {
   const wanted = stamp.digest('hex');
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === wanted) return;
   say('Building');
+  rmSync(stampFile, { force: true });
   const compiler = createRequire(join(ROOT, 'package.json')).resolve('typescript/bin/tsc');
   const compile = await quietly(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {});
   if (compile.code !== 0)
