@@ -1,11 +1,9 @@
 /** Placeholder while accounting/ lands. */
-import type { GrantRecord, SessionRecord } from '../session/records.ts';
+
 import type { TerminateCause } from '../radius/values.ts';
-import type { CoreParts } from './parts.ts';
-import type { Radius } from './radius.ts';
+import type { GrantRecord, SessionRecord } from '../session/records.ts';
 
 export class Books {
-  constructor(_parts: CoreParts, _radius: Radius) {}
   on(_now: number): void {}
   off(_now: number): void {}
   startSession(_now: number, _session: SessionRecord): void {}

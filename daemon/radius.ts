@@ -8,9 +8,9 @@ import type { Config } from '../config/config.ts';
 import { RadiusClient } from '../radius/client.ts';
 import {
   type RadiusClientOptions,
-  radiusClientDefaults,
   type RadiusEvent,
   type RadiusRequest,
+  radiusClientDefaults,
 } from '../radius/client-types.ts';
 import { type RadiusAttribute, RadiusCode, type RadiusPacket } from '../radius/packet.ts';
 import type { RadiusPort } from '../radius/request-record.ts';

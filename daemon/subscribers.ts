@@ -15,7 +15,7 @@ import {
 } from '../eapol/authenticator.ts';
 import { type AuthenticatorRecord, initialAuthenticator } from '../eapol/authenticator-record.ts';
 import { decodeEap, EapCode, type EapPacket, EapType, encodeEap } from '../eapol/eap.ts';
-import { decodeEapol, EapolType, encodeEapol } from '../eapol/eapol.ts';
+import { decodeEapol, EapolType } from '../eapol/eapol.ts';
 import type { RadiusPacket } from '../radius/packet.ts';
 import { accountText } from '../session/account.ts';
 import { KeyIndex } from '../session/key-index.ts';
@@ -23,8 +23,8 @@ import { hostKey, type SessionRecord } from '../session/records.ts';
 import type { Mac } from '../wire/address.ts';
 import { toHex } from '../wire/bytes.ts';
 import { DeadlineHeap } from '../wire/deadline-heap.ts';
-import { EtherType, encodeEthernet } from '../wire/ethernet.ts';
 import { isMalformed } from '../wire/malformed.ts';
+import { eapFrame, PAE_GROUP_ADDRESS } from './eapol-frames.ts';
 import type { SessionEnd } from './end-cause.ts';
 import { type CoreParts, placeOf } from './parts.ts';
 
@@ -107,20 +107,20 @@ export class Subscribers {
   }
 
   /** The port came up: whoever is behind it is asked who it is, once, by a frame to all. */
-  portUp(now: number, port: PortConfig): void {
+  portUp(port: PortConfig): void {
     const id = this.#parts.random(1)[0] ?? 0;
     this.#parts.stores.ports.put(port.name, { v: 1, key: port.name, up: true, helloId: id });
     if (port.mode !== 'auto') return;
     const request = encodeEap({ code: EapCode.Request, id, type: EapType.Identity });
     this.#send(port, 0, PAE_GROUP_ADDRESS, request, undefined);
-    this.#parts.log.info('port-up', { port: port.name, at: now });
+    this.#parts.log.info('port-up', { port: port.name });
   }
 
   /** The port went down or away: everybody behind it is out. */
   portDown(now: number, port: string): void {
     this.#parts.stores.ports.put(port, { v: 1, key: port, up: false, helloId: -1 });
     for (const key of this.#ofPort.keys(port)) this.#end(now, key, 'lost-carrier');
-    this.#parts.log.info('port-down', { port, at: now });
+    this.#parts.log.info('port-down', { port });
   }
 
   /** The switch could not open the port for the host: it is not in. */
@@ -374,17 +374,9 @@ export class Subscribers {
   #send(port: PortConfig, vlan: number, to: Mac, eap: Uint8Array, about: string | undefined): void {
     const src = this.#parts.readings.macOf(port.name);
     if (src === undefined) return;
-    const body = encodeEapol({ version: port.eapolVersion, type: EapolType.Packet, body: eap });
-    const dst = port.destination === 'group' ? PAE_GROUP_ADDRESS : to;
-    const frame = encodeEthernet({ dst, src, etherType: EtherType.Eapol, payload: body });
+    const frame = eapFrame(port, src, to, eap);
     this.#parts.tally.count(port.name, 'eapol-tx');
-    this.#parts.effect({
-      kind: 'frame',
-      port: port.name,
-      vlan,
-      frame,
-      ...(about === undefined ? {} : { about }),
-    });
+    this.#parts.effect({ kind: 'frame', port: port.name, vlan, frame, ...(about && { about }) });
   }
 }
 
@@ -401,6 +393,3 @@ const SESSION_END: Readonly<Record<UnauthorizeCause, SessionEnd>> = {
   rejected: 'reauthentication-failed',
   'reauthentication-failed': 'reauthentication-failed',
 };
-
-/** 802.1X-2020 Table 11-1: the nearest non-TPMR bridge group address, which bridges do not forward. */
-const PAE_GROUP_ADDRESS = '01:80:c2:00:00:03';
