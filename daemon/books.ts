@@ -3,7 +3,14 @@
 import type { TerminateCause } from '../radius/values.ts';
 import type { GrantRecord, SessionRecord } from '../session/records.ts';
 
+import type { CoreParts } from './parts.ts';
+import type { Radius } from './radius.ts';
+
 export class Books {
+  readonly parts: CoreParts;
+  constructor(parts: CoreParts, _radius: Radius) {
+    this.parts = parts;
+  }
   on(_now: number): void {}
   off(_now: number): void {}
   startSession(_now: number, _session: SessionRecord): void {}
