@@ -83,7 +83,8 @@ describe('proxy reporting', () => {
     bench.pass(5000);
     bench.proxy.heardQuery(bench.now, { vlan: 0, version: 3, group: undefined, maxResponseMs: 10_000 });
     expect(bench.pass(4999)).toEqual([]);
-    bench.proxy.handleTimeout((bench.now += 1));
+    bench.now += 1;
+    bench.proxy.handleTimeout(bench.now);
     const reports = bench.proxy.drainReports();
     expect(reports).toHaveLength(1);
     expect(reports[0]?.records.map((r) => [r.type, r.group])).toEqual([
