@@ -35,7 +35,7 @@ import type { SetChange } from './nft.ts';
 import { checkBridge, checkSystem, SwitchStartError } from './preflight.ts';
 import {
   channelElement,
-  hostElement,
+  hostElements,
   portElement,
   type RefusalCounter,
   refusalCounters,
@@ -84,6 +84,8 @@ interface Port {
   link: Link | undefined;
   /** By VLAN and MAC. */
   readonly hosts: Map<string, HostPlace>;
+  /** How many of `hosts` have a MAC: one in two VLANs shares its counters. */
+  readonly macs: Map<Mac, number>;
   /** By VLAN and group. */
   readonly channels: Map<string, Channel>;
   /** How many of `channels` are about a group. */
@@ -180,16 +182,11 @@ export class LinuxSwitch implements Switch {
     if (port?.link === undefined || this.#kernel === undefined) return gone(doing, host.port);
     const key = `${host.vlan}/${host.mac}`;
     if (port.hosts.has(key)) return undefined;
-    const own = [this.#bridge?.mac, ...[...this.#ports.values()].map((each) => each.link?.mac)];
     const elsewhere = this.#openMacs.get(`${this.#vlanOf(port.link, host.vlan)}/${host.mac}`);
-    const refused = hostRefusal(host, own, elsewhere);
+    const refused = hostRefusal(host, this.#ownMacs(), elsewhere);
     if (refused !== undefined) return refused;
-    const others = [...port.hosts.values()];
-    const changes: SetChange[] = [];
-    if (!others.some((other) => other.mac === host.mac)) changes.push(...hostChanges('add', host));
-    if (others.length === 0 && this.#options.controlledDirections === 'both') {
-      changes.push({ change: 'add', ...portElement('occupied', host.port) });
-    }
+    const changes: SetChange[] = port.macs.has(host.mac) ? [] : hostChanges('add', host);
+    if (port.hosts.size === 0) changes.push(...this.#occupiedChanges('add', port));
     const table = this.#kernel.changeSets(TABLE, changes);
     if (table !== undefined) return failure(doing, table);
     const bridge = this.#putMac(this.#kernel, port.link, this.#vlanOf(port.link, host.vlan), host.mac);
@@ -201,6 +198,7 @@ export class LinuxSwitch implements Switch {
       return failure(doing, bridge);
     }
     port.hosts.set(key, host);
+    port.macs.set(host.mac, (port.macs.get(host.mac) ?? 0) + 1);
     this.#openMacs.set(`${this.#vlanOf(port.link, host.vlan)}/${host.mac}`, port.name);
     return undefined;
   }
@@ -211,21 +209,18 @@ export class LinuxSwitch implements Switch {
     if (port?.link === undefined || this.#kernel === undefined) return undefined;
     if (!port.hosts.delete(`${host.vlan}/${host.mac}`)) return undefined;
     const vlan = this.#vlanOf(port.link, host.vlan);
-    const others = [...port.hosts.values()];
-    const sharesEntry = others.some(
-      (other) => other.mac === host.mac && this.#vlanOf(port.link, other.vlan) === vlan,
-    );
+    const left = (port.macs.get(host.mac) ?? 1) - 1;
+    if (left > 0) port.macs.set(host.mac, left);
+    else port.macs.delete(host.mac);
     let refusal: Refusal | undefined;
-    if (!sharesEntry) {
+    // Without VLANs in the bridge, the same MAC in two VLANs is one entry.
+    if (left === 0 || vlan !== 0) {
       this.#openMacs.delete(`${vlan}/${host.mac}`);
       refusal = this.#kernel.closeMac(port.link.index, vlan, host.mac);
       if (refusal?.errno === 'ENOENT') refusal = undefined;
     }
-    const changes: SetChange[] = [];
-    if (!others.some((other) => other.mac === host.mac)) changes.push(...hostChanges('remove', host));
-    if (others.length === 0 && this.#options.controlledDirections === 'both') {
-      changes.push({ change: 'remove', ...portElement('occupied', host.port) });
-    }
+    const changes: SetChange[] = left > 0 ? [] : hostChanges('remove', host);
+    if (port.hosts.size === 0) changes.push(...this.#occupiedChanges('remove', port));
     const table = this.#removeElements(this.#kernel, changes);
     const first = refusal ?? table;
     return first === undefined ? undefined : failure(doing, first);
@@ -283,8 +278,9 @@ export class LinuxSwitch implements Switch {
   hostCounters(host: HostPlace): HostCounters | undefined {
     const port = this.#ports.get(host.port);
     if (this.#kernel === undefined || port?.hosts.has(`${host.vlan}/${host.mac}`) !== true) return undefined;
-    const input = this.#kernel.elementCounter(TABLE, hostElement('hosts_in', host.port, host.mac));
-    const output = this.#kernel.elementCounter(TABLE, hostElement('hosts_out', host.port, host.mac));
+    const [into, out] = hostElements(host.port, host.mac);
+    const input = this.#kernel.elementCounter(TABLE, into);
+    const output = this.#kernel.elementCounter(TABLE, out);
     if (input === undefined || output === undefined) return undefined;
     return { input: withHeaders(input), output: withHeaders(output) };
   }
@@ -340,6 +336,17 @@ export class LinuxSwitch implements Switch {
     // Snooping that was switched off since the last look refuses entries: put it right, then once more.
     if (refusal === undefined || !this.#lookAtBridge()) return refusal;
     return kernel.setMembership(this.#bridge.index, link.index, number, group, filter);
+  }
+
+  /** With direction `both`, broadcasts leave a port only while a host is open on it. */
+  #occupiedChanges(change: 'add' | 'remove', port: Port): SetChange[] {
+    if (this.#options.controlledDirections === 'in') return [];
+    return [{ change, ...portElement('occupied', port.name) }];
+  }
+
+  *#ownMacs(): Generator<Mac | undefined> {
+    yield this.#bridge?.mac;
+    for (const { link } of this.#ports.values()) yield link?.mac;
   }
 
   #removeElements(kernel: Kernel, changes: readonly SetChange[]): Refusal | undefined {
@@ -564,13 +571,12 @@ export class LinuxSwitch implements Switch {
       this.#openMacs.delete(`${this.#vlanOf(link, host.vlan)}/${host.mac}`);
       changes.push(...hostChanges('remove', host));
     }
-    if (port.hosts.size > 0 && this.#options.controlledDirections === 'both') {
-      changes.push({ change: 'remove', ...portElement('occupied', port.name) });
-    }
+    if (port.hosts.size > 0) changes.push(...this.#occupiedChanges('remove', port));
     for (const group of port.groups.keys())
       changes.push({ change: 'remove', ...channelElement(port.name, group) });
     this.#removeElements(kernel, changes);
     port.hosts.clear();
+    port.macs.clear();
     port.channels.clear();
     port.groups.clear();
     this.#byIndex.delete(link.index);
@@ -605,7 +611,15 @@ export class LinuxSwitch implements Switch {
 }
 
 function newPort(name: string, subscriber: boolean): Port {
-  return { name, subscriber, link: undefined, hosts: new Map(), channels: new Map(), groups: new Map() };
+  return {
+    name,
+    subscriber,
+    link: undefined,
+    hosts: new Map(),
+    macs: new Map(),
+    channels: new Map(),
+    groups: new Map(),
+  };
 }
 
 function startKernel(): Kernel {
@@ -617,10 +631,7 @@ function startKernel(): Kernel {
 }
 
 function hostChanges(change: 'add' | 'remove', { port, mac }: HostPlace): SetChange[] {
-  return [
-    { change, ...hostElement('hosts_in', port, mac) },
-    { change, ...hostElement('hosts_out', port, mac) },
-  ];
+  return hostElements(port, mac).map(({ set, key }) => ({ change, set, key }));
 }
 
 /** The table counts from the IP header on; accounts are about frames as they are on the wire, without FCS. */

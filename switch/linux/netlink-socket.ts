@@ -32,7 +32,8 @@ export class NetlinkSocket {
   readonly #native: Native;
   readonly #fd: number;
   #sequence = 1;
-  #answer = new Uint8Array(ANSWER_ROOM);
+  readonly #answer = new Uint8Array(ANSWER_ROOM);
+  readonly #view = new DataView(this.#answer.buffer);
   #closed = false;
 
   /** Throws the errno's name where the socket cannot be made. */
@@ -71,6 +72,7 @@ export class NetlinkSocket {
       const length = this.#native.netlinkTransact(this.#fd, send, this.#answer);
       if (length < 0) return { refusal: { errno: errnoName(length), text: undefined }, messages: found };
       const full = this.#answer.length - length < CHUNK;
+      if (this.#isPlainYes(length, first, next)) return YES;
       // The room is used again by the next request: the messages keep views, so they get a copy.
       for (const message of messages(this.#answer.slice(0, length))) {
         const distance = (message.sequence - first) >>> 0;
@@ -82,6 +84,16 @@ export class NetlinkSocket {
       if (!full) return { refusal, messages: found };
       send = NOTHING;
     }
+  }
+
+  /** True for the answer of nearly every change: one acknowledgement, without error. */
+  #isPlainYes(length: number, first: number, next: number): boolean {
+    return (
+      length === PLAIN_YES &&
+      this.#view.getUint16(4, littleEndian) === MessageType.Error &&
+      this.#view.getInt32(16, littleEndian) === 0 &&
+      (this.#view.getUint32(8, littleEndian) - first) >>> 0 < (next - first) >>> 0
+    );
   }
 }
 
@@ -98,6 +110,9 @@ function refusalOf(message: Message): Refusal | undefined {
 
 /** Error code and the header of the message that caused it (NETLINK_CAP_ACK leaves out the rest). */
 const ERROR_HEADER = 20;
+/** Header, error code, header of the request. */
+const PLAIN_YES = 36;
+const YES: Answer = { refusal: undefined, messages: [] };
 const CHUNK = 32768;
 const ANSWER_ROOM = 16 * CHUNK;
 const RECEIVE_BUFFER = 4 << 20;

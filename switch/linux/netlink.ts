@@ -101,9 +101,7 @@ export class MessageWriter {
 
   /** A text with the closing zero octet that the kernel wants. */
   attributeText(type: number, text: string): this {
-    const octets = new TextEncoder().encode(text);
-    this.u16(ATTRIBUTE_HEADER + octets.length + 1).u16(type);
-    return this.raw(octets).u8(0).#pad();
+    return this.attribute(type, terminated(text));
   }
 
   /** An attribute that holds what `inside` writes. */
@@ -228,6 +226,19 @@ export function octetsOf(value: number, width: 1 | 2 | 4 | 8): Uint8Array {
 export function viewOf(octets: Uint8Array): DataView {
   return new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
 }
+
+/** Names of tables and sets come with every message: their octets are kept. */
+function terminated(text: string): Uint8Array {
+  let octets = texts.get(text);
+  if (octets === undefined) {
+    octets = new TextEncoder().encode(`${text}\0`);
+    if (texts.size < MAX_TEXTS) texts.set(text, octets);
+  }
+  return octets;
+}
+
+const texts = new Map<string, Uint8Array>();
+const MAX_TEXTS = 256;
 
 function aligned(length: number): number {
   return (length + 3) & ~3;

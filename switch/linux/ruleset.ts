@@ -105,12 +105,15 @@ export function portElement(set: 'subscribers' | 'uplinks' | 'occupied', port: s
   return { set, key: portKey(port) };
 }
 
-/** A host's element in `hosts_in` or `hosts_out`. */
-export function hostElement(set: 'hosts_in' | 'hosts_out', port: string, mac: Mac): SetElement {
+/** A host's elements in `hosts_in` and `hosts_out`, in this order. */
+export function hostElements(port: string, mac: Mac): [SetElement, SetElement] {
   const key = new Uint8Array(NAME + 8);
   key.set(portKey(port));
   key.set(macBytes(mac) ?? [], NAME);
-  return { set, key };
+  return [
+    { set: 'hosts_in', key },
+    { set: 'hosts_out', key },
+  ];
 }
 
 /** The element of a channel on a port. */
@@ -121,10 +124,16 @@ export function channelElement(port: string, group: IpAddress): SetElement {
 
 /** An interface name as a set's key holds it: sixteen octets, filled with zeros. */
 function portKey(port: string): Uint8Array {
-  const key = new Uint8Array(NAME);
-  key.set(new TextEncoder().encode(port).subarray(0, NAME - 1));
+  let key = portKeys.get(port);
+  if (key === undefined) {
+    key = new Uint8Array(NAME);
+    key.set(new TextEncoder().encode(port).subarray(0, NAME - 1));
+    portKeys.set(port, key);
+  }
   return key;
 }
 
+/** One for each configured port. */
+const portKeys = new Map<string, Uint8Array>();
 /** IFNAMSIZ */
 const NAME = 16;
