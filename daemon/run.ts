@@ -24,7 +24,7 @@ export interface RunOptions {
 
 /** Serves until SIGTERM or SIGINT. 0: a clean stop; 1: it could not start, with one line on standard error. */
 export async function runDaemon(config: Config, options: RunOptions): Promise<number> {
-  const log = openLog(config.log.level, STDERR);
+  const log = openLog(config.log.level);
   const daemon = new Daemon(config, log);
   const refused = await daemon.start();
   if (refused !== undefined) {
@@ -195,7 +195,6 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-const STDERR = 2;
 const RANDOM_POOL = 16384;
 const LAST_WORDS_MS = 2000;
 const MAX_ROUNDS = 10;
