@@ -82,14 +82,14 @@ export class Lab {
     return Castgate.start(this.#file('castgate'), this.topology, this.radius, settings);
   }
 
-  /** Starts a host's supplicant; it brings the host's link up. */
-  startSupplicant(host: string, credentials: Omit<Credentials, 'caFile'>): Supplicant {
+  /** Starts a host's supplicant; resolves when it listens. */
+  startSupplicant(host: string, credentials: Omit<Credentials, 'caFile'>): Promise<Supplicant> {
     const { namespace } = this.topology.host(host);
     const folder = this.#file(`supplicant-${host}`);
     return Supplicant.start({ ...credentials, caFile: this.radius.caFile }, folder, namespace);
   }
 
-  /** Starts a player on a host whose link is up. */
+  /** Starts a player on a host. */
   startReceiver(host: string): Promise<LineProgram> {
     return LineProgram.start(`receiver of ${host}`, 'receiver', [], this.topology.host(host).namespace);
   }

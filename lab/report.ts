@@ -32,6 +32,11 @@ export class Report {
     this.#write(`${this.#paint(DIM, `${seconds} s`)}  ${line}\n`);
   }
 
+  /** What somebody else said meanwhile. */
+  aside(line: string): void {
+    this.say(this.#paint(DIM, line));
+  }
+
   /** Lines as they are, indented: tables, logs, commands. */
   quote(lines: readonly string[]): void {
     for (const line of lines) this.#write(`          ${line}\n`);

@@ -25,6 +25,7 @@ export async function start(options: StartOptions): Promise<number> {
   }
   const colour = process.stdout.isTTY === true && !process.env['NO_COLOR'];
   const report = new Report((text) => process.stdout.write(text), colour);
+  process.stdout.on('error', () => process.exit(INTERRUPTED)); // nobody reads any more: `npm start | head`
   const interrupted = interruption();
   const end = await Promise.race([interrupted, tell(options, report, interrupted)]);
   if (typeof end === 'number') return end;
@@ -47,6 +48,10 @@ async function tell(options: StartOptions, report: Report, interrupted: Promise<
       accounting: { interim_interval: '2s' },
     });
     report.say('castgate runs in the switch: its ports are locked');
+    castgate.process?.onLine((line) => {
+      const event = eventLine(line);
+      if (event !== undefined) report.aside(event);
+    });
     const aftermath = await tellStory(lab, castgate, report);
     report.table();
     if (options.once) return passed(report);
@@ -68,6 +73,20 @@ async function tell(options: StartOptions, report: Report, interrupted: Promise<
     await castgate?.stop();
     lab?.close();
   }
+}
+
+/** A line of castgate's log for the terminal; undefined for what is no line of its log. */
+function eventLine(line: string): string | undefined {
+  let fields: Record<string, unknown>;
+  try {
+    fields = JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+  const words = ['event', 'port', 'host', 'account', 'group', 'by', 'reason', 'cause']
+    .map((name) => fields[name])
+    .filter((value) => value !== undefined && value !== '');
+  return `castgate: ${words.join(' ')}`;
 }
 
 /** Brings everybody back in and says what a person can do. */
@@ -93,7 +112,7 @@ async function stay(lab: Lab, { castgate, alice, bob }: Aftermath, report: Repor
     `${bob.controlCommand} logon`,
     `${alice.controlCommand} status`,
     `ip -n ${aliceHost.namespace} link set eth0 down`,
-    `ip -n ${aliceHost.namespace} link set eth0 up && ip -n ${aliceHost.namespace} route replace 224.0.0.0/4 dev eth0`,
+    `ip -n ${aliceHost.namespace} link set eth0 up`,
     '',
     '# what FreeRADIUS was told, and what is on a cable',
     `tail -f ${lab.radius.accountingFile}`,

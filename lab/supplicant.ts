@@ -27,8 +27,11 @@ export class Supplicant {
     this.#process = process;
   }
 
-  /** Starts it; it begins to authenticate at once. `folder` is made for its files. */
-  static start(credentials: Credentials, folder: string, namespace: string): Supplicant {
+  /**
+   * Starts it; resolves when it listens. Where the link is up it waits two seconds for the authenticator to
+   * begin before it does so itself. `folder` is made for its files.
+   */
+  static async start(credentials: Credentials, folder: string, namespace: string): Promise<Supplicant> {
     mkdirSync(folder, { mode: 0o700, recursive: true });
     const configuration = join(folder, 'wpa_supplicant.conf');
     const controlFolder = join(folder, 'control');
@@ -38,6 +41,7 @@ export class Supplicant {
       ['wpa_supplicant', '-D', 'wired', '-i', 'eth0', '-c', configuration],
       namespace,
     );
+    await process.waitForLine(/Associated with/, 5_000);
     return new Supplicant(namespace, controlFolder, process);
   }
 

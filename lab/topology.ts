@@ -60,7 +60,7 @@ export class Topology {
     }));
   }
 
-  /** Builds the network. The hosts' ends of their cables stay down until `plugIn`. */
+  /** Builds the network. Hosts are up but have no carrier: the switch's ends stay down until `plugIn`. */
   static async raise(workspace: Workspace, specs: readonly HostSpec[]): Promise<Topology> {
     const topology = new Topology(workspace, specs);
     await topology.#build();
@@ -79,14 +79,13 @@ export class Topology {
     return host;
   }
 
-  /** The host's link comes up. */
+  /** The cable is in: the link comes up at both ends. */
   async plugIn(host: LabHost): Promise<void> {
-    await run(['ip', '-n', host.namespace, '-batch', '-'], {
-      input: `link set eth0 up\nroute add 224.0.0.0/4 dev eth0\n`,
-    });
+    await run(['ip', '-n', host.namespace, '-batch', '-'], { input: HOST_UP });
+    await run(['ip', '-n', this.switchNamespace, 'link', 'set', host.port, 'up']);
   }
 
-  /** The host's link goes down: the switch sees its carrier go. */
+  /** The cable is out: the switch sees its carrier go. */
   async unplug(host: LabHost): Promise<void> {
     await run(['ip', '-n', host.namespace, 'link', 'set', 'eth0', 'down']);
   }
@@ -162,7 +161,7 @@ export class Topology {
         : `name eth0 netns ${only.namespace} address ${only.mac}`;
     const portMac = `02:ca:57:00:00:${hex(0x80 + this.ports.indexOf(port))}`;
     await run(['ip', '-n', this.switchNamespace, '-batch', '-'], {
-      input: `link add ${port} address ${portMac} type veth peer ${far}\nlink set ${port} master ${LabAddress.bridge} up\n`,
+      input: `link add ${port} address ${portMac} type veth peer ${far}\nlink set ${port} master ${LabAddress.bridge}\n`,
     });
     if (only === undefined)
       await run(['ip', '-n', this.#hub(port), 'link', 'set', 'trunk', 'master', 'hub', 'up']);
@@ -190,7 +189,9 @@ export class Topology {
       await run(['sh', '-c', `echo ${version} >/proc/sys/net/ipv4/conf/eth0/force_igmp_version`], {
         namespace: host.namespace,
       });
-    await run(['ip', '-n', host.namespace, 'addr', 'add', `${host.address}/24`, 'dev', 'eth0']);
+    await run(['ip', '-n', host.namespace, '-batch', '-'], {
+      input: `addr add ${host.address}/24 dev eth0\n${HOST_UP}`,
+    });
   }
 
   #sharers(port: string): readonly LabHost[] {
@@ -201,6 +202,9 @@ export class Topology {
     return `${this.#workspace.prefix}-hub-${port}`;
   }
 }
+
+/** The route goes with the link, and is there again with it. */
+const HOST_UP = 'link set eth0 up\nroute replace 224.0.0.0/4 dev eth0\n';
 
 function hex(value: number): string {
   return value.toString(16).padStart(2, '0');

@@ -59,7 +59,7 @@ async function raise(plan: LabPlan, settings: CastgateSettings = {}): Promise<[L
 /** Logs a host in by EAP-MD5 and starts its player. */
 async function admit(on: Lab, name: string): Promise<{ supplicant: Supplicant; player: LineProgram }> {
   const credentials = { method: 'md5', identity: name, password: `${name}-password` } as const;
-  const supplicant = on.startSupplicant(name, credentials);
+  const supplicant = await on.startSupplicant(name, credentials);
   await on.topology.plugIn(on.topology.host(name));
   await supplicant.authenticated(15_000);
   return { supplicant, player: await on.startReceiver(name) };
@@ -163,7 +163,11 @@ describe.skipIf(notRoot || notBuilt)(`end to end${why}`, { timeout: 60_000 }, ()
 
   it('conformance 5: a wrong password ends in HELD, and nothing passes', async () => {
     const [on, daemon] = await raise(PLAN);
-    const supplicant = on.startSupplicant('alice', { method: 'md5', identity: 'alice', password: 'wrong' });
+    const supplicant = await on.startSupplicant('alice', {
+      method: 'md5',
+      identity: 'alice',
+      password: 'wrong',
+    });
     await on.topology.plugIn(on.topology.host('alice'));
     await supplicant.refused(15_000);
     const [session] = await daemon.sessions();
@@ -258,7 +262,7 @@ describe.skipIf(notRoot || notBuilt)(`end to end${why}`, { timeout: 60_000 }, ()
     const atKill = await packets(alice.player, NEWS);
 
     await alice.player.ask(`join ${SPORT}`);
-    const supplicant = on.startSupplicant('bob', {
+    const supplicant = await on.startSupplicant('bob', {
       method: 'md5',
       identity: 'bob',
       password: 'bob-password',
