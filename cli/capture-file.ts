@@ -60,7 +60,7 @@ export async function readCapture(path: string, onFrame: (frame: CapturedFrame) 
           linkType,
           capturedLength,
           length: header.readUInt32LE(12),
-          data: Uint8Array.prototype.slice.call(buf, 0, capturedLength),
+          data: new Uint8Array(buf.subarray(0, capturedLength)),
         });
       } catch (cause) {
         // Thrown on into libpcap's callback it would end the process.

@@ -118,7 +118,7 @@ function recordRecord(record: GroupRecord): GroupRecordRecord {
 
 /** A copy whose checksum is right. */
 function summed(b: Uint8Array, sum: number): Uint8Array {
-  const copy = b.slice();
+  const copy = new Uint8Array(b);
   putU16(copy, 2, 0);
   putU16(copy, 2, internetChecksum(copy, 0, copy.length, sum));
   return copy;

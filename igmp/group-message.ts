@@ -5,7 +5,7 @@
 import type { IpAddress } from '../wire/address.ts';
 import type { GroupRecord } from './group-record.ts';
 
-/** A query. `group` is 0.0.0.0 or :: in a general query. */
+/** A query. `group` is 0.0.0.0 or :: in a general query. Encoders write the codes, not the decoded times. */
 export interface QueryMessage {
   readonly kind: 'query';
   readonly version: 1 | 2 | 3;

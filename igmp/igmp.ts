@@ -50,7 +50,7 @@ export function decodeIgmp(b: Uint8Array): IgmpMessage | Malformed {
  * Throws on groups or sources that are no IPv4 addresses, and where a number does not fit its field.
  */
 export function encodeIgmp(message: IgmpMessage): Uint8Array {
-  if (message.kind === 'unknown') return message.bytes.slice();
+  if (message.kind === 'unknown') return new Uint8Array(message.bytes);
   const out = encodeUnsummed(message);
   putU16(out, 2, internetChecksum(out));
   return out;
