@@ -2,7 +2,7 @@
  * `npm start`: raises the lab, runs castgate in it, tells the story, shows the table. Then it stays up for a
  * person to try things, or ends with 0 or 1 (`--once`). Whatever way it ends, nothing of it is left.
  */
-import type { Castgate } from './castgate.ts';
+import type { Castgate, CastgateSettings } from './castgate.ts';
 import { Lab } from './lab.ts';
 import { builtProgram } from './line-program.ts';
 import { LabError } from './processes.ts';
@@ -15,6 +15,15 @@ export interface StartOptions {
   readonly once: boolean;
   /** How groups are written in RADIUS. */
   readonly encoding: 'h3c' | 'huawei';
+}
+
+/** What the story wants otherwise than castgate's defaults: times short enough to watch. */
+export function storySettings(encoding: 'h3c' | 'huawei'): CastgateSettings {
+  return {
+    groups: { encoding },
+    multicast: { last_member_query_interval: '500ms' },
+    accounting: { interim_interval: '2s' },
+  };
 }
 
 /** Runs it to its end; gives the exit code: 0 when every expectation came true. */
@@ -42,11 +51,7 @@ async function tell(options: StartOptions, report: Report, interrupted: Promise<
     report.chapter('The lab: a switch, three subscribers, a head-end, a router, FreeRADIUS');
     lab = await Lab.open(STORY_PLAN);
     report.say(`namespaces ${lab.workspace.prefix}-*, files in ${lab.workspace.directory}`);
-    castgate = await lab.startCastgate({
-      groups: { encoding: options.encoding },
-      multicast: { last_member_query_interval: '500ms' },
-      accounting: { interim_interval: '2s' },
-    });
+    castgate = await lab.startCastgate(storySettings(options.encoding));
     report.say('castgate runs in the switch: its ports are locked');
     castgate.process?.onLine((line) => {
       const event = eventLine(line);
