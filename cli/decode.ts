@@ -22,7 +22,7 @@ export async function decodeCapture(
   path: string,
   options: DecodeOptions,
   out: Output['out'],
-  err: Output['err'] = (text) => process.stderr.write(text),
+  err: Output['err'],
 ): Promise<0 | 2> {
   const decoder = new FrameDecoder(options.secret);
   try {

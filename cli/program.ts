@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { Config } from '../config/config.ts';
 import { closest } from '../config/did-you-mean.ts';
-import { type LoadedConfig, loadConfig } from '../config/load.ts';
-import { formatProblem } from '../config/problem.ts';
+import { loadConfig } from '../config/load.ts';
+import { usable } from './config-file.ts';
 import { SHOW_TOPICS, type ShowTopic, show } from './show.ts';
 
 /** Where output goes. */
@@ -54,7 +54,7 @@ function commands(output: Output, done: (code: number) => void): Command {
     .option('--cleanup', 'on a clean stop, take everything back that castgate made in the kernel', false)
     .addHelpText('after', RUN_HELP)
     .action(async (options: { config: string; cleanup: boolean }) => {
-      const config = usable(loadConfig(options.config), output);
+      const config = usable(loadConfig(options.config), output.err);
       if (config === undefined) return done(EXIT_USAGE);
       const { runDaemon } = await part<{ runDaemon: RunDaemon }>('../daemon/run.ts');
       done(await runDaemon(config, { cleanup: options.cleanup }));
@@ -67,7 +67,7 @@ function commands(output: Output, done: (code: number) => void): Command {
     .argument('<file>', 'configuration file')
     .addHelpText('after', CHECK_HELP)
     .action((file: string) => {
-      const config = usable(loadConfig(file), output);
+      const config = usable(loadConfig(file), output.err);
       if (config === undefined) return done(EXIT_USAGE);
       output.out(`${file}: valid (${summary(config)})\n`);
     });
@@ -94,13 +94,14 @@ function commands(output: Output, done: (code: number) => void): Command {
     .command('decode')
     .summary('print the frames of a capture file, one a line')
     .description(DECODE)
-    .argument('<file>', 'capture file (pcap)')
+    .argument('<file>', 'capture file (pcap, pcapng)')
     .option('--json', 'one JSON object a frame', false)
     .option('--secret <secret>', 'RADIUS shared secret: also check the authenticators')
     .addHelpText('after', DECODE_HELP)
     .action(async (file: string, options: { json: boolean; secret?: string }) => {
       const { decodeCapture } = await part<{ decodeCapture: DecodeCapture }>('./decode.ts');
-      done(await decodeCapture(file, { json: options.json, secret: options.secret }, output.out));
+      const { json, secret } = options;
+      done(await decodeCapture(file, { json, secret }, output.out, output.err));
     });
 
   program
@@ -123,6 +124,7 @@ type DecodeCapture = (
   path: string,
   options: { json: boolean; secret: string | undefined },
   out: Output['out'],
+  err: Output['err'],
 ) => Promise<number>;
 type ReplayCapture = (
   path: string,
@@ -145,17 +147,6 @@ function topic(word: string): ShowTopic {
   );
 }
 
-/** Says what is wrong with a configuration and of what it warns; undefined where it cannot be used. */
-function usable(loaded: LoadedConfig, output: Output): Config | undefined {
-  for (const warning of loaded.warnings) output.err(`warning: ${formatProblem(warning)}\n`);
-  if ('config' in loaded) return loaded.config;
-  for (const error of loaded.errors) output.err(`error: ${formatProblem(error)}\n`);
-  const [first] = loaded.errors;
-  const n = loaded.errors.length;
-  output.err(`castgate: ${first?.file}: ${n} error${n === 1 ? '' : 's'}, nothing was done\n`);
-  return undefined;
-}
-
 function summary(config: Config): string {
   const many = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
   const { ports, uplinks, radius } = config;
@@ -172,7 +163,7 @@ function socketPath(options: { socket?: string; config?: string }, output: Outpu
   if (options.config === undefined) return DEFAULT_SOCKET;
   // Who may only ask needs no permission to read secrets.
   const loaded = loadConfig(options.config, () => ({ secret: new Uint8Array(1), remarks: [] }));
-  return usable({ ...loaded, warnings: [] }, output)?.controlSocket;
+  return usable({ ...loaded, warnings: [] }, output.err)?.controlSocket;
 }
 
 function version(): string {
@@ -235,11 +226,11 @@ Examples:
   castgate show groups --json | jq '.[] | select(.state == "refused")'
   castgate show ports --socket /run/castgate/control.sock`;
 
-const DECODE = `Decodes EAPOL, EAP, RADIUS, IGMP and MLD in a classic pcap file (Ethernet,
+const DECODE = `Decodes EAPOL, EAP, RADIUS, IGMP and MLD in a pcap or pcapng file (Ethernet,
 Linux cooked v1 and v2, raw IP). A frame that is broken in one of these carries
 the reason and stops nothing.`;
 const DECODE_HELP = `
-Exit codes: 0 the file was read to its end · 2 it is no pcap file, or is cut off
+Exit codes: 0 the file was read to its end · 2 it is no capture file, or is cut off
 
 Examples:
   castgate decode port3.pcap

@@ -183,9 +183,10 @@ describe('castgate decode of files that are none', () => {
 
   it('hands a bug on', async () => {
     const path = file('bug.pcap', pcapFile(Link.Ethernet, FRAMES));
-    const decoding = decodeCapture(path, { json: true, secret: undefined }, () => {
+    const printer = () => {
       throw new TypeError('of the printer');
-    });
+    };
+    const decoding = decodeCapture(path, { json: true, secret: undefined }, printer, () => {});
     await expect(decoding).rejects.toThrow(TypeError);
   });
 });
