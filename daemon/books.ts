@@ -1,27 +1,148 @@
-/** Placeholder while accounting/ lands. */
-
+/**
+ * The core's accounting: reads the switch's counters when a record begins, is due or ends, and hands the
+ * messages to the RADIUS client. What a record says and in which order messages go is in accounting/.
+ *
+ * A session counts the unicast of its MAC address. A channel counts what its port received of the group,
+ * from the moment the host was granted it: the kernel counts a group per port, not per source.
+ */
+import { Accounting, type AccountingOptions, accountingDefaults } from '../accounting/accounting.ts';
+import { groupAttributes } from '../auth/group-encoding.ts';
 import type { TerminateCause } from '../radius/values.ts';
-import type { GrantRecord, SessionRecord } from '../session/records.ts';
-
-import type { CoreParts } from './parts.ts';
+import { nasAttributes, portAttributes } from '../session/nas-attributes.ts';
+import type { AccountingCounts, GrantRecord, SessionRecord } from '../session/records.ts';
+import type { Counter, HostPlace } from '../switch/switch.ts';
+import type { IpAddress } from '../wire/address.ts';
+import { toHex, u32 } from '../wire/bytes.ts';
+import { type CoreParts, placeOf } from './parts.ts';
 import type { Radius } from './radius.ts';
 
 export class Books {
-  readonly parts: CoreParts;
-  constructor(parts: CoreParts, _radius: Radius) {
-    this.parts = parts;
+  readonly #parts: CoreParts;
+  readonly #radius: Radius;
+  readonly #accounting: Accounting;
+  /** Acct-Session-Id of Accounting-On and Accounting-Off. */
+  readonly #bootId: string;
+
+  /** Goes on with the records and the queue that the stores hold already. */
+  constructor(parts: CoreParts, radius: Radius) {
+    this.#parts = parts;
+    this.#radius = radius;
+    this.#bootId = newAcctSessionId(parts);
+    const { accountingRecords, accountingQueue, radiusRequests } = parts.stores;
+    this.#accounting = new Accounting(accountingOptions(parts), accountingRecords, accountingQueue, (token) =>
+      radiusRequests.has(token),
+    );
   }
-  on(_now: number): void {}
-  off(_now: number): void {}
-  startSession(_now: number, _session: SessionRecord): void {}
-  stopSession(_now: number, _session: SessionRecord, _cause: TerminateCause): void {}
-  startChannel(_now: number, _grant: GrantRecord, _session: SessionRecord, _alone: boolean): void {}
-  stopChannel(_now: number, _grant: GrantRecord, _cause: TerminateCause): void {}
-  answered(_now: number, _token: string): void {}
-  unanswered(_now: number, _token: string): void {}
-  flush(_now: number): void {}
-  handleTimeout(_now: number): void {}
+
+  /** Messages that no server has acknowledged yet. */
+  get waiting(): number {
+    return this.#accounting.waiting;
+  }
+
+  on(now: number): void {
+    if (this.#parts.config.accounting.enabled) this.#accounting.on(now, this.#bootId);
+  }
+
+  off(now: number): void {
+    if (this.#parts.config.accounting.enabled) this.#accounting.off(now, this.#bootId);
+  }
+
+  startSession(now: number, session: SessionRecord): void {
+    const { enabled, sessions } = this.#parts.config.accounting;
+    // The host is opened at the end of this turn: its counters begin at nothing.
+    if (enabled && sessions) this.#accounting.startSession(now, session, NOTHING);
+  }
+
+  /** A re-authentication may bring another Class. */
+  renewSession(session: SessionRecord): void {
+    this.#accounting.renewSession(session);
+  }
+
+  stopSession(now: number, session: SessionRecord, cause: TerminateCause): void {
+    this.#accounting.stopSession(now, session.key, this.#readHost(session), cause);
+  }
+
+  /** `alone`: no other host on the port has the group, so that its counter begins with this grant. */
+  startChannel(now: number, grant: GrantRecord, session: SessionRecord, alone: boolean): void {
+    const { enabled, channels } = this.#parts.config.accounting;
+    if (!enabled || !channels) return;
+    const reading = alone ? NOTHING : this.#readChannel(grant);
+    this.#accounting.startChannel(now, grant, session, newAcctSessionId(this.#parts), reading);
+  }
+
+  stopChannel(now: number, grant: GrantRecord, cause: TerminateCause): void {
+    this.#accounting.stopChannel(now, grant.key, this.#readChannel(grant), cause);
+  }
+
+  answered(token: string): void {
+    this.#accounting.acknowledged(token);
+  }
+
+  unanswered(now: number, token: string, reason: string): void {
+    this.#accounting.unsent(now, token, reason);
+  }
+
+  handleTimeout(now: number): void {
+    for (const record of this.#accounting.due(now)) {
+      const { group } = record;
+      const reading = group === undefined ? this.#readHost(record) : this.#readChannel({ ...record, group });
+      this.#accounting.interim(now, record.key, reading);
+    }
+  }
+
   nextTimeout(): number | undefined {
-    return undefined;
+    return this.#accounting.nextTimeout();
+  }
+
+  /** Hands what is to be sent to the RADIUS client. */
+  flush(now: number): void {
+    for (const action of this.#accounting.drainRequests(now)) {
+      if (action.kind === 'cancel') this.#radius.cancel(now, action.token);
+      else this.#radius.askAccounting(now, action.token, action.attributes, action.eventAt);
+    }
+    for (const lost of this.#accounting.drainLost()) {
+      this.#parts.tally.count('accounting', `lost/${lost.reason}`);
+      this.#parts.log.error('accounting-lost', lost);
+    }
+  }
+
+  #readHost(host: HostPlace): AccountingCounts | undefined {
+    const counters = this.#parts.readings.hostCounters(host);
+    if (counters === undefined) return undefined;
+    const { input, output } = counters;
+    return {
+      inputOctets: input.octets,
+      inputPackets: input.packets,
+      outputOctets: output.octets,
+      outputPackets: output.packets,
+    };
+  }
+
+  #readChannel(channel: { port: string; vlan: number; group: IpAddress }): AccountingCounts {
+    return delivered(this.#parts.readings.channelCounter(channel.port, channel.vlan, channel.group));
   }
 }
+
+/** 64 random bits in hex: unique over restarts (RFC 2866 §5.5). */
+export function newAcctSessionId(parts: CoreParts): string {
+  return toHex(parts.random(8)).toUpperCase();
+}
+
+function delivered({ octets, packets }: Counter): AccountingCounts {
+  return { ...NOTHING, outputOctets: octets, outputPackets: packets };
+}
+
+function accountingOptions(parts: CoreParts): AccountingOptions {
+  const { accounting, groups, nas } = parts.config;
+  return {
+    ...accountingDefaults,
+    limit: accounting.queueLimit,
+    interimMs: accounting.interimIntervalMs,
+    nas: nasAttributes(nas),
+    place: (port, mac) => portAttributes(placeOf(parts, port, mac)),
+    channel: (group) => groupAttributes(groups.encoding, group) ?? [],
+    draw: () => u32(parts.random(4), 0) / 2 ** 32,
+  };
+}
+
+const NOTHING: AccountingCounts = { inputOctets: 0, outputOctets: 0, inputPackets: 0, outputPackets: 0 };

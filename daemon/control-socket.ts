@@ -3,7 +3,7 @@
  * answered in order by `{"ok":true,"result":…}` or `{"ok":false,"error":"…"}`. Only its owner may connect.
  * Whatever comes in is answered with an error at worst; nothing is thrown into the daemon.
  */
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { type Logger, silentLog } from './log.ts';
@@ -52,6 +52,9 @@ export class ControlSocket {
 
   /** Begins to answer. A socket that a dead daemon left is replaced; one where somebody answers is refused. */
   async listen(): Promise<ControlSocketRefused | undefined> {
+    if (Buffer.byteLength(this.#path) > MAX_PATH_OCTETS) {
+      return { refused: `the control socket's path has over ${MAX_PATH_OCTETS} octets: ${this.#path}` };
+    }
     try {
       mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
     } catch (cause) {
@@ -65,13 +68,12 @@ export class ControlSocket {
         resolve({ refused: `cannot open the control socket ${this.#path}: ${messageOf(cause)}` });
       });
       server.once('listening', () => {
-        chmodSync(this.#path, 0o600);
         server.removeAllListeners('error');
         server.on('error', (cause) => this.#log.error('control-socket-failed', { cause }));
         this.#server = server;
         resolve(undefined);
       });
-      // The socket is there from bind on: it must not be open to others before chmod.
+      // The socket is there from bind on: a chmod afterwards would leave it open to others for a moment.
       const umask = process.umask(0o177);
       server.listen(this.#path);
       process.umask(umask);
@@ -126,6 +128,8 @@ export class ControlSocket {
   #serve(socket: Socket): void {
     let pending: Buffer[] = [];
     let pendingOctets = 0;
+    let answering = false;
+    let ended = false;
     socket.on('data', (chunk: Buffer) => {
       const requests: Buffer[] = [];
       let rest = chunk;
@@ -143,16 +147,25 @@ export class ControlSocket {
         return;
       }
       if (requests.length === 0) return;
+      answering = true;
       socket.pause();
       this.#answerAll(socket, requests).then(
-        () => socket.resume(),
+        () => {
+          answering = false;
+          if (ended) socket.end();
+          else socket.resume();
+        },
         (cause) => {
           this.#log.error('control-connection-failed', { cause });
           socket.destroy();
         },
       );
     });
-    socket.once('end', () => socket.end());
+    // Who has no more questions still wants the answers.
+    socket.once('end', () => {
+      ended = true;
+      if (!answering) socket.end();
+    });
   }
 
   async #answerAll(socket: Socket, requests: readonly Buffer[]): Promise<void> {
@@ -244,3 +257,5 @@ function messageOf(cause: unknown): string {
 }
 
 const LF = 0x0a;
+/** sun_path of unix(7) without the closing zero; libuv cuts longer ones without a word. */
+const MAX_PATH_OCTETS = 107;

@@ -67,13 +67,13 @@ export class Core {
         const question = questionOfToken(token);
         if (question !== undefined) this.channels.answered(now, question, reply);
         else if (isLoginToken(token)) this.subscribers.answered(now, token, server, reply);
-        else this.books.answered(now, token);
+        else this.books.answered(token);
       },
       unanswered: (now, token, reason) => {
         const question = questionOfToken(token);
         if (question !== undefined) this.channels.unanswered(now, question, reason);
         else if (isLoginToken(token)) this.subscribers.unanswered(now, token, reason);
-        else this.books.unanswered(now, token);
+        else this.books.unanswered(now, token, reason);
       },
     });
     this.books = new Books(parts, this.radius);
@@ -86,6 +86,7 @@ export class Core {
       askLogin: (now, request) => this.radius.askLogin(now, request),
       cancel: (now, token) => this.radius.cancel(now, token),
       sessionStarted: (now, session) => this.#sessionStarted(now, session),
+      sessionRenewed: (session) => this.books.renewSession(session),
       sessionEnding: (now, session, cause) => this.#sessionEnding(now, session, cause),
     });
   }

@@ -5,6 +5,7 @@
  * daemon up.
  */
 import { pino } from 'pino';
+import { LogOutput } from './log-output.ts';
 
 /** `fields` must not be named level, time or event. */
 export type LogMethod = (event: string, fields?: object) => void;
@@ -18,8 +19,8 @@ export interface Logger {
 
 /** A logger with something behind it. */
 export interface OpenLogger extends Logger {
-  /** Writes out what is still in memory; before the process ends. */
-  flush(): void;
+  /** Waits, within a second, for what is still to be written; before the process ends. */
+  close(): Promise<void>;
 }
 
 /** Where lines go: a file descriptor (1 is standard output), or a function for tests and tools. */
@@ -27,7 +28,7 @@ export type LogTarget = number | ((line: string) => void);
 
 /** Logs what is at least `level`. */
 export function openLog(level: keyof Logger, target: LogTarget = 1): OpenLogger {
-  const destination = typeof target === 'number' ? openDestination(target) : { write: target };
+  const sink: Sink = typeof target === 'number' ? new LogOutput(target) : { write: target };
   const log = pino(
     {
       level,
@@ -37,7 +38,7 @@ export function openLog(level: keyof Logger, target: LogTarget = 1): OpenLogger 
       formatters: { level: (label) => ({ level: label }), log: withoutOctets },
       redact: { paths: SECRET_PATHS, censor: '[hidden]' },
     },
-    destination,
+    sink,
   );
   const method = (name: keyof Logger): LogMethod => {
     if (!log.isLevelEnabled(name)) return nothing;
@@ -48,33 +49,19 @@ export function openLog(level: keyof Logger, target: LogTarget = 1): OpenLogger 
     info: method('info'),
     warn: method('warn'),
     error: method('error'),
-    flush: () => {
-      if ('flushSync' in destination) flushQuietly(destination);
-    },
+    close: () => sink.close?.() ?? Promise.resolve(),
   };
 }
 
 /** Says nothing. */
 export const silentLog: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
+interface Sink {
+  write(line: string): void;
+  close?(): Promise<void>;
+}
+
 function nothing(): void {}
-
-type Destination = ReturnType<typeof pino.destination>;
-
-function openDestination(descriptor: number): Destination {
-  const destination = pino.destination({ dest: descriptor, sync: false, maxLength: MAX_BACKLOG_CHARACTERS });
-  // A reader that went away is no reason to stop: the log is lost, the subscribers are not.
-  destination.on('error', nothing);
-  return destination;
-}
-
-function flushQuietly(destination: Destination): void {
-  try {
-    destination.flushSync();
-  } catch {
-    // The reader is gone, or the destination never opened.
-  }
-}
 
 function withoutOctets(fields: Record<string, unknown>): Record<string, unknown> {
   let changed: Record<string, unknown> | undefined;
@@ -93,7 +80,5 @@ function withoutOctets(fields: Record<string, unknown>): Record<string, unknown>
   return changed ?? fields;
 }
 
-/** What waits for a slow reader before lines are dropped. */
-const MAX_BACKLOG_CHARACTERS = 4 << 20;
 const SECRET_NAMES = ['secret', 'password', 'userPassword', 'sharedSecret'];
 const SECRET_PATHS = SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*[*].${name}`]);

@@ -34,7 +34,7 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
   const signal = await stopSignal();
   log.info('stopping', { signal, cleanup: options.cleanup });
   await daemon.stop(options.cleanup);
-  log.flush();
+  await log.close();
   return 0;
 }
 
@@ -101,8 +101,8 @@ class Daemon {
   async stop(cleanup: boolean): Promise<void> {
     this.#turn((at) => this.#core.shutdown(at));
     const until = now() + LAST_WORDS_MS;
-    while (this.#core.stores.accountingQueue.size > 0 && now() < until) await pause(10);
-    const unsent = this.#core.stores.accountingQueue.size;
+    while (this.#core.books.waiting > 0 && now() < until) await pause(10);
+    const unsent = this.#core.books.waiting;
     if (unsent > 0) this.#log.error('accounting-unsent', { messages: unsent });
     this.#switch.stop({ cleanup });
     this.#alarm.set(undefined);

@@ -21,9 +21,9 @@ import { accountText } from '../session/account.ts';
 import { KeyIndex } from '../session/key-index.ts';
 import { hostKey, type SessionRecord } from '../session/records.ts';
 import type { Mac } from '../wire/address.ts';
-import { toHex } from '../wire/bytes.ts';
 import { DeadlineHeap } from '../wire/deadline-heap.ts';
 import { isMalformed } from '../wire/malformed.ts';
+import { newAcctSessionId } from './books.ts';
 import { eapFrame, PAE_GROUP_ADDRESS } from './eapol-frames.ts';
 import type { SessionEnd } from './end-cause.ts';
 import { type CoreParts, placeOf } from './parts.ts';
@@ -33,6 +33,8 @@ export interface SubscriberPeers {
   askLogin(now: number, request: LoginRequest): void;
   cancel(now: number, token: string): void;
   sessionStarted(now: number, session: SessionRecord): void;
+  /** The host authenticated again; its session goes on. */
+  sessionRenewed(session: SessionRecord): void;
   /** The session goes: channels end, counters are read, then it is no more. */
   sessionEnding(now: number, session: SessionRecord, cause: SessionEnd): void;
 }
@@ -313,6 +315,7 @@ export class Subscribers {
     this.#sessionEnds.set(session.key, session.endsAt);
     this.#parts.effect({ kind: 'open-host', key: session.key, host: placeOfSession(session) });
     if (kept === undefined) this.#peers.sessionStarted(now, session);
+    else this.#peers.sessionRenewed(session);
     this.#parts.log.info(kept === undefined ? 'session-started' : 'session-renewed', {
       host: session.key,
       account,
@@ -366,7 +369,7 @@ export class Subscribers {
   #newIds(now: number, record: AuthenticatorRecord): SessionIds {
     const bridgeMac = this.#parts.readings.macOf(undefined) ?? record.mac;
     return {
-      acctSessionId: toHex(this.#parts.random(8)).toUpperCase(),
+      acctSessionId: newAcctSessionId(this.#parts),
       acctMultiSessionId: multiSessionId(bridgeMac, record.mac, now),
     };
   }
