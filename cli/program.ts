@@ -230,7 +230,7 @@ const DECODE = `Decodes EAPOL, EAP, RADIUS, IGMP and MLD in a pcap or pcapng fil
 Linux cooked v1 and v2, raw IP). A frame that is broken in one of these carries
 the reason and stops nothing.`;
 const DECODE_HELP = `
-Exit codes: 0 the file was read to its end · 2 it is no capture file, or is cut off
+Exit codes: 0 the file was read to its end · 2 no capture file, or cut off
 
 Examples:
   castgate decode port3.pcap
