@@ -2,14 +2,17 @@
 /** The `castgate` program: hands the command line over and ends with its exit code. */
 import { EXIT_FAILED, EXIT_OK, runCommand } from './program.ts';
 
-// `castgate show groups | head` closes the pipe early: that is an end and no failure.
-process.stdout.on('error', (cause: Error) => {
-  process.exit('code' in cause && cause.code === 'EPIPE' ? EXIT_OK : EXIT_FAILED);
-});
+// Each write is told of its own failure; for the daemon's log a reader that has gone is no reason to stop.
+process.stdout.on('error', () => {});
+
+/** `castgate show groups | head` closes the pipe early: that is an end and no failure. */
+function endIfGone(cause: Error | null | undefined): void {
+  if (cause) process.exit('code' in cause && cause.code === 'EPIPE' ? EXIT_OK : EXIT_FAILED);
+}
 
 try {
   process.exitCode = await runCommand(process.argv.slice(2), {
-    out: (text) => process.stdout.write(text),
+    out: (text) => process.stdout.write(text, endIfGone),
     err: (text) => process.stderr.write(text),
   });
 } catch (cause) {

@@ -56,7 +56,7 @@ function commands(output: Output, done: (code: number) => void): Command {
     .action(async (options: { config: string; cleanup: boolean }) => {
       const config = usable(loadConfig(options.config), output.err);
       if (config === undefined) return done(EXIT_USAGE);
-      const { runDaemon } = await part<{ runDaemon: RunDaemon }>('../daemon/run.ts');
+      const { runDaemon } = await import('../daemon/run.ts');
       done(await runDaemon(config, { cleanup: options.cleanup }));
     });
 
@@ -99,7 +99,7 @@ function commands(output: Output, done: (code: number) => void): Command {
     .option('--secret <secret>', 'RADIUS shared secret: also check the authenticators')
     .addHelpText('after', DECODE_HELP)
     .action(async (file: string, options: { json: boolean; secret?: string }) => {
-      const { decodeCapture } = await part<{ decodeCapture: DecodeCapture }>('./decode.ts');
+      const { decodeCapture } = await import('./decode.ts');
       const { json, secret } = options;
       done(await decodeCapture(file, { json, secret }, output.out, output.err));
     });
@@ -119,13 +119,6 @@ function commands(output: Output, done: (code: number) => void): Command {
   return program;
 }
 
-type RunDaemon = (config: Config, options: { cleanup: boolean }) => Promise<number>;
-type DecodeCapture = (
-  path: string,
-  options: { json: boolean; secret: string | undefined },
-  out: Output['out'],
-  err: Output['err'],
-) => Promise<number>;
 type ReplayCapture = (
   path: string,
   configPath: string,

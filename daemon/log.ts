@@ -4,6 +4,7 @@
  * `[hidden]`, and octets are written as hex. A reader that does not keep up loses lines; it never holds the
  * daemon up.
  */
+import type { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { LogOutput } from './log-output.ts';
 
@@ -23,12 +24,12 @@ export interface OpenLogger extends Logger {
   close(): Promise<void>;
 }
 
-/** Where lines go: a file descriptor (1 is standard output), or a function for tests and tools. */
-export type LogTarget = number | ((line: string) => void);
+/** Where lines go: a stream, or a function for tests and tools. */
+export type LogTarget = Writable | ((line: string) => void);
 
 /** Logs what is at least `level`. */
-export function openLog(level: keyof Logger, target: LogTarget = 1): OpenLogger {
-  const sink: Sink = typeof target === 'number' ? new LogOutput(target) : { write: target };
+export function openLog(level: keyof Logger, target: LogTarget = process.stdout): OpenLogger {
+  const sink: Sink = typeof target === 'function' ? { write: target } : new LogOutput(target);
   const log = pino(
     {
       level,
