@@ -72,17 +72,19 @@ export interface AccountingRecord {
   readonly group: IpAddress | undefined;
   readonly source: IpAddress | undefined;
   readonly classes: readonly Uint8Array[];
+  /** Who, where and what, as every message of the record says it; Class and counts come on top. */
+  readonly attributes: readonly { readonly type: number; readonly value: Uint8Array }[];
   readonly startedAt: number;
-  /** The kernel's counters when the record began, or when they last went back to zero. */
-  readonly base: AccountingCounts;
-  /** What was counted up to the last reading. */
+  /** The switch's counters when they were last read; they may go back to zero, `counts` does not. */
+  readonly lastReading: AccountingCounts;
+  /** What was counted from the beginning up to the last reading. */
   readonly counts: AccountingCounts;
-  readonly interimMs: number;
   /** 0: no interim records. */
-  readonly nextInterimAt: number;
+  readonly interimMs: number;
+  readonly nextInterimAt: number | undefined;
 }
 
-/** `input` is what came from the subscriber, `output` what was delivered to it (RFC 2866 §5.3-5.6). */
+/** `input` is what came from the subscriber, `output` what was delivered to it (RFC 2866 §5.3, §5.4). */
 export interface AccountingCounts {
   readonly inputOctets: number;
   readonly outputOctets: number;

@@ -1,0 +1,335 @@
+/**
+ * What is counted and told to RADIUS: a record for each 802.1X session and for each channel of a host, with Start,
+ * cumulative Interim-Update and Stop (RFC 2866, RFC 2869 §2.1, RFC 3580 §2). The octets of a session are unicast
+ * to and from its MAC address; channels are counted in records of their own, tied to the session by
+ * Acct-Multi-Session-Id. A record that was begun is ended exactly once.
+ */
+import { AttributeType, integer, octets, text } from '../radius/attributes.ts';
+import type { RadiusAttribute } from '../radius/packet.ts';
+import { AcctAuthentic, AcctStatusType, type TerminateCause } from '../radius/values.ts';
+import {
+  type AccountingCounts,
+  type AccountingMessage,
+  type AccountingRecord,
+  type GrantRecord,
+  hostKey,
+  type SessionRecord,
+} from '../session/records.ts';
+import type { IpAddress, Mac } from '../wire/address.ts';
+import { DeadlineHeap } from '../wire/deadline-heap.ts';
+import type { RecordMap } from '../wire/records.ts';
+import { addReading, countAttributes, NO_COUNTS } from './counts.ts';
+import { AccountingQueue, type LostMessage, type QueueAction, type QueueOptions } from './queue.ts';
+
+export interface AccountingOptions extends QueueOptions {
+  /** Time between interim messages; it overrides the server's (RFC 2869 §2.1). 0: the server's, else none. */
+  readonly interimMs: number;
+  /** NAS-Identifier, NAS-IP-Address or NAS-IPv6-Address: in every message. */
+  readonly nas: readonly RadiusAttribute[];
+  /** NAS-Port, NAS-Port-Id, NAS-Port-Type, Called- and Calling-Station-Id of a host's place. */
+  readonly place: (port: string, mac: Mac) => readonly RadiusAttribute[];
+  /** A channel in the configured encoding. */
+  readonly channel: (group: IpAddress, source: IpAddress | undefined) => readonly RadiusAttribute[];
+  /** A number in [0, 1): the fudge that keeps interim messages of many sessions apart (RFC 2869 §2.1). */
+  readonly draw: () => number;
+}
+
+/** All of AccountingOptions that has a default. */
+export const accountingDefaults = {
+  interimMs: 0,
+  limit: 100_000,
+  window: 64,
+  retryMs: 1_000,
+} as const;
+
+export class Accounting {
+  readonly #records: RecordMap<AccountingRecord>;
+  readonly #queue: AccountingQueue;
+  readonly #interims = new DeadlineHeap();
+  /** Keys of the channel records of each host. */
+  readonly #channels = new Map<string, Set<string>>();
+  #options: AccountingOptions;
+
+  /**
+   * Goes on with the records and the queue. `isInFlight` tells which of the queue's tokens are with the RADIUS
+   * client already.
+   */
+  constructor(
+    options: AccountingOptions,
+    records: RecordMap<AccountingRecord>,
+    queue: RecordMap<AccountingMessage>,
+    isInFlight: (token: string) => boolean = () => false,
+  ) {
+    this.#options = options;
+    this.#records = records;
+    this.#queue = new AccountingQueue(queue, options, isInFlight);
+    for (const record of records.values()) this.#track(record);
+  }
+
+  /** Messages that no server has acknowledged yet. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /** Takes new settings. Records that run keep their interval. */
+  reconfigure(options: AccountingOptions): void {
+    this.#options = options;
+    this.#queue.options = options;
+  }
+
+  /** Accounting-On: all sessions of this switch before are gone. Never after a takeover or an upgrade. */
+  on(now: number, acctSessionId: string): void {
+    this.#whole(now, 'on', acctSessionId);
+  }
+
+  /** Accounting-Off: the switch stops serving. Records are to be stopped before. */
+  off(now: number, acctSessionId: string): void {
+    this.#whole(now, 'off', acctSessionId);
+  }
+
+  /** Begins the record of a session. `reading`: the host's counters as they are now. One that runs is a bug. */
+  startSession(now: number, session: SessionRecord, reading: AccountingCounts): void {
+    this.#start(now, session, reading, {
+      key: sessionRecordKey(session.key),
+      kind: 'session',
+      acctSessionId: session.acctSessionId,
+      group: undefined,
+      source: undefined,
+      classes: session.classes,
+    });
+  }
+
+  /** What a re-authentication changed; it sends nothing by itself (RFC 3580 §2). No record: no error. */
+  renewSession(session: SessionRecord): void {
+    const record = this.#records.get(sessionRecordKey(session.key));
+    if (record !== undefined) this.#records.put(record.key, { ...record, classes: session.classes });
+  }
+
+  /**
+   * Ends the record of a session, and with the same cause those of its channels that still run, by their last
+   * reading. `reading` is undefined where the counters are gone. False: there was none.
+   */
+  stopSession(
+    now: number,
+    host: string,
+    reading: AccountingCounts | undefined,
+    cause: TerminateCause,
+  ): boolean {
+    for (const key of [...(this.#channels.get(host) ?? [])]) this.#stop(now, key, undefined, cause);
+    return this.#stop(now, sessionRecordKey(host), reading, cause);
+  }
+
+  /** Begins the record of a channel. `reading`: the channel's counters as they are now. One that runs is a bug. */
+  startChannel(
+    now: number,
+    grant: GrantRecord,
+    session: SessionRecord,
+    acctSessionId: string,
+    reading: AccountingCounts,
+  ): void {
+    this.#start(now, session, reading, {
+      key: channelRecordKey(grant.key),
+      kind: 'channel',
+      acctSessionId,
+      group: grant.group,
+      source: grant.source,
+      // The answer to the group question speaks for the channel; without a word of it the session's does.
+      classes: grant.classes.length > 0 ? grant.classes : session.classes,
+    });
+  }
+
+  /** Ends the record of a channel, as stopSession does. */
+  stopChannel(
+    now: number,
+    channel: string,
+    reading: AccountingCounts | undefined,
+    cause: TerminateCause,
+  ): boolean {
+    return this.#stop(now, channelRecordKey(channel), reading, cause);
+  }
+
+  /** The records whose interim message is due: the caller reads their counters and calls `interim` for each. */
+  due(now: number): AccountingRecord[] {
+    const due: AccountingRecord[] = [];
+    for (;;) {
+      const key = this.#interims.takeDue(now);
+      if (key === undefined) return due;
+      const record = this.#records.get(key);
+      if (record === undefined) continue;
+      // Whether or not the counters can be read, the next turn comes.
+      this.#interims.set(key, this.#nextInterim(now, record.interimMs));
+      due.push(record);
+    }
+  }
+
+  /** Sends an interim message of a record. No record: no error. */
+  interim(now: number, key: string, reading: AccountingCounts | undefined): void {
+    const record = this.#records.get(key);
+    if (record === undefined) return;
+    const nextInterimAt = this.#interims.at(key) ?? this.#nextInterim(now, record.interimMs);
+    const counted = { ...count(record, reading), nextInterimAt };
+    this.#records.put(key, counted);
+    this.#interims.set(key, nextInterimAt);
+    this.#say(now, 'interim', counted, undefined);
+  }
+
+  /** What is to be sent by the RADIUS client (list `acct`) or cancelled there. */
+  drainRequests(now: number): QueueAction[] {
+    return this.#queue.drain(now);
+  }
+
+  /** A server has acknowledged a request. Tokens that are not accounting's are no error. */
+  acknowledged(token: string): void {
+    this.#queue.acknowledged(token);
+  }
+
+  /** The RADIUS client could not send a request; it comes again, unless it can never be sent. */
+  unsent(now: number, token: string, reason: string): void {
+    if (reason === 'radius-too-long') this.#queue.refused(token);
+    else this.#queue.deferred(now, token);
+  }
+
+  /** Messages that will never be sent, since the last call. Each one is a gap in the books. */
+  drainLost(): LostMessage[] {
+    return this.#queue.drainLost();
+  }
+
+  /** When `due` or `drainRequests` has something to hand out. */
+  nextTimeout(): number | undefined {
+    const interim = this.#interims.next();
+    const queue = this.#queue.nextTimeout();
+    if (interim === undefined || queue === undefined) return interim ?? queue;
+    return Math.min(interim, queue);
+  }
+
+  #start(
+    now: number,
+    session: SessionRecord,
+    reading: AccountingCounts,
+    own: Pick<AccountingRecord, 'key' | 'kind' | 'acctSessionId' | 'group' | 'source' | 'classes'>,
+  ): void {
+    if (this.#records.has(own.key)) throw new Error(`accounting of ${own.key} runs already`);
+    const { port, vlan, mac, account, acctMultiSessionId } = session;
+    const { nas, place, channel } = this.#options;
+    const interimMs = this.#options.interimMs || (session.interimMs ?? 0);
+    const attributes = [
+      octets(AttributeType.UserName, session.userName),
+      text(AttributeType.AcctSessionId, own.acctSessionId),
+      text(AttributeType.AcctMultiSessionId, acctMultiSessionId),
+      integer(AttributeType.AcctAuthentic, AcctAuthentic.Radius),
+      ...nas,
+      ...place(port, mac),
+      ...(own.group === undefined ? [] : channel(own.group, own.source)),
+    ];
+    const record: AccountingRecord = {
+      v: 1,
+      ...own,
+      acctMultiSessionId,
+      account,
+      port,
+      vlan,
+      mac,
+      attributes,
+      startedAt: now,
+      lastReading: reading,
+      counts: NO_COUNTS,
+      interimMs,
+      nextInterimAt: this.#nextInterim(now, interimMs),
+    };
+    this.#records.put(record.key, record);
+    this.#track(record);
+    this.#say(now, 'start', record, undefined);
+  }
+
+  #stop(now: number, key: string, reading: AccountingCounts | undefined, cause: TerminateCause): boolean {
+    const record = this.#records.get(key);
+    if (record === undefined) return false;
+    this.#say(now, 'stop', count(record, reading), cause);
+    this.#records.delete(key);
+    this.#interims.set(key, undefined);
+    const channels = this.#channels.get(hostOf(record));
+    channels?.delete(key);
+    if (channels?.size === 0) this.#channels.delete(hostOf(record));
+    return true;
+  }
+
+  /** What is kept beside a record: its next interim message, and under its host. */
+  #track(record: AccountingRecord): void {
+    this.#interims.set(record.key, record.nextInterimAt);
+    if (record.kind !== 'channel') return;
+    const host = hostOf(record);
+    const channels = this.#channels.get(host) ?? new Set<string>();
+    channels.add(record.key);
+    this.#channels.set(host, channels);
+  }
+
+  #nextInterim(now: number, interimMs: number): number | undefined {
+    if (interimMs === 0) return undefined;
+    return now + interimMs * (1 + FUDGE * (2 * this.#options.draw() - 1));
+  }
+
+  /** Queues a message about a record. */
+  #say(
+    now: number,
+    status: 'start' | 'interim' | 'stop',
+    record: AccountingRecord,
+    cause: TerminateCause | undefined,
+  ): void {
+    const attributes = [integer(AttributeType.AcctStatusType, STATUS[status]), ...record.attributes];
+    for (const value of record.classes) attributes.push(octets(AttributeType.Class, value));
+    attributes.push(eventTimestamp(now));
+    if (status !== 'start') {
+      const seconds = Math.max(0, Math.floor((now - record.startedAt) / 1000));
+      attributes.push(integer(AttributeType.AcctSessionTime, seconds));
+      attributes.push(...countAttributes(record.counts));
+    }
+    if (cause !== undefined) attributes.push(integer(AttributeType.AcctTerminateCause, cause));
+    this.#queue.add({ status, about: record.key, eventAt: now, attributes });
+  }
+
+  /** Queues a message about the switch as a whole. */
+  #whole(now: number, status: 'on' | 'off', acctSessionId: string): void {
+    const attributes = [
+      integer(AttributeType.AcctStatusType, STATUS[status]),
+      text(AttributeType.AcctSessionId, acctSessionId),
+      ...this.#options.nas,
+      eventTimestamp(now),
+    ];
+    this.#queue.add({ status, about: '', eventAt: now, attributes });
+  }
+}
+
+/** Key of the record of a session; `host` is hostKey. */
+export function sessionRecordKey(host: string): string {
+  return `session/${host}`;
+}
+
+/** Key of the record of a channel; `channel` is channelKey. */
+export function channelRecordKey(channel: string): string {
+  return `channel/${channel}`;
+}
+
+/** The record with a reading counted in. */
+function count(record: AccountingRecord, reading: AccountingCounts | undefined): AccountingRecord {
+  if (reading === undefined) return record;
+  return { ...record, counts: addReading(record.counts, record.lastReading, reading), lastReading: reading };
+}
+
+/** Seconds since 1970, RFC 2869 §5.3. */
+function eventTimestamp(now: number): RadiusAttribute {
+  return integer(AttributeType.EventTimestamp, Math.floor(now / 1000));
+}
+
+function hostOf({ port, vlan, mac }: AccountingRecord): string {
+  return hostKey(port, vlan, mac);
+}
+
+const STATUS = {
+  start: AcctStatusType.Start,
+  interim: AcctStatusType.InterimUpdate,
+  stop: AcctStatusType.Stop,
+  on: AcctStatusType.AccountingOn,
+  off: AcctStatusType.AccountingOff,
+} as const;
+/** An interim message comes up to a tenth of its interval earlier or later. */
+const FUDGE = 0.1;
