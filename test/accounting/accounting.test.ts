@@ -300,6 +300,36 @@ describe('the switch as a whole', () => {
   });
 });
 
+describe('the RADIUS client', () => {
+  it('that has no room gets a message again later; one that is too long is lost and said to be', () => {
+    const { accounting } = makeBooks({ retryMs: 1_000 });
+    const alice = session();
+    accounting.startSession(NOW, alice, reading(0, 0));
+    const [start] = sends(accounting.drainRequests(NOW));
+    accounting.unsent(NOW, start?.token ?? '', 'radius-table-full');
+    expect(accounting.drainRequests(NOW + 999)).toEqual([]);
+    expect(accounting.nextTimeout()).toBe(NOW + 1_000);
+    expect(sends(accounting.drainRequests(NOW + 1_000)).map((a) => a.token)).toEqual([start?.token]);
+    accounting.unsent(NOW + 1_000, start?.token ?? '', 'radius-too-long');
+    expect(accounting.drainLost()).toEqual([
+      { status: 'start', about: `session/${alice.key}`, reason: 'radius-too-long' },
+    ]);
+    expect(accounting.drainLost()).toEqual([]);
+    expect(accounting.waiting).toBe(0);
+  });
+
+  it('is given more at a time after a change of settings, and what is late is not later than the next interim', () => {
+    const books = makeBooks({ window: 1, interimMs: 60_000, retryMs: 90_000 });
+    const { accounting } = books;
+    for (let i = 0; i < 3; i++) accounting.startSession(NOW, session({ port: `swp${i}` }), reading(0, 0));
+    const [first] = sends(accounting.drainRequests(NOW));
+    accounting.reconfigure({ ...books.options, window: 3 });
+    expect(sends(accounting.drainRequests(NOW))).toHaveLength(2);
+    accounting.unsent(NOW, first?.token ?? '', 'radius-no-server');
+    expect(accounting.nextTimeout()).toBe(NOW + 60_000);
+  });
+});
+
 describe('another node', () => {
   it('goes on with records, interim times, order and what is in flight', () => {
     const books = makeBooks({ interimMs: 60_000, window: 2 });

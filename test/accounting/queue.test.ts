@@ -56,6 +56,17 @@ describe('order', () => {
     expect(drain()).toHaveLength(1);
   });
 
+  it('holds for a backlog of thousands', () => {
+    const { queue, add, drain, name } = makeQueue({ limit: 10_000, window: 100 });
+    for (let i = 0; i < 5_000; i++) add('start', `r${i}`);
+    const seen: string[] = [];
+    for (let batch = drain(); batch.length > 0; batch = drain()) {
+      seen.push(...batch.map(name));
+      for (const token of batch) queue.acknowledged(token);
+    }
+    expect(seen).toEqual(Array.from({ length: 5_000 }, (_, i) => `start r${i}`));
+  });
+
   it('what the RADIUS client could not send comes again, first, after a while', () => {
     const { queue, add, drain, name } = makeQueue({ window: 2, retryMs: 500 });
     for (const about of ['a', 'b', 'c']) add('start', about);
