@@ -31,11 +31,10 @@ export interface CapturedFrame {
     | undefined;
 }
 
-/** Packets and octets of frames; `ipOctets` is without the Ethernet header. */
+/** Packets, and octets of whole frames without their check sequence. */
 export interface Tally {
   readonly packets: number;
   readonly octets: number;
-  readonly ipOctets: number;
   readonly firstAtMs: number | undefined;
   readonly lastAtMs: number | undefined;
 }
@@ -94,11 +93,9 @@ export class Capture {
 /** Adds up the frames that `wanted` picks. */
 export function tally(frames: readonly CapturedFrame[], wanted: (frame: CapturedFrame) => boolean): Tally {
   const picked = frames.filter(wanted);
-  const octets = picked.reduce((sum, frame) => sum + frame.octets, 0);
   return {
     packets: picked.length,
-    octets,
-    ipOctets: octets - picked.length * ETHERNET_HEADER,
+    octets: picked.reduce((sum, frame) => sum + frame.octets, 0),
     firstAtMs: picked[0]?.atMs,
     lastAtMs: picked.at(-1)?.atMs,
   };
@@ -142,4 +139,3 @@ const FILE_HEADER = 24;
 const FRAME_HEADER = 16;
 const MICROSECOND_MAGIC = 0xa1b2c3d4;
 const LINK_ETHERNET = 1;
-const ETHERNET_HEADER = 14;

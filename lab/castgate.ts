@@ -19,30 +19,37 @@ export interface CastgateSettings {
   readonly accounting?: Readonly<Record<string, unknown>>;
   readonly retransmit?: Readonly<Record<string, unknown>>;
   readonly log?: Readonly<Record<string, unknown>>;
+  /** Flags for node itself: `--cpu-prof`. */
+  readonly nodeFlags?: readonly string[];
 }
+
+/** What castgate has to know of the network that it is started in. */
+export type SwitchPlace = Pick<Topology, 'switchNamespace' | 'ports'>;
 
 export class Castgate {
   readonly configFile: string;
   readonly socket: string;
   readonly #namespace: string;
+  readonly #nodeFlags: readonly string[];
   #process: LabProcess | undefined;
 
-  private constructor(folder: string, namespace: string) {
+  private constructor(folder: string, namespace: string, nodeFlags: readonly string[]) {
     this.configFile = join(folder, 'castgate.yaml');
     this.socket = join(folder, 'control.sock');
     this.#namespace = namespace;
+    this.#nodeFlags = nodeFlags;
   }
 
   /** Writes the configuration and starts the daemon; resolves when it answers on its control socket. */
   static async start(
     folder: string,
-    topology: Topology,
+    place: SwitchPlace,
     radius: FreeRadius,
     settings: CastgateSettings = {},
   ): Promise<Castgate> {
     mkdirSync(folder, { mode: 0o700 });
-    const castgate = new Castgate(folder, topology.switchNamespace);
-    const content = configuration(castgate.socket, folder, topology, radius, settings);
+    const castgate = new Castgate(folder, place.switchNamespace, settings.nodeFlags ?? []);
+    const content = configuration(castgate.socket, folder, place, radius, settings);
     writeFileSync(castgate.configFile, stringify(content), { mode: 0o600 });
     await castgate.resume();
     return castgate;
@@ -52,7 +59,7 @@ export class Castgate {
   async resume(): Promise<void> {
     const process_ = LabProcess.start(
       'castgate',
-      [process.execPath, PROGRAM, 'run', '--config', this.configFile],
+      [process.execPath, ...this.#nodeFlags, PROGRAM, 'run', '--config', this.configFile],
       this.#namespace,
     );
     this.#process = process_;
@@ -130,13 +137,13 @@ export class Castgate {
 function configuration(
   socket: string,
   folder: string,
-  topology: Topology,
+  place: SwitchPlace,
   radius: FreeRadius,
   settings: CastgateSettings,
 ): unknown {
   return {
     bridge: LabAddress.bridge,
-    ports: Object.fromEntries(topology.ports.map((port) => [port, {}])),
+    ports: Object.fromEntries(place.ports.map((port) => [port, {}])),
     uplinks: [LabAddress.uplink],
     nas: { identifier: 'lab-switch', address: LabAddress.switchOnRadiusLink },
     state_directory: join(folder, 'state'),

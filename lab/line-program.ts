@@ -54,10 +54,10 @@ export class LineProgram {
     });
   }
 
-  /** Starts lab/PROGRAM.js of the build; resolves when it says that it is ready. */
+  /** Starts a program of the build, by its path from lab/; resolves when it says that it is ready. */
   static async start(
     name: string,
-    program: 'receiver' | 'channel-source' | 'upstream-router',
+    program: 'receiver' | 'channel-source' | 'upstream-router' | '../bench/players',
     args: readonly string[],
     namespace: string,
   ): Promise<LineProgram> {

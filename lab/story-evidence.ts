@@ -117,7 +117,7 @@ function expectRecords(report: Report, what: string, records: readonly DetailRec
   );
 }
 
-/** The Stop record's octets beside those of the cable, without Ethernet headers. */
+/** The Stop record's octets beside those of the frames on the cable. */
 function expectOctets(
   report: Report,
   what: string,
@@ -126,10 +126,10 @@ function expectOctets(
   seen: Tally,
 ): void {
   const booked = records.at(-1)?.octets(direction) ?? 0;
-  const off = seen.ipOctets === 0 ? 1 : Math.abs(booked - seen.ipOctets) / seen.ipOctets;
+  const off = seen.octets === 0 ? 1 : Math.abs(booked - seen.octets) / seen.octets;
   report.expect(
     `octets of ${what}`,
-    `${booked} booked, ${seen.ipOctets} on the cable (${(off * 100).toFixed(2)} % apart)`,
+    `${booked} booked, ${seen.octets} on the cable (${(off * 100).toFixed(2)} % apart)`,
     booked > 0 && off <= OCTETS_TOLERANCE,
   );
 }
