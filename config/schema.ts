@@ -153,13 +153,13 @@ export const fileSchema = z.strictObject({
       initial: duration({ about: 'first wait (IRT)', min: '100ms', max: '60s', fallback: '2s' }),
       max_interval: duration({ about: 'longest wait (MRT)', min: '100ms', max: '5m', fallback: '16s' }),
       max_count: whole({
-        about: 'transmissions to one server before the next one is asked (MRC)',
+        about: 'transmissions of one request, all servers together, before it is given up (MRC)',
         min: 1,
         max: 20,
         fallback: 5,
       }),
       max_duration: duration({
-        about: 'when a request is given up (MRD)',
+        about: 'time of one request, all servers together, before it is given up (MRD)',
         min: '100ms',
         max: '10m',
         fallback: '30s',
@@ -252,7 +252,7 @@ export const fileSchema = z.strictObject({
     querier: section('queries towards subscribers', {
       enabled: flag({ about: 'send them; without them, memberships run out', fallback: true }),
       address: optionalAddress({
-        about: 'their source; 0.0.0.0 by default, which wins no election',
+        about: 'their source, and that of reports to the routers; 0.0.0.0 by default, which wins no election',
         family: 4,
       }),
     }),
