@@ -7,6 +7,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError } from 'command
 import type { Config } from '../config/config.ts';
 import { closest } from '../config/did-you-mean.ts';
 import { loadConfig } from '../config/load.ts';
+import { infoAt } from '../config/reference.ts';
 import { usable } from './config-file.ts';
 import { SHOW_TOPICS, type ShowTopic, show } from './show.ts';
 
@@ -111,10 +112,12 @@ function commands(output: Output, done: (code: number) => void): Command {
     .argument('<file>', 'capture file (pcap)')
     .requiredOption('-c, --config <file>', 'configuration file')
     .option('--json', 'one JSON object a decision', false)
+    .option('-p, --port <port>', 'NAME, or IFINDEX=NAME (repeatable): where the hosts are', several, [])
     .addHelpText('after', REPLAY_HELP)
-    .action(async (file: string, options: { config: string; json: boolean }) => {
+    .action(async (file: string, options: { config: string; json: boolean; port: readonly string[] }) => {
       const { replayCapture } = await part<{ replayCapture: ReplayCapture }>('./replay.ts');
-      done(await replayCapture(file, options.config, { json: options.json }, output.out));
+      const { json, port: ports } = options;
+      done(await replayCapture(file, options.config, { json, ports }, output.out, output.err));
     });
   return program;
 }
@@ -122,13 +125,18 @@ function commands(output: Output, done: (code: number) => void): Command {
 type ReplayCapture = (
   path: string,
   configPath: string,
-  options: { json: boolean },
+  options: { json: boolean; ports: readonly string[] },
   out: Output['out'],
+  err: Output['err'],
 ) => Promise<number>;
 
 /** Loaded when its command is used, so that asking a daemon does not wait for the daemon's own parts. */
 async function part<T>(path: string): Promise<T> {
   return import(path);
+}
+
+function several(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
 }
 
 function topic(word: string): ShowTopic {
@@ -172,7 +180,7 @@ function version(): string {
   return 'unknown';
 }
 
-const DEFAULT_SOCKET = '/run/castgate/control.sock';
+const DEFAULT_SOCKET = infoAt(['control_socket'])?.fallback ?? '';
 
 const HELP = `
 Exit codes: 0 done · 1 failed at run time · 2 wrong usage or wrong configuration
@@ -230,8 +238,21 @@ Examples:
   castgate decode radius.pcap --json --secret lab-secret`;
 
 const REPLAY = `Runs the daemon's own machines over a capture with the capture's time, and
-prints each decision with its reason. No network and no kernel is touched.`;
+prints each decision with its reason. No network, no kernel and no file but
+the two named is touched; secret files are not read.`;
 const REPLAY_HELP = `
+A capture knows no port names: all hosts are on the first configured port, or
+on --port NAME. Linux cooked v2 (tcpdump -i any -y LINUX_SLL2) tells interfaces
+apart: they become ports by recorded NAS-Port-Id, then in their order, and
+--port IFINDEX=NAME says otherwise.
+Questions to RADIUS are answered from the capture alone: by a recorded request
+that asks the same, and for a login without recorded RADIUS by what the
+recorded switch told the supplicant. What was not recorded stays unanswered.
+In JSON, frame is the number of the frame that caused the decision, null for a
+timer; lines with decision "note" explain how the capture was read.
+
+Exit codes: 0 replayed to the end · 2 configuration or capture cannot be used
+
 Examples:
-  castgate replay port3.pcap --config /etc/castgate.yaml
-  castgate replay port3.pcap --config /etc/castgate.yaml --json`;
+  castgate replay port3.pcap --config /etc/castgate.yaml --port swp3
+  castgate replay switch.pcap --config /etc/castgate.yaml --port 7=swp3 --json`;

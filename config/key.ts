@@ -4,7 +4,7 @@
  * (`keyInfo`), so that the reference of all keys is made from the schema and not kept beside it.
  */
 import { z } from 'zod';
-import { type IpAddress, ipBytes, ipFamily } from '../wire/address.ts';
+import { type IpAddress, ipBytes, ipFamily, ipv4At, ipv6At } from '../wire/address.ts';
 import { closest } from './did-you-mean.ts';
 import { formatDuration, nounOf, parseDuration } from './duration.ts';
 
@@ -290,12 +290,19 @@ function addressType(family: 4 | 6 | undefined) {
   return z.unknown().transform((value, ctx): IpAddress => {
     if (typeof value !== 'string')
       return refuse(ctx, `expected an ${addressForm(family)}, not ${nounOf(value)}`);
-    if (ipBytes(value) === undefined) {
+    const octets = ipBytes(value);
+    if (octets === undefined) {
       return refuse(ctx, `'${value}' is not an ${addressForm(family)} (names are not looked up)`);
     }
-    if (family !== undefined && ipFamily(value) !== family)
+    if (family !== undefined && ipFamily(value) !== family) {
       return refuse(ctx, `'${value}' is not an ${addressForm(family)}`);
-    return value.toLowerCase();
+    }
+    if (octets.length === 16) return ipv6At(octets, 0);
+    const plain = ipv4At(octets, 0);
+    // 010 is ten to some programs and eight to others.
+    return plain === value
+      ? plain
+      : refuse(ctx, `'${value}' has leading zeros: write ${plain} if that is meant`);
   });
 }
 

@@ -2,7 +2,7 @@
  * Shared secrets come from files of their own, so that a configuration can be shown and kept anywhere.
  * One line end after the secret belongs to the editor and not to the secret.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 /** A secret, or why there is none; `remarks` are not reason enough to refuse it. */
 export type SecretFile =
@@ -13,7 +13,8 @@ export type SecretFile =
 export function readSecret(path: string): SecretFile {
   let handle: number;
   try {
-    handle = openSync(path, 'r');
+    // Without waiting: a pipe would hold the whole program up until somebody writes to it.
+    handle = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     return { refused: `${path}: ${reason(cause)}` };
   }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,7 @@ nas: { identifier: sw1 }
 radius:
   servers:
     - { name: r1, address: 192.0.2.10, secret_file: r1.secret }
-    - { name: r2, address: '2001:DB8::1', auth_port: 1645, secret_file: /etc/r2, source_address: '2001:db8::2' }
+    - { name: r2, address: '2001:DB8:0:0::1', auth_port: 1645, secret_file: /etc/r2, source_address: '2001:db8::2' }
 `;
 
 const parse = (text: string, read: (path: string) => SecretFile = () => SECRET) =>
@@ -240,18 +241,19 @@ groups: [1]
     ['a server named twice in a list', /$/, '  accounting: [r1, r1]\n', "'r1' is named twice"],
     [
       'two servers at one address and port',
-      "'2001:DB8::1', auth_port: 1645",
+      "'2001:DB8:0:0::1', auth_port: 1645",
       '192.0.2.10',
       'is already that of radius.servers[0]',
     ],
     ['a source address of the other family', "'2001:db8::2'", '192.0.2.1', 'is IPv4, but the server'],
     ['no NAS identifier and no address', '{ identifier: sw1 }', '{}', 'write identifier, address or both'],
+    ['an address with leading zeros', '192.0.2.10', '192.0.2.010', 'write 192.0.2.10 if that is meant'],
     ['an unspecified NAS address', 'identifier: sw1', 'address: 0.0.0.0', 'all zeros'],
     ['a long interface name', 'br0', 'abcdefghijklmnop', 'not an interface name'],
     ['a bridge among its ports', 'swp1:', 'br0:', 'is the bridge itself'],
     ['no ports', /ports: .*/, 'ports: {}', 'no subscriber port'],
     ['a port out of range', 'auth_port: 1645', 'auth_port: 70000', '70000 is out of range: 1 to 65535'],
-    ['a link-local server', "'2001:DB8::1'", "'fe80::1'", 'is link-local'],
+    ['a link-local server', "'2001:DB8:0:0::1'", "'fe80::1'", 'is link-local'],
     ['an uplink twice', '[swp49]', '[swp49, swp49]', "'swp49' is named twice"],
     [
       'permits longer than the longest',
@@ -303,7 +305,7 @@ groups: [1]
     expect(configOf(remarked).radius.servers[0]?.secret).toHaveLength(3);
     expect(warningsOf(remarked)).toEqual([
       'site.yaml:7:53: radius.servers[0].secret_file: short',
-      'site.yaml:8:73: radius.servers[1].secret_file: short',
+      'site.yaml:8:77: radius.servers[1].secret_file: short',
     ]);
   });
 
@@ -422,12 +424,14 @@ describe('files', () => {
     ['is empty', 'empty', 'is empty'],
     ['holds a line end alone', 'line', 'is empty'],
     ['is a folder', 'sub', 'is not a plain file'],
+    ['is a pipe', 'pipe', 'is not a plain file'],
     ['is a large file', 'large', 'too many for a secret'],
   ])('a secret file that %s', (_, name, words) => {
     write('empty', '');
     write('line', '\n');
     write('large', 'x'.repeat(5000));
     mkdirSync(join(folder, 'sub'), { recursive: true });
+    if (name === 'pipe') execFileSync('mkfifo', [join(folder, name)]);
     const path = write('site.yaml', MINIMAL.replace('r1.secret', name).replace('/etc/r2', name));
     expect(errorsOf(loadConfig(path))).toEqual([
       expect.stringContaining(words),
