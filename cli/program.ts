@@ -109,30 +109,17 @@ function commands(output: Output, done: (code: number) => void): Command {
     .command('replay')
     .summary('decide over a capture file what the daemon would; touches nothing')
     .description(REPLAY)
-    .argument('<file>', 'capture file (pcap)')
+    .argument('<file>', 'capture file (pcap, pcapng)')
     .requiredOption('-c, --config <file>', 'configuration file')
     .option('--json', 'one JSON object a decision', false)
     .option('-p, --port <port>', 'NAME, or IFINDEX=NAME (repeatable): where the hosts are', several, [])
     .addHelpText('after', REPLAY_HELP)
     .action(async (file: string, options: { config: string; json: boolean; port: readonly string[] }) => {
-      const { replayCapture } = await part<{ replayCapture: ReplayCapture }>('./replay.ts');
+      const { replayCapture } = await import('./replay.ts');
       const { json, port: ports } = options;
       done(await replayCapture(file, options.config, { json, ports }, output.out, output.err));
     });
   return program;
-}
-
-type ReplayCapture = (
-  path: string,
-  configPath: string,
-  options: { json: boolean; ports: readonly string[] },
-  out: Output['out'],
-  err: Output['err'],
-) => Promise<number>;
-
-/** Loaded when its command is used, so that asking a daemon does not wait for the daemon's own parts. */
-async function part<T>(path: string): Promise<T> {
-  return import(path);
 }
 
 function several(value: string, before: readonly string[]): readonly string[] {
