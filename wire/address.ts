@@ -12,7 +12,15 @@ export type IpAddress = string;
 
 /** The MAC address at `at` (six octets). */
 export function macAt(b: Uint8Array, at: number): Mac {
-  return `${H[u8(b, at)]}:${H[u8(b, at + 1)]}:${H[u8(b, at + 2)]}:${H[u8(b, at + 3)]}:${H[u8(b, at + 4)]}:${H[u8(b, at + 5)]}`;
+  const high = (u8(b, at) << 8) | u8(b, at + 1);
+  const low = word(b, at + 2);
+  const slot = slotOf(low ^ Math.imul(high, SPREAD));
+  if (macHigh[slot] === high && macLow[slot] === low) return macText[slot] ?? '';
+  const text = `${H[u8(b, at)]}:${H[u8(b, at + 1)]}:${H[u8(b, at + 2)]}:${H[u8(b, at + 3)]}:${H[u8(b, at + 4)]}:${H[u8(b, at + 5)]}`;
+  macHigh[slot] = high;
+  macLow[slot] = low;
+  macText[slot] = text;
+  return text;
 }
 
 /** The six octets of a MAC address in canonical text, or undefined where it is none. */
@@ -28,27 +36,33 @@ export function isGroupMac(mac: Mac): boolean {
 
 /** The IPv4 address at `at` (four octets). */
 export function ipv4At(b: Uint8Array, at: number): IpAddress {
-  return `${u8(b, at)}.${u8(b, at + 1)}.${u8(b, at + 2)}.${u8(b, at + 3)}`;
+  const key = word(b, at);
+  const slot = slotOf(key);
+  if (ipv4Key[slot] === key) return ipv4Text[slot] ?? '';
+  const text = `${u8(b, at)}.${u8(b, at + 1)}.${u8(b, at + 2)}.${u8(b, at + 3)}`;
+  ipv4Key[slot] = key;
+  ipv4Text[slot] = text;
+  return text;
 }
 
 /** The IPv6 address at `at` (sixteen octets), RFC 5952: longest run of zero words shortened, first of equals. */
 export function ipv6At(b: Uint8Array, at: number): IpAddress {
-  const words: number[] = [];
-  for (let i = 0; i < 8; i++) words.push(u16(b, at + 2 * i));
-  let best = -1;
-  let bestLength = 1;
-  for (let i = 0; i < 8; i++) {
-    let length = 0;
-    while (i + length < 8 && words[i + length] === 0) length++;
-    if (length > bestLength) {
-      best = i;
-      bestLength = length;
-    }
-    if (length > 0) i += length - 1;
+  const w0 = word(b, at);
+  const w1 = word(b, at + 4);
+  const w2 = word(b, at + 8);
+  const w3 = word(b, at + 12);
+  const slot = slotOf(w3 ^ Math.imul(w2 ^ Math.imul(w1 ^ Math.imul(w0, SPREAD), SPREAD), SPREAD));
+  const key = slot * 4;
+  if (ipv6Key[key] === w0 && ipv6Key[key + 1] === w1 && ipv6Key[key + 2] === w2 && ipv6Key[key + 3] === w3) {
+    return ipv6Text[slot] ?? '';
   }
-  const text = (part: number[]) => part.map((word) => word.toString(16)).join(':');
-  if (best < 0) return text(words);
-  return `${text(words.slice(0, best))}::${text(words.slice(best + bestLength))}`;
+  const text = writeIpv6(b, at);
+  ipv6Key[key] = w0;
+  ipv6Key[key + 1] = w1;
+  ipv6Key[key + 2] = w2;
+  ipv6Key[key + 3] = w3;
+  ipv6Text[slot] = text;
+  return text;
 }
 
 /** The 4 or 16 octets of an address in text, or undefined where it is none. */
@@ -66,6 +80,41 @@ export function isMulticastIp(address: IpAddress): boolean {
   if (address.includes(':')) return /^ff[0-9a-f]{2}:/i.test(address);
   const first = Number.parseInt(address, 10);
   return first >= 224 && first <= 239;
+}
+
+function writeIpv6(b: Uint8Array, at: number): IpAddress {
+  let best = -1;
+  let bestLength = 1;
+  for (let i = 0; i < 8; i++) {
+    let length = 0;
+    while (i + length < 8 && u16(b, at + 2 * (i + length)) === 0) length++;
+    if (length > bestLength) {
+      best = i;
+      bestLength = length;
+    }
+    if (length > 0) i += length - 1;
+  }
+  let text = '';
+  for (let i = 0; i < 8; i++) {
+    if (i === best) {
+      text += '::';
+      i += bestLength - 1;
+    } else {
+      const colon = i === 0 || i === best + bestLength ? '' : ':';
+      text += colon + u16(b, at + 2 * i).toString(16);
+    }
+  }
+  return text;
+}
+
+/** Four octets as a signed number: all 32 bits, and never one that has to be stored on the heap. */
+function word(b: Uint8Array, at: number): number {
+  return (u8(b, at) << 24) | (u8(b, at + 1) << 16) | (u8(b, at + 2) << 8) | u8(b, at + 3);
+}
+
+/** Fibonacci hashing to a slot. */
+function slotOf(key: number): number {
+  return Math.imul(key, SPREAD) >>> (32 - SLOT_BITS);
 }
 
 function ipv4Bytes(text: string): Uint8Array | undefined {
@@ -115,5 +164,19 @@ function ipv6Words(text: string): number[] | undefined {
   }
   return words;
 }
+
+// The text of the addresses last seen: frames name the same few over and over, and a text that was used as a
+// key before is found again in a Map without being hashed anew. One slot each, the newer one stays; what is
+// looked up never depends on it. Every slot begins with the address of zeros.
+const SPREAD = 0x9e3779b1;
+const SLOT_BITS = 11;
+const SLOTS = 2 ** SLOT_BITS;
+const macHigh = new Int32Array(SLOTS);
+const macLow = new Int32Array(SLOTS);
+const macText: Mac[] = new Array<Mac>(SLOTS).fill('00:00:00:00:00:00');
+const ipv4Key = new Int32Array(SLOTS);
+const ipv4Text: IpAddress[] = new Array<IpAddress>(SLOTS).fill('0.0.0.0');
+const ipv6Key = new Int32Array(4 * SLOTS);
+const ipv6Text: IpAddress[] = new Array<IpAddress>(SLOTS).fill('::');
 
 const H: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
