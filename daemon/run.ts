@@ -11,10 +11,10 @@ import { SwitchStartError } from '../switch/linux/preflight.ts';
 import type { SwitchEvent } from '../switch/switch.ts';
 import { ControlSocket } from './control-socket.ts';
 import { Core } from './core.ts';
-import { carryOut } from './effects.ts';
 import { openLog } from './log.ts';
 import { RadiusSockets } from './radius-sockets.ts';
 import { groupRows, portRows, radiusRows, sessionRows } from './show.ts';
+import { endTurn } from './turn.ts';
 
 /** How the daemon is to stop. */
 export interface RunOptions {
@@ -135,26 +135,19 @@ class Daemon {
   #think(think: (at: number) => void, port?: string): void {
     try {
       think(now());
-      this.#carryOut();
+      this.#endTurn();
     } catch (cause) {
       const error = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
       this.#log.error('internal-error', { port, error });
       if (port === undefined) return;
       this.#core.tally.count(port, 'internal-error');
       this.#core.shutPort(now(), port);
-      this.#carryOut();
+      this.#endTurn();
     }
   }
 
-  /** A refused effect makes new ones, which take back what it was part of: never more than a few rounds. */
-  #carryOut(): void {
-    for (let rounds = 0; rounds < MAX_ROUNDS; rounds++) {
-      const effects = this.#core.drainEffects();
-      if (effects.length === 0) return;
-      const failed = carryOut(effects, this.#switch, this.#sockets);
-      if (failed.length > 0) this.#core.failed(now(), failed);
-    }
-    throw new Error('effects did not come to an end');
+  #endTurn(): void {
+    endTurn(this.#core, this.#switch, this.#sockets, now);
   }
 
   #handlers() {
@@ -197,4 +190,3 @@ function pause(ms: number): Promise<void> {
 
 const RANDOM_POOL = 16384;
 const LAST_WORDS_MS = 2000;
-const MAX_ROUNDS = 10;

@@ -93,10 +93,11 @@ export class Subscribers {
     const answer = this.#login.answered(token, server, reply);
     const record = answer && this.#parts.stores.authenticators.get(answer.host);
     if (answer === undefined || record === undefined) return;
-    if (answer.why !== undefined) {
-      this.#parts.log.warn('login-answer-refused', { host: answer.host, server, why: answer.why });
+    const { verdict, why } = answer;
+    if (verdict.kind === 'reject' || why !== undefined) {
+      this.#refused(record, why ?? 'radius-reject', server);
     }
-    this.#run(now, record, (machine) => machine.receiveVerdict(now, answer.verdict), answer);
+    this.#run(now, record, (machine) => machine.receiveVerdict(now, verdict), answer);
   }
 
   /** No RADIUS server answered a login. */
@@ -104,7 +105,7 @@ export class Subscribers {
     const host = this.#login.unanswered(token);
     const record = host === undefined ? undefined : this.#parts.stores.authenticators.get(host);
     if (record === undefined) return;
-    this.#parts.log.warn('login-unanswered', { host, reason });
+    this.#refused(record, reason, undefined);
     this.#run(now, record, (machine) => machine.receiveVerdict(now, { kind: 'timeout' }));
   }
 
@@ -266,6 +267,7 @@ export class Subscribers {
       case 'abort-server': {
         const token = this.#login.tokenFor(record.key);
         if (token !== undefined) this.#peers.cancel(now, token);
+        if (action.why === 'timeout') this.#refused(record, 'radius-timeout', undefined);
         return;
       }
       case 'authorize':
@@ -322,6 +324,13 @@ export class Subscribers {
       server: answer.server,
       session: session.acctSessionId,
     });
+  }
+
+  /** A login came to nothing. What only the server's policy decided is no cause for worry. */
+  #refused(record: AuthenticatorRecord, reason: string, server: string | undefined): void {
+    const account = record.identity === undefined ? undefined : accountText(record.identity);
+    const level = reason === 'radius-reject' ? 'info' : 'warn';
+    this.#parts.log[level]('login-refused', { host: record.key, account, server, reason });
   }
 
   #endSession(now: number, key: string, cause: SessionEnd): void {

@@ -24,8 +24,8 @@ export type AuthenticatorAction =
       readonly identity: Uint8Array;
       readonly first: boolean;
     }
-  /** Forget the request to the server: its answer is no longer wanted. */
-  | { readonly kind: 'abort-server' }
+  /** Forget the request to the server: it has taken too long, or its answer is no longer wanted. */
+  | { readonly kind: 'abort-server'; readonly why: 'timeout' | 'unwanted' }
   | { readonly kind: 'authorize' }
   | { readonly kind: 'unauthorize'; readonly cause: UnauthorizeCause }
   /** The machine has ended; its record is to be removed. */
@@ -358,7 +358,7 @@ export class Authenticator {
   #stepBackend(): boolean {
     const r = this.record;
     if (r.authAbort) {
-      if (r.eap === 'AAA_IDLE') this.#actions.push({ kind: 'abort-server' });
+      if (r.eap === 'AAA_IDLE') this.#actions.push({ kind: 'abort-server', why: 'unwanted' });
       this.#stopEap();
       r.backend = 'IDLE';
       r.authStart = false;
@@ -434,7 +434,7 @@ export class Authenticator {
 
   #enterBackendTimeout(): true {
     const r = this.record;
-    if (r.eap === 'AAA_IDLE') this.#actions.push({ kind: 'abort-server' });
+    if (r.eap === 'AAA_IDLE') this.#actions.push({ kind: 'abort-server', why: 'timeout' });
     this.#stopEap();
     r.backend = 'TIMEOUT';
     r.authTimeout = true;
