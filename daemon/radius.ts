@@ -48,6 +48,8 @@ export class Radius {
   /** A group question, put first to the server that let the subscriber in. */
   askGroup(now: number, token: string, server: string, attributes: readonly RadiusAttribute[]): void {
     const { patienceMs, maxTries } = this.#parts.config.groups;
+    // Three waits, each twice the last, fit into the patience: a second server gets its turn too.
+    const initialMs = Math.min(this.#parts.config.radius.retransmit.initialMs, patienceMs / 7);
     const first = this.#parts.config.radius.authorization.some((one) => one.name === server);
     this.#request(now, {
       list: 'authorization',
@@ -55,7 +57,7 @@ export class Radius {
       code: RadiusCode.AccessRequest,
       attributes,
       server: first ? server : undefined,
-      patience: { maxDurationMs: patienceMs, maxCount: maxTries },
+      patience: { initialMs, maxDurationMs: patienceMs, maxCount: maxTries },
     });
   }
 
