@@ -35,11 +35,13 @@ import { NetlinkSocket, type Refusal } from './netlink-socket.ts';
 import {
   decodeElements,
   decodeNamedCounter,
+  decodeRule,
   encodeDeleteTable,
   encodeDumpCounters,
   encodeDumpElements,
+  encodeDumpRules,
+  encodeGetChain,
   encodeGetElement,
-  encodeGetTable,
   encodeSetChanges,
   type SetChange,
   type SetElement,
@@ -153,8 +155,13 @@ export class Kernel {
     return counters;
   }
 
-  hasTable(table: string): boolean {
-    return this.#netfilter.transact(encodeGetTable(table)).refusal === undefined;
+  hasChain(table: string, chain: string): boolean {
+    return this.#netfilter.transact(encodeGetChain(table, chain)).refusal === undefined;
+  }
+
+  /** The rules of a table by their numbers: another text where any rule was removed, added or replaced. */
+  rules(table: string): string {
+    return this.#netfilter.transact(encodeDumpRules(table)).messages.map(decodeRule).join(' ');
   }
 
   /** A table that is not there is no error. */

@@ -19,15 +19,13 @@ import {
 
 export const LinkMessage = { New: 16, Delete: 17, Get: 18, Set: 19 } as const;
 
-/** Multicast group of link changes, as bit of the mask. */
-export const LINK_GROUP = 1;
-
 /** Options of a bridge that castgate reads or writes (IFLA_BR_…), with their width in octets. */
 export const BridgeOption = {
   VlanFiltering: [7, 1],
   McastSnooping: [23, 1],
   McastQuerier: [25, 1],
   McastHashMax: [27, 4],
+  McastQuerierInterval: [32, 8],
   McastQueryResponseInterval: [34, 8],
   McastIgmpVersion: [43, 1],
   McastMldVersion: [44, 1],
@@ -152,6 +150,28 @@ export function optionOf(fields: Attributes | undefined, option: Option): number
   return numberOf(fields?.get(option[0]));
 }
 
+/**
+ * Whom the bridge believes to be querier, by family: itself, another, or (undefined) nobody. For IPv6 a
+ * bridge is nobody until it has an address of its own.
+ */
+export interface QuerierState {
+  readonly ipv4: 'self' | 'other' | undefined;
+  readonly ipv6: 'self' | 'other' | undefined;
+}
+
+/** The state of the bridge's queriers. */
+export function querierState(fields: Attributes | undefined): QuerierState {
+  const state = attributes(fields?.get(IFLA_BR_MCAST_QUERIER_STATE) ?? new Uint8Array(0));
+  const who = (address: number, timer: number) =>
+    state.has(timer) ? 'other' : state.has(address) ? 'self' : undefined;
+  const ipv6 = who(BRIDGE_QUERIER_IPV6_ADDRESS, BRIDGE_QUERIER_IPV6_OTHER_TIMER);
+  const hasAddress = state.get(BRIDGE_QUERIER_IPV6_ADDRESS)?.some((octet) => octet !== 0) === true;
+  return {
+    ipv4: who(BRIDGE_QUERIER_IP_ADDRESS, BRIDGE_QUERIER_IP_OTHER_TIMER),
+    ipv6: ipv6 === 'self' && !hasAddress ? undefined : ipv6,
+  };
+}
+
 function pvidOf(spec: Uint8Array | undefined): number | undefined {
   if (spec === undefined) return undefined;
   for (let at = 0; at + 8 <= spec.length; ) {
@@ -194,6 +214,11 @@ const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_INFO_SLAVE_DATA = 5;
+const IFLA_BR_MCAST_QUERIER_STATE = 47;
+const BRIDGE_QUERIER_IP_ADDRESS = 1;
+const BRIDGE_QUERIER_IP_OTHER_TIMER = 3;
+const BRIDGE_QUERIER_IPV6_ADDRESS = 5;
+const BRIDGE_QUERIER_IPV6_OTHER_TIMER = 7;
 const IFLA_BRIDGE_VLAN_INFO = 2;
 const BRIDGE_VLAN_INFO_PVID = 2;
 const RTEXT_FILTER_BRVLAN = 2;

@@ -3,6 +3,7 @@
  * with the counter that each carries, and reading named counters. Changes go in batches, all or nothing.
  * Numbers of this subsystem are big-endian, unlike the rest of netlink.
  */
+import { toHex } from '../../wire/bytes.ts';
 import type { Counter } from '../switch.ts';
 import {
   attributeList,
@@ -68,11 +69,26 @@ export function encodeDumpElements(table: string, set: string): Uint8Array {
     .bytes();
 }
 
-/** Asks whether a table is there (ENOENT where it is not). */
-export function encodeGetTable(table: string): Uint8Array {
+/** Asks whether a chain is there. */
+export function encodeGetChain(table: string, chain: string): Uint8Array {
   const message = new MessageWriter();
-  putHeader(message, NFT_MSG_GETTABLE, MessageFlag.Request);
-  return message.attributeText(NFTA_TABLE_NAME, table).end().bytes();
+  putHeader(message, NFT_MSG_GETCHAIN, MessageFlag.Request);
+  return message.attributeText(NFTA_CHAIN_TABLE, table).attributeText(NFTA_CHAIN_NAME, chain).end().bytes();
+}
+
+/** Asks for all rules of a table. */
+export function encodeDumpRules(table: string): Uint8Array {
+  const message = new MessageWriter();
+  putHeader(message, NFT_MSG_GETRULE, MessageFlag.Request | MessageFlag.Dump);
+  return message.attributeText(NFTA_RULE_TABLE, table).end().bytes();
+}
+
+/** The rule in a message of an answer: its chain, and its number, which no other rule gets. */
+export function decodeRule(message: Message): string | undefined {
+  if (message.type !== (NFNL_SUBSYS_NFTABLES << 8) + NFT_MSG_NEWRULE) return undefined;
+  const fields = attributes(message.body, NFGENMSG);
+  const handle = fields.get(NFTA_RULE_HANDLE);
+  return handle === undefined ? undefined : `${textOf(fields.get(NFTA_RULE_CHAIN))}/${toHex(handle)}`;
 }
 
 /** Removes a table with everything in it. */
@@ -160,14 +176,21 @@ const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
 const NFPROTO_BRIDGE = 7;
 const NFGENMSG = 4;
-const NFT_MSG_GETTABLE = 1;
 const NFT_MSG_DELTABLE = 2;
+const NFT_MSG_GETCHAIN = 4;
+const NFT_MSG_NEWRULE = 6;
+const NFT_MSG_GETRULE = 7;
 const NFT_MSG_NEWSETELEM = 12;
 const NFT_MSG_GETSETELEM = 13;
 const NFT_MSG_DELSETELEM = 14;
 const NFT_MSG_NEWOBJ = 18;
 const NFT_MSG_GETOBJ = 19;
 const NFTA_TABLE_NAME = 1;
+const NFTA_CHAIN_TABLE = 1;
+const NFTA_CHAIN_NAME = 3;
+const NFTA_RULE_TABLE = 1;
+const NFTA_RULE_CHAIN = 2;
+const NFTA_RULE_HANDLE = 3;
 const NFTA_SET_ELEM_LIST_TABLE = 1;
 const NFTA_SET_ELEM_LIST_SET = 2;
 const NFTA_SET_ELEM_LIST_ELEMENTS = 3;

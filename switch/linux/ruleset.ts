@@ -33,12 +33,35 @@ export const refusalCounters = [
 
 export type RefusalCounter = (typeof refusalCounters)[number];
 
+/** Names of the sets. */
+export const setNames = [
+  'subscribers',
+  'uplinks',
+  'occupied',
+  'hosts_in',
+  'hosts_out',
+  'channels4',
+  'channels6',
+] as const;
+
 /** The table as `nft -f -` reads it; replaces one of an earlier run. */
 export function ruleset(): string {
-  return `add table bridge ${TABLE}
-delete table bridge ${TABLE}
-table bridge ${TABLE} {
-${refusalCounters.map((name) => `  counter ${name} { }`).join('\n')}
+  return `add table bridge ${TABLE}\ndelete table bridge ${TABLE}\n${table()}`;
+}
+
+/** Name of an empty chain that tells which text a table was made of: another castgate's may differ. */
+export function versionChain(): string {
+  let hash = 0x811c9dc5;
+  for (const octet of new TextEncoder().encode(rules())) hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
+  return `made_of_${hash.toString(16).padStart(8, '0')}`;
+}
+
+function table(): string {
+  return `table bridge ${TABLE} {\n  chain ${versionChain()} { }\n${rules()}}\n`;
+}
+
+function rules(): string {
+  return `${refusalCounters.map((name) => `  counter ${name} { }`).join('\n')}
   set subscribers { type ifname; }
   set uplinks { type ifname; }
   set occupied { type ifname; }
@@ -96,7 +119,6 @@ ${refusalCounters.map((name) => `  counter ${name} { }`).join('\n')}
     type filter hook postrouting priority 300; policy accept;
     oifname @subscribers goto to_subscriber
   }
-}
 `;
 }
 

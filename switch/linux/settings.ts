@@ -6,6 +6,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BridgeOption, type Link, type Option, optionOf, PortFlag, type Setting } from './link.ts';
+import { SwitchStartError } from './preflight.ts';
 
 /** Settings of the bridge, but the querier: see LinuxSwitch. Never lowers the table's limit. */
 export function bridgeSettings(bridge: Link, hashMax: number): Setting[] {
@@ -101,6 +102,23 @@ export class BeforeFile {
 
   forget(): void {
     rmSync(this.#path, { force: true });
+  }
+}
+
+/** Remembers what castgate is about to set. Throws SwitchStartError where the file cannot be written. */
+export function rememberBefore(
+  file: BeforeFile,
+  { bridge, ports, uplinks }: { bridge: Link; ports: readonly Link[]; uplinks: readonly Link[] },
+  { hashMax, maxGroupsPerPort }: { hashMax: number; maxGroupsPerPort: number },
+): void {
+  const settings = new Map<Link, readonly Setting[]>();
+  for (const link of ports) settings.set(link, subscriberSettings(maxGroupsPerPort));
+  for (const link of uplinks) settings.set(link, uplinkSettings());
+  try {
+    file.remember(bridge, settings, [...bridgeSettings(bridge, hashMax), [BridgeOption.McastQuerier, 1]]);
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new SwitchStartError('state', `cannot remember the old settings: ${what}`, { cause });
   }
 }
 

@@ -1,0 +1,129 @@
+/**
+ * Bridge, ports and table as castgate needs them: sets them at the start, looks whether they still are so,
+ * and puts right what someone else changed. Knows no hosts and no channels.
+ */
+import type { FrameSocket } from './frames.ts';
+import type { Kernel } from './kernel.ts';
+import { BridgeOption, type Link, optionOf, querierState, type Setting } from './link.ts';
+import type { Refusal } from './netlink-socket.ts';
+import { SwitchStartError } from './preflight.ts';
+import { becomeQuerier, isQuerier } from './querier.ts';
+import { ruleset, TABLE, versionChain } from './ruleset.ts';
+import { bridgeSettings, missing, settingName, subscriberSettings, uplinkSettings } from './settings.ts';
+
+export interface GuardOptions {
+  readonly bridge: string;
+  readonly hashMax: number;
+  readonly maxGroupsPerPort: number;
+}
+
+export class BridgeGuard {
+  readonly #kernel: Kernel;
+  readonly #frames: FrameSocket;
+  readonly #options: GuardOptions;
+  #bridge: Link;
+  #vlans = new Map<number, number>();
+  #rules = '';
+
+  constructor(kernel: Kernel, frames: FrameSocket, options: GuardOptions, bridge: Link) {
+    this.#kernel = kernel;
+    this.#frames = frames;
+    this.#options = options;
+    this.#bridge = bridge;
+  }
+
+  /** The bridge as last seen. */
+  get bridge(): Link {
+    return this.#bridge;
+  }
+
+  /** The VLAN by which the bridge knows these frames; 0 on a bridge that does not look at VLANs. */
+  vlanOf(link: Link, vlan: number): number {
+    if (optionOf(this.#bridge.bridge, BridgeOption.VlanFiltering) !== 1) return 0;
+    return vlan === 0 ? (this.#vlans.get(link.index) ?? 0) : vlan;
+  }
+
+  /** True while the bridge tells sources of IPv6 groups apart: it needs an IPv6 address for that. */
+  knowsIpv6Sources(): boolean {
+    if (querierState(this.#bridge.bridge).ipv6 === 'self') return true;
+    this.#bridge = this.#kernel.link(this.#options.bridge) ?? this.#bridge;
+    return querierState(this.#bridge.bridge).ipv6 === 'self';
+  }
+
+  /**
+   * Loads the table, which denies everything at first. With `keep`, one of the same text stays, with its
+   * counters. Throws SwitchStartError.
+   */
+  loadTable(keep: boolean): void {
+    if (!keep || !this.#kernel.hasChain(TABLE, versionChain())) {
+      mustNot(this.#kernel.loadRuleset(ruleset()), 'nftables table');
+    }
+    this.#rules = this.#kernel.rules(TABLE);
+  }
+
+  /** Sets the bridge, and makes it look into its database. Throws SwitchStartError. */
+  setBridge(): void {
+    const { name, index } = this.#bridge;
+    mustNot(this.#kernel.setBridge(index, this.#bridgeSettings()), `bridge ${name}`);
+    mustNot(becomeQuerier(this.#kernel, this.#frames, this.#bridge), `querier of ${name}`);
+    this.#bridge = this.#kernel.link(name) ?? this.#bridge;
+    this.#vlans = this.#kernel.portVlans();
+  }
+
+  /** Sets a port's flags. The refusal of a port that has gone meanwhile is the caller's to judge. */
+  setPort(link: Link, subscriber: boolean): Refusal | undefined {
+    this.#vlans = this.#kernel.portVlans();
+    return this.#kernel.setPort(link.index, this.#portSettings(subscriber));
+  }
+
+  /** Puts the table back where it, or a rule of it, is gone; true where that was so: its sets are empty then. */
+  repairTable(): boolean {
+    if (this.#kernel.rules(TABLE) === this.#rules) return false;
+    if (this.#kernel.loadRuleset(ruleset()) !== undefined) return false;
+    this.#rules = this.#kernel.rules(TABLE);
+    return true;
+  }
+
+  /** Puts the bridge right; what was wrong, for the log. A bridge that was made anew counts as wrong. */
+  repairBridge(): string | undefined {
+    const bridge = this.#kernel.link(this.#options.bridge);
+    if (bridge?.bridge === undefined) return undefined;
+    const isNew = bridge.index !== this.#bridge.index;
+    this.#bridge = bridge;
+    const wrong = missing(bridge.bridge, this.#bridgeSettings());
+    const names = wrong.map(([option]) => settingName(option, 'bridge'));
+    if (!isQuerier(bridge)) names.push('McastQuerier');
+    if (names.length === 0 && !isNew) return undefined;
+    const refusal =
+      this.#kernel.setBridge(bridge.index, wrong) ?? becomeQuerier(this.#kernel, this.#frames, bridge);
+    if (refusal !== undefined) return undefined;
+    this.#bridge = this.#kernel.link(this.#options.bridge) ?? bridge;
+    return `bridge ${bridge.name}: ${isNew ? 'new' : names.join(', ')}`;
+  }
+
+  /** A bridge becomes querier for IPv6 only with an address, and looks for one every half minute: call it then. */
+  bridgeHasAddress(): void {
+    if (!this.knowsIpv6Sources()) becomeQuerier(this.#kernel, this.#frames, this.#bridge);
+  }
+
+  /** Puts a port's flags right; what was wrong, for the log. */
+  repairPort(link: Link, subscriber: boolean): string | undefined {
+    const wrong = missing(link.port, this.#portSettings(subscriber));
+    if (wrong.length === 0 || this.#kernel.setPort(link.index, wrong) !== undefined) return undefined;
+    return `port ${link.name}: ${wrong.map(([option]) => settingName(option, 'port')).join(', ')}`;
+  }
+
+  #bridgeSettings(): Setting[] {
+    return bridgeSettings(this.#bridge, this.#options.hashMax);
+  }
+
+  #portSettings(subscriber: boolean): Setting[] {
+    return subscriber ? subscriberSettings(this.#options.maxGroupsPerPort) : uplinkSettings();
+  }
+}
+
+/** Throws SwitchStartError with the kernel's words. */
+export function mustNot(refusal: Refusal | undefined, what: string): void {
+  if (refusal === undefined) return;
+  throw new SwitchStartError('refused', `${what}: ${refusal.text ?? refusal.errno}`);
+}

@@ -1,0 +1,108 @@
+/**
+ * What castgate has opened on one port: hosts and channels, with the counts by which two of them share an
+ * entry of the kernel. Pure bookkeeping: the kernel is told by LinuxSwitch, and held to it by reconcile.ts.
+ */
+import type { IpAddress, Mac } from '../../wire/address.ts';
+import type { HostPlace, SourceFilter } from '../switch.ts';
+import type { Link } from './link.ts';
+
+export interface Channel {
+  readonly vlan: number;
+  readonly group: IpAddress;
+  readonly filter: SourceFilter;
+}
+
+export class PortState {
+  readonly name: string;
+  readonly subscriber: boolean;
+  /** As last seen; undefined while the port is gone. */
+  link: Link | undefined;
+  readonly #hosts = new Map<string, HostPlace>();
+  readonly #macs = new Map<Mac, number>();
+  readonly #channels = new Map<string, Channel>();
+  readonly #groups = new Map<IpAddress, number>();
+
+  constructor(name: string, subscriber: boolean) {
+    this.name = name;
+    this.subscriber = subscriber;
+  }
+
+  /** Nobody is open here. */
+  get vacant(): boolean {
+    return this.#hosts.size === 0;
+  }
+
+  hosts(): Iterable<HostPlace> {
+    return this.#hosts.values();
+  }
+
+  channels(): Iterable<Channel> {
+    return this.#channels.values();
+  }
+
+  /** MAC addresses that are open in at least one VLAN. */
+  macs(): Iterable<Mac> {
+    return this.#macs.keys();
+  }
+
+  /** Groups that are forwarded in at least one VLAN. */
+  groups(): Iterable<IpAddress> {
+    return this.#groups.keys();
+  }
+
+  hasHost(vlan: number, mac: Mac): boolean {
+    return this.#hosts.has(`${vlan}/${mac}`);
+  }
+
+  hasMac(mac: Mac): boolean {
+    return this.#macs.has(mac);
+  }
+
+  hasGroup(group: IpAddress): boolean {
+    return this.#groups.has(group);
+  }
+
+  hasChannel(vlan: number, group: IpAddress): boolean {
+    return this.#channels.has(`${vlan}/${group}`);
+  }
+
+  addHost(host: HostPlace): void {
+    if (this.hasHost(host.vlan, host.mac)) return;
+    this.#hosts.set(`${host.vlan}/${host.mac}`, host);
+    increase(this.#macs, host.mac);
+  }
+
+  /** False where it was not open. */
+  removeHost({ vlan, mac }: HostPlace): boolean {
+    if (!this.#hosts.delete(`${vlan}/${mac}`)) return false;
+    decrease(this.#macs, mac);
+    return true;
+  }
+
+  setChannel(channel: Channel): void {
+    const key = `${channel.vlan}/${channel.group}`;
+    if (!this.#channels.has(key)) increase(this.#groups, channel.group);
+    this.#channels.set(key, channel);
+  }
+
+  /** False where there was none. */
+  removeChannel(vlan: number, group: IpAddress): boolean {
+    if (!this.#channels.delete(`${vlan}/${group}`)) return false;
+    decrease(this.#groups, group);
+    return true;
+  }
+
+  clear(): void {
+    for (const map of [this.#hosts, this.#macs, this.#channels, this.#groups]) map.clear();
+  }
+}
+
+function increase<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+function decrease<K>(counts: Map<K, number>, key: K): void {
+  const left = (counts.get(key) ?? 0) - 1;
+  if (left > 0) counts.set(key, left);
+  else counts.delete(key);
+}

@@ -1,0 +1,155 @@
+/**
+ * Holds the kernel to what castgate has opened: what is missing is put back, what castgate did not open on
+ * a subscriber port is taken away. Entries of other ports, and static ones that someone else made, stay.
+ * Each function reads one of the kernel's tables once and gives a line for the log, or undefined.
+ */
+import { toHex } from '../../wire/bytes.ts';
+import type { SourceFilter } from '../switch.ts';
+import type { Kernel } from './kernel.ts';
+import type { Link } from './link.ts';
+import { CASTGATE_PROTOCOL, type MdbEntry } from './mdb.ts';
+import type { SetChange, SetElement } from './nft.ts';
+import type { PortState } from './port-state.ts';
+import { channelElement, hostElements, portElement, setNames, TABLE } from './ruleset.ts';
+
+/** What there should be. */
+export interface Expectation {
+  readonly bridge: Link;
+  readonly ports: Iterable<PortState>;
+  readonly controlledDirections: 'both' | 'in';
+  /** The VLAN by which the bridge knows frames of a port. */
+  vlanOf(link: Link, vlan: number): number;
+}
+
+/** The bridge's MAC addresses on subscriber ports. */
+export function reconcileMacs(kernel: Kernel, expected: Expectation): string | undefined {
+  const tally = new Tally('MAC table');
+  const ports = present(expected);
+  const wanted = new Map<string, { port: number; vlan: number; mac: string }>();
+  for (const [index, port] of ports) {
+    for (const { vlan, mac } of port.hosts()) {
+      const number = port.link === undefined ? vlan : expected.vlanOf(port.link, vlan);
+      wanted.set(`${index}/${number}/${mac}`, { port: index, vlan: number, mac });
+    }
+  }
+  for (const entry of kernel.macs(expected.bridge.index, 0)) {
+    if (!ports.has(entry.port) || entry.kind === 'local') continue;
+    const isWanted = wanted.has(`${entry.port}/${entry.vlan}/${entry.mac}`);
+    if (isWanted && entry.sticky) wanted.delete(`${entry.port}/${entry.vlan}/${entry.mac}`);
+    if (isWanted || (entry.kind === 'static' && !entry.sticky)) continue;
+    tally.removed(kernel.closeMac(entry.port, entry.vlan, entry.mac) === undefined);
+  }
+  for (const { port, vlan, mac } of wanted.values()) {
+    tally.added(kernel.openMac(port, vlan, mac, 'replace') === undefined);
+  }
+  return tally.line();
+}
+
+/** The bridge's multicast database on subscriber ports. */
+export function reconcileMemberships(kernel: Kernel, expected: Expectation): string | undefined {
+  const tally = new Tally('multicast database');
+  const ports = present(expected);
+  const { index: bridge } = expected.bridge;
+  const wanted = new Map<string, { port: number; vlan: number; group: string; filter: SourceFilter }>();
+  for (const [index, port] of ports) {
+    for (const { vlan, group, filter } of port.channels()) {
+      const number = port.link === undefined ? vlan : expected.vlanOf(port.link, vlan);
+      wanted.set(`${index}/${number}/${group}`, { port: index, vlan: number, group, filter });
+    }
+  }
+  const entries = kernel.memberships(bridge).filter(({ port }) => ports.has(port));
+  const isOurs = (entry: MdbEntry) => entry.protocol === CASTGATE_PROTOCOL && entry.permanent;
+  // (*,G) first: it takes its sources with it, and it is what says which sources belong there.
+  for (const entry of entries.filter(({ source }) => source === undefined)) {
+    const key = `${entry.port}/${entry.vlan}/${entry.group}`;
+    const filter = wanted.get(key)?.filter;
+    if (filter !== undefined && isOurs(entry) && isSame(entry, filter)) wanted.delete(key);
+    else if (filter === undefined && (isOurs(entry) || !entry.permanent)) {
+      tally.removed(kernel.clearMembership(bridge, entry.port, entry.vlan, entry.group) === undefined);
+    }
+  }
+  for (const { port, vlan, group, filter } of wanted.values()) {
+    tally.added(kernel.setMembership(bridge, port, vlan, group, filter) === undefined);
+  }
+  return tally.line();
+}
+
+/** The elements of castgate's sets. */
+export function reconcileSets(kernel: Kernel, expected: Expectation): string | undefined {
+  const tally = new Tally('nftables sets');
+  const wanted = new Map<string, SetElement>();
+  for (const element of expectedElements(expected)) wanted.set(keyOf(element), element);
+  const changes: SetChange[] = [];
+  for (const set of setNames) {
+    for (const { key } of kernel.elements(TABLE, set)) {
+      if (!wanted.delete(keyOf({ set, key }))) changes.push({ change: 'remove', set, key });
+    }
+  }
+  const removals = changes.length;
+  for (const element of wanted.values()) changes.push({ change: 'add', ...element });
+  const done = kernel.changeSets(TABLE, changes) === undefined;
+  changes.forEach((_, i) => {
+    if (i < removals) tally.removed(done);
+    else tally.added(done);
+  });
+  return tally.line();
+}
+
+function* expectedElements({ ports, controlledDirections }: Expectation): Generator<SetElement> {
+  for (const port of ports) {
+    yield portElement(port.subscriber ? 'subscribers' : 'uplinks', port.name);
+    if (!port.subscriber) continue;
+    if (controlledDirections === 'in' || !port.vacant) yield portElement('occupied', port.name);
+    for (const mac of port.macs()) yield* hostElements(port.name, mac);
+    for (const group of port.groups()) yield channelElement(port.name, group);
+  }
+}
+
+/** Subscriber ports that are there, by interface number. */
+function present({ ports }: Expectation): Map<number, PortState> {
+  const found = new Map<number, PortState>();
+  for (const port of ports) if (port.subscriber && port.link !== undefined) found.set(port.link.index, port);
+  return found;
+}
+
+function isSame(entry: MdbEntry, filter: SourceFilter): boolean {
+  const sources = new Set(entry.sources);
+  return (
+    entry.mode === filter.mode &&
+    sources.size === new Set(filter.sources).size &&
+    filter.sources.every((source) => sources.has(source))
+  );
+}
+
+function keyOf({ set, key }: SetElement): string {
+  return `${set}/${toHex(key)}`;
+}
+
+class Tally {
+  readonly #what: string;
+  #put = 0;
+  #taken = 0;
+  #failed = 0;
+
+  constructor(what: string) {
+    this.#what = what;
+  }
+
+  added(done: boolean): void {
+    if (done) this.#put++;
+    else this.#failed++;
+  }
+
+  removed(done: boolean): void {
+    if (done) this.#taken++;
+    else this.#failed++;
+  }
+
+  line(): string | undefined {
+    const parts: string[] = [];
+    if (this.#put > 0) parts.push(`${this.#put} put back`);
+    if (this.#taken > 0) parts.push(`${this.#taken} removed`);
+    if (this.#failed > 0) parts.push(`${this.#failed} refused`);
+    return parts.length === 0 ? undefined : `${this.#what}: ${parts.join(', ')}`;
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * Each trap of the kernel's bridge, shown first on a bridge without castgate and then closed by castgate's
+ * settings: where the kernel one day behaves otherwise, the first half says so.
+ */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { pause, until, whyNoNamespaces } from './namespaces.ts';
+import { HOST1, SOURCE, SwitchRig } from './switch-rig.ts';
+import { ethernet, igmp, ip, mld, udp } from './tap.ts';
+
+const reason = whyNoNamespaces();
+const ANY = { mode: 'exclude', sources: [] } as const;
+const host1 = { port: 'swp1', vlan: 0, mac: HOST1 };
+const EAPOL_START = ethernet('01:80:c2:00:00:03', HOST1, 0x888e, Uint8Array.of(1, 1, 0, 0));
+
+describe.skipIf(reason !== undefined)(`traps of the bridge ${reason ?? ''}`, () => {
+  let rig: SwitchRig;
+
+  beforeEach(async () => {
+    rig = await SwitchRig.create('cgt-tr');
+  });
+  afterEach(() => rig.dispose());
+
+  const fromHost1 = (text: string) =>
+    rig.taps.h1.send('eth0', udp('10.0.0.1', HOST1, '10.0.0.9', text, SOURCE));
+  const channel = (group: string, text: string, source = '10.0.0.9') =>
+    rig.taps.up.send('eth0', udp(source, SOURCE, group, text));
+  const arrivedUp = (text: string) => rig.taps.up.withText(text).length;
+  const arrived1 = (text: string) => rig.taps.h1.withText(text).length;
+
+  it('a locked port that learns opens itself; castgate turns learning off', async () => {
+    await rig.sw('bridge link set dev swp1 locked on learning on');
+    fromHost1('one');
+    rig.taps.h1.send('eth0', EAPOL_START);
+    await pause(20);
+    fromHost1('two');
+    await until('the trap: the second frame passes', () => arrivedUp('two') === 1);
+    expect(arrivedUp('one')).toBe(0);
+
+    // It takes the entry away that the port has learned, and no further one comes.
+    rig.start();
+    rig.taps.h1.send('eth0', EAPOL_START);
+    await until('EAPOL is reported', () => rig.kinds().includes('frame'));
+    fromHost1('three');
+    await pause(50);
+    expect(arrivedUp('three')).toBe(0);
+    expect(await rig.sw(`bridge fdb show dev swp1 | grep ${HOST1} || true`)).toBe('');
+  });
+
+  it('a bridge that just became querier ignores its database for ten seconds; castgate shortens that', async () => {
+    await rig.sw('bridge link set dev swp1 mcast_flood off; ip link set br0 type bridge mcast_querier 1');
+    await rig.sw('bridge mdb add dev br0 port swp1 grp 239.1.1.1 permanent');
+    await pause(500);
+    channel('239.1.1.1', 'ignored');
+    await pause(50);
+    expect(arrived1('ignored')).toBe(0);
+
+    const started = performance.now();
+    const sw = rig.start();
+    // A filter by source works only where the database is looked into.
+    sw.setForwarding('swp1', 0, '232.1.1.1', { mode: 'include', sources: ['10.0.0.9'] });
+    await until('the source passes', () => {
+      channel('232.1.1.1', 'listed');
+      return arrived1('listed') > 0;
+    });
+    await until(
+      'the other source does not',
+      async () => {
+        rig.clear();
+        channel('232.1.1.1', 'unwanted', '10.0.0.8');
+        await pause(10);
+        return arrived1('unwanted') === 0;
+      },
+      900,
+    );
+    expect(performance.now() - started).toBeLessThan(1000);
+    expect(await rig.sw('ip -d link show br0')).toContain('mcast_query_response_interval 1000 ');
+  });
+
+  it("another querier's query makes the bridge ignore its database; castgate keeps such queries out", async () => {
+    await rig.sw('ip link set br0 type bridge mcast_igmp_version 3 mcast_query_response_interval 1');
+    await rig.sw('ip link set br0 type bridge mcast_querier 1');
+    await pause(100);
+    await rig.sw(
+      'bridge mdb add dev br0 port swp1 grp 239.1.1.1 permanent; bridge link set dev swp1 mcast_flood off',
+    );
+    channel('239.1.1.1', 'seen');
+    await until('the database is in use', () => arrived1('seen') === 1);
+    const query = ip('10.0.0.254', SOURCE, '224.0.0.1', 2, igmp('query', '0.0.0.0', 100), 1);
+    rig.taps.up.send('eth0', query);
+    await pause(20);
+    channel('239.1.1.1', 'blind');
+    await pause(50);
+    expect(arrived1('blind')).toBe(0);
+
+    const sw = rig.start();
+    sw.setForwarding('swp1', 0, '232.1.1.1', { mode: 'include', sources: ['10.0.0.9'] });
+    await pause(50);
+    rig.clear();
+    rig.taps.up.send('eth0', query);
+    await until('castgate is told of the query', () => rig.kinds().includes('frame'));
+    expect(rig.events[0]).toMatchObject({ kind: 'frame', port: 'up0' });
+    channel('232.1.1.1', 'listed');
+    channel('232.1.1.1', 'unwanted', '10.0.0.8');
+    await until('the source passes', () => arrived1('listed') === 1);
+    await pause(30);
+    expect(arrived1('unwanted')).toBe(0);
+    expect(sw.refusals().get('upstream_queries')?.packets).toBe(1);
+  });
+
+  it('one group over the limit switches snooping off; castgate raises the limit and puts it right', async () => {
+    const snooping = async () => / mcast_snooping (\d)/.exec(await rig.sw('ip -d link show br0'))?.[1];
+    await rig.sw('ip link set br0 type bridge mcast_hash_max 8');
+    const join = (n: number) =>
+      rig.taps.h1.send('eth0', ip('10.0.0.1', HOST1, `239.7.7.${n}`, 2, igmp('v2', `239.7.7.${n}`), 1));
+    for (let n = 1; n <= 12; n++) join(n);
+    await until('the trap: snooping is off', async () => (await snooping()) === '0');
+
+    const sw = rig.start({ hashMax: 5000 });
+    expect(await snooping()).toBe('1');
+    expect(await rig.sw('ip -d link show br0')).toContain('mcast_hash_max 5000 ');
+    sw.openHost(host1);
+    sw.setForwarding('swp1', 0, '239.1.1.1', ANY);
+    // 12 joins more than the limit, if they counted; they end at castgate's table.
+    for (let n = 1; n <= 12; n++) join(n);
+    await until('the joins are reported', () => rig.kinds().filter((kind) => kind === 'frame').length >= 12);
+    expect(await rig.sw('bridge mdb show dev br0')).not.toContain('239.7.7.');
+
+    // Overflow by someone else: the kernel tells nobody.
+    await rig.sw(
+      'for n in $(seq 1 40); do echo mdb add dev br0 port up0 grp 239.8.8.$n permanent; done | bridge -batch -',
+    );
+    await rig.sw('ip link set br0 type bridge mcast_hash_max 16');
+    await rig.sw('bridge mdb add dev br0 port up0 grp 239.9.9.9 permanent || true');
+    await until('castgate puts it right', async () => (await snooping()) === '1', 3000);
+    expect(rig.events).toContainEqual({ kind: 'repaired', what: expect.stringContaining('McastHashMax') });
+    expect(await rig.sw('ip -d link show br0')).toContain('mcast_hash_max 5000 ');
+    channel('239.1.1.1', 'still there');
+    await until('the channel goes on', () => arrived1('still there') === 1);
+  });
+
+  it('without snooping everything is flooded; castgate lets no more out meanwhile and switches it on again', async () => {
+    await rig.sw('ip link set br0 type bridge mcast_snooping 0');
+    channel('239.1.1.1', 'flooded');
+    await until('the trap: flooded', () => arrived1('flooded') === 1);
+
+    const sw = rig.start();
+    sw.openHost(host1);
+    sw.setForwarding('swp1', 0, '239.1.1.1', ANY);
+    rig.clear();
+    await rig.sw('ip link set br0 type bridge mcast_snooping 0');
+    for (let i = 0; i < 20; i++) {
+      channel('239.1.1.1', 'granted');
+      channel('239.2.2.2', 'not granted');
+    }
+    await until('repaired', () => rig.kinds().includes('repaired'), 500);
+    await until('all of the channel', () => arrived1('granted') === 20);
+    expect(arrived1('not granted')).toBe(0);
+    expect(await rig.sw('ip -d link show br0')).toContain(' mcast_snooping 1 ');
+  });
+
+  it('the bridge learns joins by itself; castgate keeps reports, PIM and queries of subscribers from it', async () => {
+    const report = ip('10.0.0.1', HOST1, '224.0.0.22', 2, igmp('v3', '239.3.3.3'), 1);
+    const report6 = ip('fe80::1', HOST1, 'ff02::16', 58, mld('report', 'ff15::33'), 1);
+    rig.taps.h1.send('eth0', report);
+    rig.taps.h1.send('eth0', report6);
+    await until('the trap: learned', async () => {
+      const known = await rig.sw('bridge mdb show dev br0');
+      return known.includes('port swp1 grp 239.3.3.3') && known.includes('port swp1 grp ff15::33');
+    });
+
+    const sw = rig.start();
+    sw.openHost(host1);
+    expect(await rig.sw('bridge mdb show dev br0')).not.toMatch(/swp1 grp (239|ff15)/);
+    rig.clear();
+    const before = sw.refusals().get('membership_reports')?.packets ?? 0;
+    rig.taps.h1.send('eth0', report);
+    rig.taps.h1.send('eth0', report6);
+    rig.taps.h1.send('eth0', ip('10.0.0.1', HOST1, '224.0.0.1', 2, igmp('query', '0.0.0.0'), 1));
+    rig.taps.h1.send('eth0', ip('fe80::1', HOST1, 'ff02::1', 58, mld('query', '::'), 1));
+    rig.taps.h1.send('eth0', ip('10.0.0.1', HOST1, '224.0.0.13', 103, Uint8Array.of(0x20, 0, 0xdf, 0xff), 1));
+    rig.taps.h1.send('eth0', ip('fe80::1', HOST1, 'ff02::d', 103, Uint8Array.of(0x20, 0, 0xdf, 0xff), 1));
+    await until('castgate is told', () => rig.kinds().filter((kind) => kind === 'frame').length >= 4);
+    await pause(30);
+    const known = await rig.sw('bridge -d mdb show dev br0');
+    expect(known).not.toMatch(/swp1 grp (239|ff15)/);
+    expect(known).not.toMatch(/router ports.*swp1/);
+    expect((sw.refusals().get('membership_reports')?.packets ?? 0) - before).toBeGreaterThanOrEqual(4);
+    expect(sw.refusals().get('pim')?.packets).toBe(2);
+    expect(rig.taps.up.frames.filter(({ frame }) => frame[14 + 9] === 103)).toHaveLength(0);
+  });
+});
