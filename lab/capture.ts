@@ -84,8 +84,8 @@ export class Capture {
     await pause(SETTLING_MS);
     await this.#process.stop('SIGINT');
     const dropped = this.#process.tail().find((line) => /packets dropped by kernel/.test(line));
-    if (dropped !== undefined && !dropped.startsWith('0 '))
-      throw new LabError(`${this.#process.name}: ${dropped}`, this.#process.tail());
+    if (dropped?.startsWith('0 ') !== true)
+      throw new LabError(`${this.#process.name}: ${dropped ?? 'ended early'}`, this.#process.tail());
     return this.frames();
   }
 }

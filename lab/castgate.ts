@@ -55,11 +55,12 @@ export class Castgate {
     return castgate;
   }
 
-  /** Starts the daemon (again). */
-  async resume(): Promise<void> {
+  /** Starts the daemon (again); with `cleanup` a clean stop takes back what it made in the kernel. */
+  async resume(options: { readonly cleanup: boolean } = { cleanup: false }): Promise<void> {
+    const flags = options.cleanup ? ['--cleanup'] : [];
     const process_ = LabProcess.start(
       'castgate',
-      [process.execPath, ...this.#nodeFlags, PROGRAM, 'run', '--config', this.configFile],
+      [process.execPath, ...this.#nodeFlags, PROGRAM, 'run', '--config', this.configFile, ...flags],
       this.#namespace,
     );
     this.#process = process_;

@@ -97,6 +97,11 @@ export class Supplicant {
     await this.#order('logon');
   }
 
+  /** Gives another password from now on; the next login uses it. */
+  async usePassword(password: string): Promise<void> {
+    await this.#order('set_network', '0', 'password', `"${password}"`);
+  }
+
   tail(): readonly string[] {
     return this.#process.tail();
   }
@@ -106,15 +111,15 @@ export class Supplicant {
     await this.#process.stop('SIGKILL');
   }
 
-  async #order(command: string): Promise<void> {
-    const answer = await this.#control(command);
+  async #order(...command: readonly string[]): Promise<void> {
+    const answer = await this.#control(...command);
     if (!answer.includes('OK'))
-      throw new LabError(`wpa_cli ${command} in ${this.namespace}: ${answer.trim()}`);
+      throw new LabError(`wpa_cli ${command[0]} in ${this.namespace}: ${answer.trim()}`);
   }
 
-  async #control(command: string): Promise<string> {
+  async #control(...command: readonly string[]): Promise<string> {
     const where = ['-p', this.#controlFolder, '-i', 'eth0'];
-    return run(['wpa_cli', ...where, command], { namespace: this.namespace });
+    return run(['wpa_cli', ...where, ...command], { namespace: this.namespace });
   }
 }
 

@@ -79,10 +79,15 @@ export class Topology {
     return host;
   }
 
-  /** The cable is in: the link comes up at both ends. */
+  /**
+   * The cable is in: the link comes up at both ends. The host's end comes last, since the kernel lets a veth
+   * send only a moment after its peer has given it carrier: an answer to what the switch says at once would
+   * be lost.
+   */
   async plugIn(host: LabHost): Promise<void> {
-    await run(['ip', '-n', host.namespace, '-batch', '-'], { input: HOST_UP });
+    await run(['ip', '-n', host.namespace, 'link', 'set', 'eth0', 'down']);
     await run(['ip', '-n', this.switchNamespace, 'link', 'set', host.port, 'up']);
+    await run(['ip', '-n', host.namespace, '-batch', '-'], { input: HOST_UP });
   }
 
   /** The cable is out: the switch sees its carrier go. */
