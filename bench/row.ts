@@ -33,26 +33,27 @@ export interface Round {
 /** What a row is about, without its figures. */
 export type RowHead = Pick<BenchRow, 'section' | 'what' | 'unit'>;
 
-/** A row out of interleaved rounds. `rounds` holds one at least. */
+/**
+ * A row out of interleaved rounds, one at least. With `pooled`, figures over the samples of all rounds together,
+ * these stand in the table instead of the rounds' medians: for percentiles that one round has too few samples for.
+ */
 export function rowOfRounds(
   head: RowHead,
   referenceName: string,
   kind: 'ratio' | 'difference',
   rounds: readonly Round[],
+  pooled?: Round,
 ): BenchRow {
-  const pairs = rounds.flatMap(({ castgate, reference }) =>
-    reference === undefined ? [] : [{ castgate, reference }],
-  );
-  const compared = pairs.map(({ castgate, reference }) =>
-    kind === 'ratio' ? castgate / reference : castgate - reference,
-  );
-  const finite = compared.filter((value) => Number.isFinite(value));
+  const compare = ({ castgate, reference }: Round) =>
+    reference === undefined ? Number.NaN : kind === 'ratio' ? castgate / reference : castgate - reference;
+  const references = rounds.flatMap(({ reference }) => reference ?? []);
+  const compared = (pooled === undefined ? rounds : [pooled]).map(compare).filter(Number.isFinite);
   return {
     ...head,
-    castgate: median(rounds.map((round) => round.castgate)),
-    reference: pairs.length === 0 ? undefined : median(pairs.map((pair) => pair.reference)),
-    referenceName: pairs.length === 0 ? undefined : referenceName,
-    comparison: finite.length === 0 ? undefined : { kind, value: median(finite) },
+    castgate: pooled?.castgate ?? median(rounds.map((round) => round.castgate)),
+    reference: pooled?.reference ?? (references.length === 0 ? undefined : median(references)),
+    referenceName: references.length === 0 ? undefined : referenceName,
+    comparison: compared.length === 0 ? undefined : { kind, value: median(compared) },
     rounds,
   };
 }

@@ -1,0 +1,152 @@
+/**
+ * What every measurement stands on: the network, one FreeRADIUS for castgate and its peers, castgate itself,
+ * and the players. Taken away as one, also when the process is killed.
+ */
+import { join } from 'node:path';
+import { Castgate, type CastgateSettings } from '../lab/castgate.ts';
+import { FreeRadius } from '../lab/freeradius.ts';
+import type { Json } from '../lab/line-program.ts';
+import { LineProgram } from '../lab/line-program.ts';
+import { LabError } from '../lab/processes.ts';
+import { LabAddress } from '../lab/topology.ts';
+import { openWorkspace, removeWorkspace, type Workspace } from '../lab/workspace.ts';
+import type { AskOutcome, AskPlan } from './asker.ts';
+import { groupAddress } from './channels.ts';
+import { Hostapd } from './hostapd.ts';
+import { BenchNetwork } from './network.ts';
+import type { PlayersSetup } from './players.ts';
+import { accountOf, type LoginOutcome, type LoginPlan } from './supplicants.ts';
+import type { RushOutcome, WatchPlan, ZapOutcome } from './viewers.ts';
+
+/** Accounts that the server knows; each may receive every group. */
+export const ACCOUNTS = 64;
+/** Groups that each account may receive. */
+export const GROUPS = 256;
+export const PASSWORD = 'watching-paint-dry';
+
+export interface BedOptions {
+  /** Where castgate's CPU profile is to be written; undefined: none is made. */
+  readonly profileDirectory: string | undefined;
+}
+
+export class Bed {
+  readonly network: BenchNetwork;
+  readonly castgate: Castgate;
+  readonly #workspace: Workspace;
+  readonly #radius: FreeRadius;
+  readonly #players: LineProgram;
+
+  private constructor(
+    workspace: Workspace,
+    network: BenchNetwork,
+    radius: FreeRadius,
+    castgate: Castgate,
+    players: LineProgram,
+  ) {
+    this.#workspace = workspace;
+    this.network = network;
+    this.#radius = radius;
+    this.castgate = castgate;
+    this.#players = players;
+  }
+
+  /** Raises it all. What was made is taken away again where a part fails. */
+  static async raise(options: BedOptions): Promise<Bed> {
+    const workspace = openWorkspace();
+    const remove = () => removeWorkspace(workspace);
+    process.on('exit', remove);
+    const { directory } = workspace;
+    const network = await BenchNetwork.raise(workspace);
+    const radius = await FreeRadius.start(RADIUS_PLAN, join(directory, 'radius'), network.radiusNamespace);
+    const castgate = await Castgate.start(
+      join(directory, 'castgate'),
+      network,
+      radius,
+      settings(options.profileDirectory),
+    );
+    const setup: PlayersSetup = {
+      hostsNamespace: network.hostsNamespace,
+      hostInterfaces: [...network.castgate.ports, ...network.plain.ports, network.hostapdCable],
+      upstreamNamespace: network.upstreamNamespace,
+      upstreamInterfaces: [network.castgate.upstream, network.plain.upstream],
+      switchNamespace: network.switchNamespace,
+      radiusAddress: LabAddress.radius,
+      radiusSecretFile: radius.secretFile,
+    };
+    const players = await LineProgram.start(
+      'players',
+      '../bench/players',
+      [JSON.stringify(setup)],
+      network.hostsNamespace,
+    );
+    return new Bed(workspace, network, radius, castgate, players);
+  }
+
+  /** The process of the daemon under test. */
+  get castgatePid(): number {
+    const pid = this.castgate.process?.pid;
+    if (pid === undefined) throw new LabError('castgate is not running');
+    return pid;
+  }
+
+  /** A hostapd that knows nobody yet. */
+  startHostapd(): Promise<Hostapd> {
+    return Hostapd.start(this.#workspace.directory, this.network, this.#radius);
+  }
+
+  async login(plan: Omit<LoginPlan, 'accounts' | 'password'>): Promise<LoginOutcome> {
+    return (await this.#ask('login', { ...plan, accounts: ACCOUNTS, password: PASSWORD })) as LoginOutcome &
+      Json;
+  }
+
+  async logoff(ports: readonly string[], first: number, count: number): Promise<void> {
+    await this.#ask('logoff', ports, String(first), String(count));
+  }
+
+  async zap(plan: WatchPlan): Promise<ZapOutcome> {
+    return (await this.#ask('zap', plan)) as ZapOutcome & Json;
+  }
+
+  async rush(plan: WatchPlan, inFlight: number): Promise<RushOutcome> {
+    return (await this.#ask('rush', plan, String(inFlight))) as RushOutcome & Json;
+  }
+
+  async ask(plan: Omit<AskPlan, 'accounts'>): Promise<AskOutcome> {
+    return (await this.#ask('ask', { ...plan, accounts: ACCOUNTS })) as AskOutcome & Json;
+  }
+
+  /** Takes everything away. castgate ends by itself, so that a profile is written. */
+  async close(): Promise<void> {
+    await this.castgate.stop();
+    removeWorkspace(this.#workspace);
+  }
+
+  #ask(verb: string, plan: object, ...rest: readonly string[]): Promise<Json> {
+    return this.#players.ask([verb, JSON.stringify(plan), ...rest].join(' '), LONGEST_MS);
+  }
+}
+
+function settings(profileDirectory: string | undefined): CastgateSettings {
+  return {
+    authenticator: { max_hosts_per_port: 4096, quiet_period: '0s' },
+    multicast: { max_groups_per_host: 4096, max_groups_per_port: 4096 },
+    accounting: { enabled: false },
+    ...(profileDirectory === undefined
+      ? {}
+      : { nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`] }),
+  };
+}
+
+const accounts = Array.from({ length: ACCOUNTS }, (_, i) => accountOf(i, ACCOUNTS));
+const RADIUS_PLAN = {
+  secret: 'secret-of-castgates-bench',
+  client: LabAddress.switchOnRadiusLink,
+  listen: LabAddress.radius,
+  users: accounts.map((name) => ({ name, password: PASSWORD })),
+  permissions: accounts.flatMap((account) =>
+    Array.from({ length: GROUPS }, (_, i) => ({ account, group: groupAddress(i), holdsS: 3600 })),
+  ),
+  recordRequests: false,
+};
+/** The longest that one command of the players may take. */
+const LONGEST_MS = 120_000;

@@ -1,0 +1,133 @@
+/**
+ * `npm run bench`: how fast castgate is on this machine, each figure beside a reference that was measured in
+ * the same run. It asserts nothing: on a shared machine a time is no reason to fail. What is measured how, and
+ * what came of it: bench/README.md.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { LabError } from '../lab/processes.ts';
+import { type AuthScale, benchAuth } from './auth.ts';
+import { Bed } from './bed.ts';
+import { benchDecode } from './decode.ts';
+import { benchJoin, type JoinScale } from './join.ts';
+import { lookAtMachine, machineLine } from './machine.ts';
+import type { BenchRow } from './row.ts';
+import { benchTable } from './table.ts';
+
+const HELP = `npm run bench [-- OPTIONS]
+
+Measures castgate beside references, in network namespaces of its own, and prints a table. Needs root.
+
+Options:
+  --quick           fewer rounds: under a minute, noisier
+  --only PARTS      auth, join, decode; several with commas
+  --json FILE       writes everything that was measured to a file
+  --profile FOLDER  writes a CPU profile of castgate, and slows it down meanwhile
+  --help            print this
+`;
+
+interface Options {
+  readonly quick: boolean;
+  readonly parts: ReadonlySet<string>;
+  readonly json: string | undefined;
+  readonly profile: string | undefined;
+}
+
+async function main(options: Options): Promise<number> {
+  const machine = await lookAtMachine();
+  console.log(`${machineLine(machine)}\n`);
+  const rows: BenchRow[] = [];
+  if (options.parts.has('decode')) rows.push(...(await benchDecode()));
+  if (options.parts.has('auth') || options.parts.has('join')) {
+    const bed = await Bed.raise({ profileDirectory: options.profile });
+    try {
+      if (options.parts.has('auth')) {
+        rows.push(...(await benchAuth(bed, options.quick ? QUICK_AUTH : AUTH, machine.hostapd, say)));
+      }
+      if (options.parts.has('join')) {
+        rows.push(...(await benchJoin(bed, options.quick ? QUICK_JOIN : JOIN, say)));
+      }
+    } finally {
+      await bed.close();
+    }
+  }
+  console.log(`\n${benchTable(rows)}`);
+  if (options.json !== undefined) {
+    writeFileSync(options.json, `${JSON.stringify({ machine, rows }, undefined, 2)}\n`);
+  }
+  return 0;
+}
+
+/** What is going on goes to standard error: the table alone is the result. */
+function say(line: string): void {
+  console.error(line);
+}
+
+/** The options, or a text to print instead of starting. */
+function readOptions(words: readonly string[]): Options | { readonly print: string; readonly code: number } {
+  let values: ReturnType<typeof parse>;
+  try {
+    values = parse(words);
+  } catch (error) {
+    return { print: `bench: ${error instanceof Error ? error.message : String(error)}\n`, code: 2 };
+  }
+  if (values.help === true) return { print: HELP, code: 0 };
+  const parts = new Set((values.only ?? PARTS.join(',')).split(','));
+  const unknown = [...parts].find((part) => !PARTS.includes(part));
+  if (unknown !== undefined)
+    return { print: `bench: --only is ${PARTS.join(', ')}, not ${unknown}\n`, code: 2 };
+  return { quick: values.quick === true, parts, json: values.json, profile: values.profile };
+}
+
+function parse(words: readonly string[]) {
+  const options = {
+    quick: { type: 'boolean' },
+    only: { type: 'string' },
+    json: { type: 'string' },
+    profile: { type: 'string' },
+    help: { type: 'boolean' },
+  } as const;
+  return parseArgs({ args: [...words], options }).values;
+}
+
+const PARTS = ['decode', 'auth', 'join'];
+const AUTH: AuthScale = {
+  rounds: 3,
+  warmUp: 1000,
+  levels: [
+    { inFlight: 1, count: 400 },
+    { inFlight: 8, count: 1000 },
+    { inFlight: 24, count: 1000 },
+    { inFlight: 64, count: 1000 },
+    { inFlight: 256, count: 1000 },
+  ],
+};
+const QUICK_AUTH: AuthScale = {
+  rounds: 1,
+  warmUp: 500,
+  levels: [
+    { inFlight: 1, count: 200 },
+    { inFlight: 8, count: 500 },
+    { inFlight: 24, count: 500 },
+    { inFlight: 64, count: 500 },
+  ],
+};
+const JOIN: JoinScale = { rounds: 6, zaps: 150, rush: 2048 };
+const QUICK_JOIN: JoinScale = { rounds: 2, zaps: 100, rush: 2048 };
+
+const options = readOptions(process.argv.slice(2));
+if ('print' in options) {
+  (options.code === 0 ? process.stdout : process.stderr).write(options.print);
+  process.exit(options.code);
+}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  // What was made is taken away by the exit handlers.
+  process.on(signal, () => process.exit(130));
+}
+try {
+  process.exit(await main(options));
+} catch (error) {
+  if (!(error instanceof LabError)) throw error;
+  console.error(`bench: ${[error.message, ...error.detail].join('\n  ')}`);
+  process.exit(1);
+}

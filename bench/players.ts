@@ -1,0 +1,65 @@
+/**
+ * The players' program: supplicants, viewers, head-end and the bare RADIUS client in one process, so that all
+ * times are of one clock. It lives in the hosts' namespace.
+ *
+ *   node dist/bench/players.js SETUP      (JSON, see PlayersSetup)
+ *
+ * On standard input: login PLAN, logoff PORTS FIRST COUNT, zap PLAN, rush PLAN IN_FLIGHT, ask PLAN.
+ */
+import { readFileSync } from 'node:fs';
+import { emit, type Json, serveCommands } from '../lab/line-program.ts';
+import { Asker, type AskPlan } from './asker.ts';
+import { HeadEnd } from './head-end.ts';
+import { inNamespace, PacketPort } from './packet-port.ts';
+import { type LoginPlan, Supplicants } from './supplicants.ts';
+import { Viewers, type WatchPlan } from './viewers.ts';
+
+/** What the program has to know of the bench's network. */
+export interface PlayersSetup {
+  readonly hostsNamespace: string;
+  readonly hostInterfaces: readonly string[];
+  readonly upstreamNamespace: string;
+  readonly upstreamInterfaces: readonly string[];
+  readonly switchNamespace: string;
+  readonly radiusAddress: string;
+  readonly radiusSecretFile: string;
+}
+
+async function main(setup: PlayersSetup): Promise<void> {
+  const port = new PacketPort(setup.hostInterfaces, 'all');
+  const headEnd = await HeadEnd.start(setup.upstreamNamespace, setup.upstreamInterfaces);
+  const asker = await inNamespace(setup.switchNamespace, setup.hostsNamespace, () =>
+    Asker.connect(setup.radiusAddress, 1812, readFileSync(setup.radiusSecretFile)),
+  );
+  const supplicants = new Supplicants(port);
+  const viewers = new Viewers(port, headEnd);
+  port.watch((ifindex, frame) => {
+    supplicants.receive(ifindex, frame);
+    viewers.receive(ifindex, frame);
+  });
+  // The head-end's load on the machine is the same as while viewers join.
+  const ask = (plan: AskPlan) => viewers.whileOnAir(plan.upstream, plan.inFlight, () => asker.ask(plan));
+  serveCommands(
+    async (verb, [plan = '', second = '', third = '']): Promise<Json> => {
+      switch (verb) {
+        case 'login':
+          return { ...(await supplicants.login(JSON.parse(plan) as LoginPlan)) };
+        case 'logoff':
+          supplicants.logoff(JSON.parse(plan) as string[], Number(second), Number(third));
+          return {};
+        case 'zap':
+          return { ...(await viewers.zap(JSON.parse(plan) as WatchPlan)) };
+        case 'rush':
+          return { ...(await viewers.rush(JSON.parse(plan) as WatchPlan, Number(second))) };
+        case 'ask':
+          return { ...(await ask(JSON.parse(plan) as AskPlan)) };
+        default:
+          throw new Error('the commands are: login, logoff, zap, rush, ask');
+      }
+    },
+    () => process.exit(0),
+  );
+  emit({ event: 'ready' });
+}
+
+await main(JSON.parse(process.argv[2] ?? '') as PlayersSetup);

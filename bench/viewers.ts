@@ -1,0 +1,273 @@
+/**
+ * Many viewers in one process, each behind its port: IGMPv3 joins and leaves as frames, and the channels that
+ * come in. Measured: from just before the join's frame leaves to the first datagram of the group on that
+ * port, and from the leave's frame to the last one. The head-end sends a group before anybody joins it; a
+ * datagram that comes without a join is an error of the measurement and ends it.
+ */
+import { groupOfFrame, reportFrame } from './channels.ts';
+import type { HeadEnd } from './head-end.ts';
+import type { PacketPort } from './packet-port.ts';
+import { macOf, portOf } from './supplicants.ts';
+
+/** A range of (viewer, group) pairs, each of which is there once. */
+export interface WatchPlan {
+  /** Interfaces of the viewers' ports. */
+  readonly ports: readonly string[];
+  /** The head-end's interface: its index among those that it was started with. */
+  readonly upstream: number;
+  readonly viewers: number;
+  readonly groups: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+export interface ZapOutcome {
+  readonly joinMs: readonly number[];
+  readonly leaveMs: readonly number[];
+  /** Joins that brought nothing within the time limit. */
+  readonly unanswered: number;
+  /** Mean time between two datagrams of the group on the air. */
+  readonly intervalMs: number;
+}
+
+export interface RushOutcome {
+  readonly seconds: number;
+  readonly joinMs: readonly number[];
+  readonly unanswered: number;
+  readonly intervalMs: number;
+}
+
+interface Wish {
+  readonly group: number;
+  readonly ifindex: number;
+  readonly join: Uint8Array;
+  readonly leave: Uint8Array;
+}
+
+/** Told of each datagram: the group's number and where it came in. */
+type Watcher = (group: number, ifindex: number) => void;
+
+export class Viewers {
+  readonly #port: PacketPort;
+  readonly #headEnd: HeadEnd;
+  #watcher: Watcher = ignore;
+
+  constructor(port: PacketPort, headEnd: HeadEnd) {
+    this.#port = port;
+    this.#headEnd = headEnd;
+  }
+
+  /** A frame that came in at the hosts. */
+  receive(ifindex: number, frame: Uint8Array): void {
+    const group = groupOfFrame(frame);
+    if (group >= 0) this.#watcher(group, ifindex);
+  }
+
+  /** One viewer after the other joins, sees the first datagram, leaves, sees the last one. */
+  async zap(plan: WatchPlan): Promise<ZapOutcome> {
+    const joinMs: number[] = [];
+    const leaveMs: number[] = [];
+    let unanswered = 0;
+    this.#headEnd.pace(plan.upstream, ZAP_PAUSE_MS, 1);
+    const begin = performance.now();
+    const sentBefore = this.#headEnd.sent;
+    for (let i = plan.first; i < plan.first + plan.count; i++) {
+      const wish = this.#wish(plan, i);
+      this.#headEnd.set(0, wish.group);
+      await this.#quiet(wish, SETTLE_MS);
+      const joined = await this.#join(wish);
+      if (joined === undefined) unanswered++;
+      else joinMs.push(joined);
+      leaveMs.push(await this.#leave(wish));
+    }
+    const intervalMs = (performance.now() - begin) / Math.max(1, this.#headEnd.sent - sentBefore);
+    this.#headEnd.silence();
+    return { joinMs, leaveMs, unanswered, intervalMs };
+  }
+
+  /** Joins with `inFlight` on their way at a time, none left before the end; then all leave, not measured. */
+  async rush(plan: WatchPlan, inFlight: number): Promise<RushOutcome> {
+    this.#headEnd.pace(plan.upstream, RUSH_PAUSE_MS, RUSH_BURST);
+    const wishes = Array.from({ length: plan.count }, (_, i) => this.#wish(plan, plan.first + i));
+    const sentBefore = this.#headEnd.sent;
+    const outcome = await this.#rush(wishes, inFlight);
+    const perGroup = (this.#headEnd.sent - sentBefore) / inFlight;
+    this.#headEnd.silence();
+    await this.#leaveAll(wishes);
+    return { ...outcome, intervalMs: (outcome.seconds * 1000) / Math.max(1, perGroup) };
+  }
+
+  /** Does something while the head-end sends, as for `inFlight` joins, what nobody receives. */
+  async whileOnAir<T>(upstream: number, inFlight: number, inside: () => Promise<T>): Promise<T> {
+    if (inFlight === 1) this.#headEnd.pace(upstream, ZAP_PAUSE_MS, 1);
+    else this.#headEnd.pace(upstream, RUSH_PAUSE_MS, RUSH_BURST);
+    for (let slot = 0; slot < inFlight; slot++) this.#headEnd.set(slot, UNWANTED + slot);
+    try {
+      return await inside();
+    } finally {
+      this.#headEnd.silence();
+    }
+  }
+
+  #rush(wishes: readonly Wish[], inFlight: number): Promise<Omit<RushOutcome, 'intervalMs'>> {
+    const joinMs: number[] = [];
+    const open = new Map<number, { readonly wish: Wish; readonly slot: number; readonly at: number }>();
+    const begin = performance.now();
+    let next = 0;
+    let unanswered = 0;
+    return new Promise((resolve) => {
+      const start = (slot: number) => {
+        const wish = wishes[next];
+        if (wish === undefined) {
+          this.#headEnd.set(slot, undefined);
+          if (open.size === 0) finish();
+          return;
+        }
+        next++;
+        this.#headEnd.set(slot, wish.group);
+        open.set(wish.group, { wish, slot, at: performance.now() });
+        this.#port.send(wish.ifindex, wish.join);
+      };
+      const overdue = setInterval(() => {
+        for (const [group, { slot, at }] of [...open]) {
+          if (performance.now() - at < GIVE_UP_MS) continue;
+          unanswered++;
+          open.delete(group);
+          start(slot);
+        }
+      }, 100);
+      const finish = () => {
+        clearInterval(overdue);
+        this.#watcher = ignore;
+        resolve({ seconds: (performance.now() - begin) / 1000, joinMs, unanswered });
+      };
+      this.#watcher = (group, ifindex) => {
+        const waiting = open.get(group);
+        if (waiting === undefined || waiting.wish.ifindex !== ifindex) return;
+        joinMs.push(performance.now() - waiting.at);
+        open.delete(group);
+        start(waiting.slot);
+      };
+      for (let slot = 0; slot < inFlight; slot++) start(slot);
+    });
+  }
+
+  #wish(plan: WatchPlan, pair: number): Wish {
+    const { viewer, group } = pairOf(plan, pair);
+    const mac = macOf(viewer);
+    return {
+      group,
+      ifindex: this.#port.indexOf(portOf(plan.ports, viewer)),
+      join: reportFrame(mac, group, 'join'),
+      leave: reportFrame(mac, group, 'leave'),
+    };
+  }
+
+  /** Waits while the group is on the air and nobody receives it. Throws where somebody does. */
+  #quiet(wish: Wish, ms: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#watcher = ignore;
+        resolve();
+      }, ms);
+      this.#watcher = (group, ifindex) => {
+        if (group !== wish.group || ifindex !== wish.ifindex) return;
+        clearTimeout(timer);
+        this.#watcher = ignore;
+        reject(new Error(`group ${group} came to a port that had not joined it`));
+      };
+    });
+  }
+
+  #join(wish: Wish): Promise<number | undefined> {
+    return new Promise((resolve) => {
+      const end = (ms: number | undefined) => {
+        clearTimeout(timer);
+        this.#watcher = ignore;
+        resolve(ms);
+      };
+      const timer = setTimeout(() => end(undefined), GIVE_UP_MS);
+      const begin = performance.now();
+      this.#watcher = (group, ifindex) => {
+        if (group === wish.group && ifindex === wish.ifindex) end(performance.now() - begin);
+      };
+      this.#port.send(wish.ifindex, wish.join);
+    });
+  }
+
+  /** Until the last datagram: the group stays on the air until none has come for a while. */
+  #leave(wish: Wish): Promise<number> {
+    return new Promise((resolve) => {
+      const begin = performance.now();
+      let last = begin;
+      this.#watcher = (group, ifindex) => {
+        if (group === wish.group && ifindex === wish.ifindex) last = performance.now();
+      };
+      this.#port.send(wish.ifindex, wish.leave);
+      const look = () => {
+        const silentMs = performance.now() - last;
+        if (silentMs < SILENCE_MS && performance.now() - begin < GIVE_UP_MS) {
+          setTimeout(look, SILENCE_MS - silentMs);
+          return;
+        }
+        this.#watcher = ignore;
+        resolve(last - begin);
+      };
+      setTimeout(look, SILENCE_MS);
+    });
+  }
+
+  /** Everybody leaves; resolves when every group was on the air once more and none came through. */
+  async #leaveAll(wishes: readonly Wish[]): Promise<void> {
+    for (let i = 0; i < wishes.length; i++) {
+      const wish = wishes[i];
+      if (wish !== undefined) this.#port.send(wish.ifindex, wish.leave);
+      if (i % 64 === 63) await pause(1);
+    }
+    const groups = [...new Set(wishes.map((wish) => wish.group))];
+    for (const end = performance.now() + GIVE_UP_MS; performance.now() < end; ) {
+      let came = 0;
+      this.#watcher = () => came++;
+      groups.forEach((group, slot) => {
+        this.#headEnd.set(slot, group);
+      });
+      const target = this.#headEnd.sent + 2 * groups.length;
+      while (this.#headEnd.sent < target) await pause(2);
+      this.#headEnd.silence();
+      await pause(10);
+      this.#watcher = ignore;
+      if (came === 0) return;
+    }
+    throw new Error('groups that everybody left still came through');
+  }
+}
+
+/**
+ * The pair with that number, 0 to viewers × groups - 1. Neighbours differ in group and in viewer, and within
+ * any ports × groups of them that begin at a multiple of `groups`, no port gets a group twice.
+ */
+export function pairOf(
+  plan: Pick<WatchPlan, 'viewers' | 'groups'>,
+  pair: number,
+): { readonly viewer: number; readonly group: number } {
+  const round = Math.floor(pair / plan.groups);
+  if (round >= plan.viewers) throw new RangeError(`pair ${pair} of ${plan.viewers * plan.groups}`);
+  return { viewer: (pair + round) % plan.viewers, group: pair % plan.groups };
+}
+
+function ignore(): void {}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** With the kernel's own slack of 0.05 ms, one datagram about every 0.1 ms. */
+const ZAP_PAUSE_MS = 0.04;
+/** 32 datagrams a millisecond, each of 64 groups twice in three milliseconds. */
+const RUSH_PAUSE_MS = 0.06;
+const RUSH_BURST = 4;
+/** Groups from here on are nobody's. */
+const UNWANTED = 0x8000;
+const SETTLE_MS = 1;
+const SILENCE_MS = 5;
+const GIVE_UP_MS = 3000;
