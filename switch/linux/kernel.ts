@@ -32,6 +32,7 @@ import {
 } from './mdb.ts';
 import { NetlinkProtocol } from './netlink.ts';
 import { NetlinkSocket, type Refusal } from './netlink-socket.ts';
+import { NetworkNamespace } from './network-namespace.ts';
 import {
   decodeElements,
   decodeNamedCounter,
@@ -49,10 +50,24 @@ import {
 } from './nft.ts';
 
 export class Kernel {
-  readonly #route = new NetlinkSocket(NetlinkProtocol.Route);
-  readonly #netfilter = new NetlinkSocket(NetlinkProtocol.Netfilter);
+  readonly #route: NetlinkSocket;
+  readonly #netfilter: NetlinkSocket;
+  readonly #namespace: NetworkNamespace;
+
+  /** Throws the errno's name where a socket cannot be made. */
+  constructor() {
+    this.#route = new NetlinkSocket(NetlinkProtocol.Route);
+    try {
+      this.#netfilter = new NetlinkSocket(NetlinkProtocol.Netfilter);
+    } catch (cause) {
+      this.#route.close();
+      throw cause;
+    }
+    this.#namespace = NetworkNamespace.current();
+  }
 
   close(): void {
+    this.#namespace.close();
     this.#route.close();
     this.#netfilter.close();
   }
@@ -172,7 +187,9 @@ export class Kernel {
 
   /** Spawns `nft` once: for the start, and for the repair of a table that someone removed. */
   loadRuleset(text: string): Refusal | undefined {
-    const { status, error, stderr } = spawnSync('nft', ['-f', '-'], { input: text, encoding: 'utf8' });
+    const { status, error, stderr } = this.#namespace.run(() =>
+      spawnSync('nft', ['-f', '-'], { input: text, encoding: 'utf8' }),
+    );
     if (error !== undefined) return { errno: 'ENOENT', text: `nft: ${error.message}` };
     return status === 0 ? undefined : { errno: 'EINVAL', text: `nft: ${stderr.split('\n')[0] ?? ''}` };
   }

@@ -4,8 +4,8 @@
  * fails or the process exits; what a killed process left behind is removed by the next laboratory.
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
-import { loadNative } from '../../switch/native.ts';
+import { existsSync, readdirSync } from 'node:fs';
+import { NetworkNamespace } from '../../switch/linux/network-namespace.ts';
 
 /** Why namespaces cannot be made here, or undefined where they can: for `describe.skipIf`. */
 export function whyNoNamespaces(): string | undefined {
@@ -100,17 +100,11 @@ export class Namespaces {
    * starts belong there for good. Only for synchronous code.
    */
   within<R>(namespace: string, action: () => R): R {
-    const native = loadNative();
-    const home = openSync('/proc/thread-self/ns/net', 'r');
-    const entered = native.enterNetwork(this.path(namespace));
-    if (entered < 0) closeSync(home);
-    if (entered < 0) throw new Error(`cannot enter ${this.path(namespace)}: errno ${-entered}`);
+    const inside = NetworkNamespace.at(this.path(namespace));
     try {
-      return action();
+      return inside.run(action);
     } finally {
-      const back = native.enterNetwork(`/proc/self/fd/${home}`);
-      closeSync(home);
-      if (back < 0) process.abort();
+      inside.close();
     }
   }
 
