@@ -11,6 +11,7 @@ import { SwitchStartError } from '../switch/linux/preflight.ts';
 import type { SwitchEvent } from '../switch/switch.ts';
 import { ControlSocket } from './control-socket.ts';
 import { Core } from './core.ts';
+import type { Effect } from './effects.ts';
 import { openLog } from './log.ts';
 import { RadiusSockets } from './radius-sockets.ts';
 import { groupRows, portRows, radiusRows, sessionRows } from './show.ts';
@@ -46,6 +47,8 @@ class Daemon {
   readonly #sockets: RadiusSockets;
   readonly #control: ControlSocket;
   readonly #alarm = new Alarm(() => this.#turn((at) => this.#core.handleTimeout(at)));
+  /** Stopping without --cleanup: ports, hosts and channels stay as they are, only servers hear the end. */
+  #leaves = false;
   /** What happens while a turn runs waits for its end. */
   #turning = false;
   readonly #waiting: ((at: number) => void)[] = [];
@@ -99,6 +102,7 @@ class Daemon {
 
   /** Ends sessions and channels in the books, and waits a little for the server to take them. */
   async stop(cleanup: boolean): Promise<void> {
+    this.#leaves = !cleanup;
     this.#turn((at) => this.#core.shutdown(at));
     const until = now() + LAST_WORDS_MS;
     while (this.#core.books.waiting > 0 && now() < until) await pause(10);
@@ -147,7 +151,7 @@ class Daemon {
   }
 
   #endTurn(): void {
-    endTurn(this.#core, this.#switch, this.#sockets, now);
+    endTurn(this.#core, this.#switch, this.#sockets, now, this.#leaves ? isDatagram : undefined);
   }
 
   #handlers() {
@@ -175,6 +179,10 @@ function pooledRandom(): (length: number) => Uint8Array {
     at += length;
     return taken;
   };
+}
+
+function isDatagram(effect: Effect): boolean {
+  return effect.kind === 'datagram';
 }
 
 function stopSignal(): Promise<NodeJS.Signals> {
