@@ -4,13 +4,16 @@
  */
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ofGroup, tally } from '../../lab/capture.ts';
+import { decodeIgmp } from '../../igmp/igmp.ts';
+import { type CapturedFrame, ofGroup, tally } from '../../lab/capture.ts';
 import type { Castgate, CastgateSettings } from '../../lab/castgate.ts';
 import { Lab, type LabPlan } from '../../lab/lab.ts';
 import { builtProgram, type LineProgram } from '../../lab/line-program.ts';
-import { pause, until } from '../../lab/processes.ts';
+import { pause, run, until } from '../../lab/processes.ts';
 import type { Supplicant } from '../../lab/supplicant.ts';
 import { LabAddress } from '../../lab/topology.ts';
+import { IpProtocol } from '../../wire/ipv4.ts';
+import { isMalformed } from '../../wire/malformed.ts';
 
 const notRoot = process.getuid?.() !== 0;
 const notBuilt = !existsSync(builtProgram('receiver'));
@@ -19,6 +22,7 @@ const why = notRoot ? ' (skipped: needs root)' : notBuilt ? ' (skipped: not buil
 const NEWS = '239.1.1.1';
 const FILM = '239.1.1.2';
 const SPORT = '239.1.1.3';
+const SSM = '232.1.1.1';
 
 const PLAN: LabPlan = {
   hosts: [
@@ -87,6 +91,12 @@ function refusedFor(of: Castgate, on: Lab, name: string, group: string): Promise
   return until(`a refusal of ${group} for ${name}`, 8_000, () => refusal(of, on, name, group));
 }
 
+function hasSeveralRecords(frame: CapturedFrame): boolean {
+  if (frame.ip?.protocol !== IpProtocol.Igmp) return false;
+  const message = decodeIgmp(frame.ip.payload);
+  return !isMalformed(message) && message.kind === 'record-report' && message.records.length > 1;
+}
+
 function accounting(on: Lab, status: string, account: string, group: string | undefined) {
   return on.radius
     .accountingRecords()
@@ -110,7 +120,10 @@ describe.skipIf(notRoot || notBuilt)(`end to end${why}`, { timeout: 60_000 }, ()
     it(`conformance 54, 62, 64: ${encoding}: what is permitted flows, what is not does not`, async () => {
       const [on, daemon] = await raise(
         { ...PLAN, hosts: [...PLAN.hosts, { name: 'carol', port: 'swp3' }] },
-        { groups: { encoding } },
+        {
+          groups: { encoding },
+          multicast: { query_interval: '2s', query_response_interval: '500ms' },
+        },
       );
       const carol = on.topology.host('carol');
       await on.topology.plugIn(carol);
@@ -127,6 +140,8 @@ describe.skipIf(notRoot || notBuilt)(`end to end${why}`, { timeout: 60_000 }, ()
       await receives(bob.player, FILM);
       expect(await refusedFor(daemon, on, 'alice', FILM)).toBe('radius-reject');
       expect(await refusedFor(daemon, on, 'bob', NEWS)).toBe('radius-reject');
+      // The answer to the next general query holds what is permitted and what is not in one report.
+      await until('a report of several records', 6_000, () => cables.alice.frames().find(hasSeveralRecords));
       await pause(1_000);
 
       const [aliceSaw, bobSaw, carolSaw] = await Promise.all([
@@ -213,6 +228,75 @@ describe.skipIf(notRoot || notBuilt)(`end to end${why}`, { timeout: 60_000 }, ()
     // The supplicant answers when it is asked again at once: another session, with another id.
     const [session] = await daemon.sessions();
     expect(session?.acctSessionId).not.toBe(stop.text('Acct-Session-Id'));
+  });
+
+  it('a reject at reauthentication ends the session and its channels', async () => {
+    const [on, daemon] = await raise({
+      ...PLAN,
+      users: [{ name: 'alice', password: 'alice-password', sessionTimeoutS: 3, whenOver: 'reauthenticate' }],
+    });
+    const { supplicant, player } = await admit(on, 'alice');
+    await player.ask(`join ${NEWS}`);
+    await receives(player, NEWS);
+    await supplicant.usePassword('forgotten');
+    const stop = await accounted(on, 'Stop', 'alice', undefined);
+    expect(stop.text('Acct-Terminate-Cause')).toBe('Reauthentication-Failure');
+    const channel = await accounted(on, 'Stop', 'alice', NEWS);
+    expect(channel.text('Acct-Terminate-Cause')).toBe('Reauthentication-Failure');
+    const seen = await packets(player, NEWS);
+    await pause(500);
+    expect(await packets(player, NEWS)).toBe(seen);
+    expect((await player.ask(`echo ${LabAddress.upstream} 10`))['returned']).toBe(0);
+    expect(await daemon.sessions()).toMatchObject([{ state: 'HELD', authorized: false }]);
+  });
+
+  it('conformance 61: a source of an SSM group is received, any source of it is refused', async () => {
+    const [on, daemon] = await raise({
+      ...PLAN,
+      permissions: [{ account: 'alice', group: SSM, holdsS: 600 }],
+      channels: [SSM],
+    });
+    const { player } = await admit(on, 'alice');
+    const cable = await on.capture('alice');
+    await player.ask(`join ${SSM}`);
+    await refusedFor(daemon, on, 'alice', SSM);
+    expect(tally(cable.frames(), ofGroup(SSM)).packets).toBe(0);
+    await player.ask(`leave ${SSM}`);
+    await player.ask(`join ${SSM} ${LabAddress.upstream}`);
+    await receives(player, `${SSM} from ${LabAddress.upstream}`);
+    await player.ask(`leave ${SSM} ${LabAddress.upstream}`);
+    await accounted(on, 'Stop', 'alice', SSM);
+  });
+
+  it('a clean stop leaves viewers as they are, and with --cleanup puts everything back', async () => {
+    const [on, daemon] = await raise(PLAN);
+    const inSwitch = { namespace: on.topology.switchNamespace };
+    const { player } = await admit(on, 'alice');
+    await player.ask(`join ${NEWS}`);
+    await receives(player, NEWS);
+    await daemon.stop();
+    const atStop = await packets(player, NEWS);
+    const books = (status: string) => [
+      accounting(on, status, 'alice', undefined).length,
+      accounting(on, status, 'alice', NEWS).length,
+    ];
+    expect(books('Stop')).toEqual([1, 1]);
+    await pause(1_000);
+    expect(await packets(player, NEWS)).toBeGreaterThan(atStop + 50);
+    expect(await run(['nft', 'list', 'tables'], inSwitch)).toContain('castgate');
+
+    await daemon.resume({ cleanup: true });
+    await daemon.stop();
+    expect(await run(['nft', 'list', 'tables'], inSwitch)).not.toContain('castgate');
+    const ports = JSON.parse(await run(['bridge', '-d', '-j', 'link', 'show'], inSwitch)) as Record<
+      string,
+      unknown
+    >[];
+    for (const port of ports) expect(port).toMatchObject({ locked: false, learning: true, flood: true });
+    expect(await run(['bridge', 'mdb', 'show'], inSwitch)).not.toContain(NEWS);
+    expect(await run(['bridge', 'fdb', 'show', 'dev', 'swp1'], inSwitch)).not.toContain(
+      `${on.topology.host('alice').mac} master br0 static`,
+    );
   });
 
   it('a silent RADIUS server refuses the join with radius-timeout, and is asked again when it is back', async () => {
