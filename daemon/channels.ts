@@ -201,7 +201,8 @@ export class Channels {
       case 'revoked': {
         const { grant, cause } = action;
         this.#peers.channelEnding(now, grant, cause);
-        log.info('channel-ended', { host: grant.host, account: grant.account, group: grant.group, cause });
+        const { host, account, group, source } = grant;
+        log.info('channel-ended', { host, account, group, source, cause });
         return;
       }
       case 'refused':
