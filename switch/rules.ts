@@ -5,8 +5,8 @@
 import { type IpAddress, ipFamily, isGroupMac, isMulticastIp, type Mac } from '../wire/address.ts';
 import type { HostPlace, SourceFilter, SwitchFailure } from './switch.ts';
 
-/** The kernel's limit of sources in one filter (PG_SRC_ENT_LIMIT). */
-export const MAX_SOURCES = 32;
+/** The kernel's limit of sources in one filter (PG_SRC_ENT_LIMIT, less one). */
+export const MAX_SOURCES = 31;
 
 /**
  * Why a host must not be opened. A bridge has one place for a MAC address, so an address that is open

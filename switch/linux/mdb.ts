@@ -35,7 +35,7 @@ export interface MdbEntry {
   readonly protocol: number | undefined;
 }
 
-/** Makes or replaces what the port receives of the group. At most 32 sources. */
+/** Makes or replaces what the port receives of the group. At most 31 sources. */
 export function encodeSetMembership(
   bridge: number,
   port: number,
