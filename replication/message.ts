@@ -1,0 +1,75 @@
+/**
+ * Control messages of the replication link: records like all others, so that a later version can add
+ * fields and kinds. What is not understood is ignored by `say`; what is malformed closes the link.
+ */
+import { RecordDecoder, RecordEncoder } from './record-codec.ts';
+import type { Digest, StoreDigest } from './state-digest.ts';
+
+export type ControlMessage =
+  /** Active: this is my log. */
+  | { readonly say: 'hello'; readonly logId: string }
+  /** Standby: I hold everything up to this change of that log (`''`, 0: nothing). */
+  | { readonly say: 'have'; readonly logId: string; readonly change: number }
+  /** Active: forget what you have; records follow, as they are from this change on. */
+  | { readonly say: 'snapshot'; readonly at: number }
+  /** Active: with this you hold everything up to this change. */
+  | { readonly say: 'complete'; readonly at: number; readonly digest: Digest }
+  /** Active: this is my digest at this change. */
+  | { readonly say: 'digest'; readonly at: number; readonly digest: Digest }
+  /** Standby: I hold everything up to this change. */
+  | { readonly say: 'ack'; readonly change: number }
+  /** Standby: my records differ from yours in these stores. */
+  | { readonly say: 'differs'; readonly stores: readonly string[] }
+  /** Of a version that knows more. */
+  | { readonly say: 'unknown' };
+
+/** A message as the payload of a frame. */
+export function encodeMessage(message: ControlMessage): Uint8Array {
+  const encoder = new RecordEncoder();
+  encoder.value({ v: 1, ...message });
+  return encoder.take();
+}
+
+/** Undefined where the octets are no message. */
+export function readMessage(payload: Uint8Array): ControlMessage | undefined {
+  const decoder = new RecordDecoder(payload);
+  const value = decoder.value();
+  if (decoder.fault !== undefined || typeof value !== 'object' || value === null) return undefined;
+  const fields = value as Readonly<Record<string, unknown>>;
+  const { say, logId, change, at, digest, stores } = fields;
+  switch (say) {
+    case 'hello':
+      return isText(logId) ? { say, logId } : undefined;
+    case 'have':
+      return isText(logId) && isCount(change) ? { say, logId, change } : undefined;
+    case 'snapshot':
+      return isCount(at) ? { say, at } : undefined;
+    case 'complete':
+    case 'digest':
+      return isCount(at) && isDigest(digest) ? { say, at, digest } : undefined;
+    case 'ack':
+      return isCount(change) ? { say, change } : undefined;
+    case 'differs':
+      return Array.isArray(stores) && stores.every(isText) ? { say, stores } : undefined;
+    default:
+      return isText(say) ? { say: 'unknown' } : undefined;
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isDigest(value: unknown): value is Digest {
+  return typeof value === 'object' && value !== null && Object.values(value).every(isStoreDigest);
+}
+
+function isStoreDigest(value: unknown): value is StoreDigest {
+  if (typeof value !== 'object' || value === null) return false;
+  const { count, sum, mix } = value as Readonly<Record<string, unknown>>;
+  return isCount(count) && isCount(sum) && isCount(mix);
+}

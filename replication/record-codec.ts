@@ -1,0 +1,273 @@
+/**
+ * Records as octets: what replication sends, what the journal keeps and what digests are taken over. It
+ * describes itself, so that a node of another version keeps the fields that it does not know and hands
+ * them on. Equal records that were put with their fields in the same order give equal octets.
+ *
+ * Values: undefined, null, booleans, numbers (also Infinity), text, octets, arrays, objects with text keys.
+ * Anything else in a record is a bug and throws. What was received is never trusted: `decodeRecord` refuses.
+ */
+import { DECODE_DEPTH, Tag } from './record-tags.ts';
+
+/** Appends a record's octets to a growing buffer. One encoder serves a whole stream. */
+export class RecordEncoder {
+  #buffer = Buffer.allocUnsafe(INITIAL_OCTETS);
+  #at = 0;
+
+  /** Octets written since the last `take`. */
+  get length(): number {
+    return this.#at;
+  }
+
+  /** A copy of what was written, and an empty encoder. */
+  take(): Uint8Array {
+    const out = new Uint8Array(this.since(0));
+    this.#at = 0;
+    return out;
+  }
+
+  /** Forgets what was written. */
+  clear(): void {
+    this.#at = 0;
+  }
+
+  /** What was written from `start` on, without a copy: valid until the next write. */
+  since(start: number): Uint8Array {
+    return this.#buffer.subarray(start, this.#at);
+  }
+
+  /** A value of a record. */
+  value(value: unknown): void {
+    switch (typeof value) {
+      case 'undefined':
+        this.#tag(Tag.Undefined);
+        return;
+      case 'boolean':
+        this.#tag(value ? Tag.True : Tag.False);
+        return;
+      case 'number':
+        this.#number(value);
+        return;
+      case 'string':
+        this.#tag(Tag.Text);
+        this.text(value);
+        return;
+      case 'object':
+        this.#object(value);
+        return;
+      default:
+        throw new TypeError(`a record cannot hold a ${typeof value}`);
+    }
+  }
+
+  /** Text without a tag: its length, then UTF-8. */
+  text(text: string): void {
+    this.#room(5 + 3 * text.length);
+    // One octet is enough for the length of nearly every text: write behind it, then correct where not.
+    const at = this.#at;
+    const octets = this.#buffer.write(text, at + 1, 'utf8');
+    if (octets < 0x80) {
+      this.#buffer[at] = octets;
+      this.#at = at + 1 + octets;
+      return;
+    }
+    this.count(octets);
+    this.#at += this.#buffer.write(text, this.#at, 'utf8');
+  }
+
+  /** A whole number from 0 to 2^53 - 1, seven bits an octet, lowest first. */
+  count(count: number): void {
+    this.#room(8);
+    let rest = count;
+    while (rest >= 0x80) {
+      this.#buffer[this.#at++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#buffer[this.#at++] = rest;
+  }
+
+  #number(value: number): void {
+    if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
+      this.#tag(value >= 0 ? Tag.Count : Tag.Negative);
+      this.count(Math.abs(value));
+      return;
+    }
+    this.#room(9);
+    this.#buffer[this.#at++] = Tag.Float;
+    this.#at = this.#buffer.writeDoubleBE(value, this.#at);
+  }
+
+  #object(value: object | null): void {
+    if (value === null) this.#tag(Tag.Null);
+    else if (value instanceof Uint8Array) {
+      this.#tag(Tag.Octets);
+      this.count(value.length);
+      this.#room(value.length);
+      this.#buffer.set(value, this.#at);
+      this.#at += value.length;
+    } else if (Array.isArray(value)) {
+      this.#tag(Tag.Array);
+      this.count(value.length);
+      for (const item of value) this.value(item);
+    } else {
+      const keys = Object.keys(value);
+      this.#tag(Tag.Object);
+      this.count(keys.length);
+      for (const key of keys) {
+        this.text(key);
+        this.value((value as Record<string, unknown>)[key]);
+      }
+    }
+  }
+
+  #tag(tag: number): void {
+    this.#room(1);
+    this.#buffer[this.#at++] = tag;
+  }
+
+  #room(octets: number): void {
+    if (this.#at + octets <= this.#buffer.length) return;
+    const bigger = Buffer.allocUnsafe(Math.max(2 * this.#buffer.length, this.#at + octets));
+    this.#buffer.copy(bigger, 0, 0, this.#at);
+    this.#buffer = bigger;
+  }
+}
+
+/** Why octets are no record. */
+export type RecordFault = 'record-cut-off' | 'record-unknown-tag' | 'record-too-deep' | 'record-bad-number';
+
+/** Reads values one after the other. After a fault every further read is one. */
+export class RecordDecoder {
+  readonly #b: Buffer;
+  #at: number;
+  /** Undefined while everything could be read. */
+  fault: RecordFault | undefined;
+
+  constructor(octets: Uint8Array, at = 0) {
+    this.#b = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
+    this.#at = at;
+  }
+
+  /** Octets that were not read yet. */
+  get remaining(): number {
+    return this.#b.length - this.#at;
+  }
+
+  /** Where the next value begins. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** The next value; meaningless where `fault` is set. */
+  value(depth = 0): unknown {
+    if (depth > DECODE_DEPTH) return this.#fail('record-too-deep');
+    if (this.remaining < 1) return this.#fail('record-cut-off');
+    const tag = this.#b[this.#at++];
+    switch (tag) {
+      case Tag.Undefined:
+        return undefined;
+      case Tag.Null:
+        return null;
+      case Tag.False:
+        return false;
+      case Tag.True:
+        return true;
+      case Tag.Count:
+        return this.count();
+      case Tag.Negative:
+        return -this.count();
+      case Tag.Float:
+        return this.#float();
+      case Tag.Text:
+        return this.text();
+      case Tag.Octets:
+        return this.#octets();
+      case Tag.Array:
+        return this.#array(depth);
+      case Tag.Object:
+        return this.#object(depth);
+      default:
+        return this.#fail('record-unknown-tag');
+    }
+  }
+
+  count(): number {
+    let count = 0;
+    let weight = 1;
+    for (let i = 0; i < 8; i++) {
+      if (this.remaining < 1) {
+        this.#fail('record-cut-off');
+        return 0;
+      }
+      const octet = this.#b[this.#at++] ?? 0;
+      count += (octet & 0x7f) * weight;
+      if (octet < 0x80) {
+        if (Number.isSafeInteger(count)) return count;
+        this.#fail('record-bad-number');
+        return 0;
+      }
+      weight *= 0x80;
+    }
+    this.#fail('record-bad-number');
+    return 0;
+  }
+
+  text(): string {
+    const length = this.count();
+    if (this.fault !== undefined || length > this.remaining) return this.#failText();
+    const at = this.#at;
+    this.#at += length;
+    return this.#b.toString('utf8', at, this.#at);
+  }
+
+  #float(): number {
+    if (this.remaining < 8) {
+      this.#fail('record-cut-off');
+      return 0;
+    }
+    this.#at += 8;
+    return this.#b.readDoubleBE(this.#at - 8);
+  }
+
+  #octets(): Uint8Array | undefined {
+    const length = this.count();
+    if (this.fault !== undefined || length > this.remaining) return this.#fail('record-cut-off');
+    this.#at += length;
+    return new Uint8Array(this.#b.subarray(this.#at - length, this.#at));
+  }
+
+  #array(depth: number): unknown[] {
+    const length = this.count();
+    const items: unknown[] = [];
+    if (length > this.remaining) this.#fail('record-cut-off');
+    for (let i = 0; i < length && this.fault === undefined; i++) items.push(this.value(depth + 1));
+    return items;
+  }
+
+  #object(depth: number): Record<string, unknown> {
+    const length = this.count();
+    const object: Record<string, unknown> = {};
+    if (length > this.remaining) this.#fail('record-cut-off');
+    for (let i = 0; i < length && this.fault === undefined; i++) {
+      const key = this.text();
+      const value = this.value(depth + 1);
+      // An own property whatever its name is, `__proto__` too.
+      if (key === '__proto__')
+        Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
+      else object[key] = value;
+    }
+    return object;
+  }
+
+  #fail(fault: RecordFault): undefined {
+    this.fault ??= fault;
+    this.#at = this.#b.length;
+    return undefined;
+  }
+
+  #failText(): string {
+    this.#fail('record-cut-off');
+    return '';
+  }
+}
+
+const INITIAL_OCTETS = 1 << 16;

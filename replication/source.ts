@@ -1,0 +1,277 @@
+/**
+ * The active's end of the replication link, without sockets: a snapshot of all stores first, then the
+ * change log from exactly there, in one ordered stream. It says up to which change effects may leave
+ * (output commit, US7957269B2): in mode `sync` what the standby has acknowledged, as long as one is in
+ * step; alone, everything, and loudly.
+ *
+ * Invariant: a standby that has acknowledged change n holds every record as it was after change n.
+ */
+import type { Change, ChangeFeed } from '../session/store.ts';
+import { type Batch, ChangeLog } from './change-log.ts';
+import { encodeFrame, type FrameFault, FrameReader, FrameType } from './frame.ts';
+import { type ControlMessage, encodeMessage, readMessage } from './message.ts';
+import { RecordEncoder } from './record-codec.ts';
+import type { ReplicatedStores } from './replicated-stores.ts';
+import { Scrub } from './scrub.ts';
+
+/** `away`: no link. `joining`: a snapshot or the missed changes are on their way. `in-step`: it acknowledges. */
+export type StandbyState = 'away' | 'joining' | 'in-step';
+
+export interface SourceOptions {
+  /** Tells this run of the active from others: a standby goes on only where it was with the same run. */
+  readonly logId: string;
+  /** `sync`: effects wait for the standby. `async`: they do not. */
+  readonly mode: 'sync' | 'async';
+  /** A standby in step that does not acknowledge for this long is let go, and the active goes on alone. */
+  readonly patienceMs: number;
+  /** How much of the past is kept for a standby that was away for a moment, in octets. */
+  readonly keepOctets: number;
+  /** How often digests are compared. */
+  readonly digestIntervalMs: number;
+}
+
+/** What happened, for log, alarm and `castgate show ha`. */
+export type SourceEvent =
+  | { readonly kind: 'standby'; readonly state: StandbyState; readonly why: string }
+  /** The standby has other records than the active: it begins again. */
+  | { readonly kind: 'diverged'; readonly stores: readonly string[] }
+  /** A record of the active was changed without being put: a bug. It is in the log now. */
+  | { readonly kind: 'strayed'; readonly store: string; readonly key: string };
+
+export class ReplicationSource implements ChangeFeed {
+  readonly #options: SourceOptions;
+  readonly #stores: ReplicatedStores;
+  readonly #log: ChangeLog;
+  readonly #scrub: Scrub;
+  #reader = new FrameReader();
+  #state: StandbyState = 'away';
+  #connected = false;
+  #output: Uint8Array[] = [];
+  #events: SourceEvent[] = [];
+  /** Walks through the stores while a snapshot is taken. */
+  #snapshot: Iterator<readonly [string, string, object]> | undefined;
+  #acked = 0;
+  /** When the oldest change that is not acknowledged was sealed. */
+  #waitingSince: number | undefined;
+  #digestAt = Infinity;
+
+  constructor(stores: ReplicatedStores, options: SourceOptions) {
+    this.#stores = stores;
+    this.#options = options;
+    this.#log = new ChangeLog(options.keepOctets);
+    this.#scrub = new Scrub(stores, this.#log.state);
+  }
+
+  get state(): StandbyState {
+    return this.#state;
+  }
+
+  /** Number of the last change. */
+  get last(): number {
+    return this.#log.last;
+  }
+
+  /** Number of the last change that the standby has acknowledged on this link. */
+  get acknowledged(): number {
+    return this.#acked;
+  }
+
+  /** Effects that follow from changes up to this one may leave now. */
+  get committed(): number {
+    const waits = this.#options.mode === 'sync' && this.#state === 'in-step';
+    return waits ? this.#acked : this.#log.last;
+  }
+
+  /** Records of a store that was there before replication began: they are part of every snapshot. */
+  changed(change: Change): void {
+    this.#log.changed(change);
+  }
+
+  /** Ends a turn: its changes are one batch. Gives the number of the last change, for the effects of the turn. */
+  seal(now: number): number {
+    const batch = this.#log.seal();
+    if (batch !== undefined && this.#state !== 'away') this.#sendBatch(now, batch);
+    return this.#log.last;
+  }
+
+  /** A standby has connected. */
+  connected(_now: number): void {
+    this.#connected = true;
+    this.#reader = new FrameReader();
+    this.#output = [];
+    this.#acked = 0;
+    this.#say({ say: 'hello', logId: this.#options.logId });
+  }
+
+  /** The link is gone. */
+  disconnected(why: string): void {
+    this.#connected = false;
+    this.#output = [];
+    this.#snapshot = undefined;
+    this.#waitingSince = undefined;
+    this.#digestAt = Infinity;
+    this.#become('away', why);
+  }
+
+  /** Octets from the standby. A fault: close the link. */
+  receive(now: number, octets: Uint8Array): FrameFault | 'message-malformed' | undefined {
+    for (const frame of this.#reader.push(octets)) {
+      const message = frame.type === FrameType.Message ? readMessage(frame.payload) : undefined;
+      if (message === undefined) return 'message-malformed';
+      this.#heard(now, message);
+    }
+    return this.#reader.fault;
+  }
+
+  /** Takes what is to be sent. A snapshot goes in slices: ask again when the link has taken this one. */
+  drainOutput(now: number): readonly Uint8Array[] {
+    if (this.#snapshot !== undefined && this.#output.length === 0) this.#nextSlice(now);
+    const output = this.#output;
+    this.#output = [];
+    return output;
+  }
+
+  /** True while a snapshot has more to give. */
+  get hasMore(): boolean {
+    return this.#snapshot !== undefined;
+  }
+
+  handleTimeout(now: number): void {
+    const since = this.#waitingSince;
+    if (this.#state === 'in-step' && since !== undefined && now - since >= this.#options.patienceMs) {
+      this.disconnected('it does not acknowledge');
+    }
+    if (now >= this.#digestAt) {
+      this.#digestAt = now + this.#options.digestIntervalMs;
+      for (const { store, key, record } of this.#scrub.step(SCRUB_RECORDS)) {
+        this.#events.push({ kind: 'strayed', store, key });
+        this.#log.changed({ store, key, record });
+      }
+      this.seal(now);
+      this.#say({ say: 'digest', at: this.#log.last, digest: this.#log.state.digest() });
+    }
+  }
+
+  nextTimeout(): number | undefined {
+    const patience =
+      this.#state === 'in-step' && this.#waitingSince !== undefined
+        ? this.#waitingSince + this.#options.patienceMs
+        : Infinity;
+    const next = Math.min(patience, this.#digestAt);
+    return next === Infinity ? undefined : next;
+  }
+
+  /** True where the link was given up from this side: it is to be closed. */
+  get wantsLink(): boolean {
+    return this.#connected;
+  }
+
+  drainEvents(): SourceEvent[] {
+    const events = this.#events;
+    this.#events = [];
+    return events;
+  }
+
+  #heard(now: number, message: ControlMessage): void {
+    switch (message.say) {
+      case 'have':
+        this.#begin(now, message.logId, message.change);
+        return;
+      case 'ack':
+        this.#acknowledged(now, message.change);
+        return;
+      case 'differs':
+        this.#events.push({ kind: 'diverged', stores: message.stores });
+        this.#begin(now, '', 0);
+        return;
+      default:
+        // A later version may say more; what it needs an answer to it will not send to this one.
+        return;
+    }
+  }
+
+  /** The standby has everything up to `change` of that log: goes on from there, or with a snapshot. */
+  #begin(now: number, logId: string, change: number): void {
+    this.#snapshot = undefined;
+    this.#waitingSince = undefined;
+    this.#digestAt = Infinity;
+    const missed = logId === this.#options.logId ? this.#log.since(change) : undefined;
+    if (missed === undefined) {
+      this.#become('joining', 'it takes a snapshot');
+      this.#say({ say: 'snapshot', at: this.#log.last });
+      this.#snapshot = this.#walk();
+      return;
+    }
+    this.#become('joining', `it goes on from change ${change}`);
+    for (const batch of missed) this.#sendBatch(now, batch);
+    this.#completed(now);
+  }
+
+  #nextSlice(now: number): void {
+    const encoder = new RecordEncoder();
+    while (this.#snapshot !== undefined && encoder.length < SLICE_OCTETS) {
+      const next = this.#snapshot.next();
+      if (next.done === true) {
+        this.#snapshot = undefined;
+        break;
+      }
+      const [store, key, record] = next.value;
+      encoder.text(store);
+      encoder.text(key);
+      encoder.value(record);
+    }
+    if (encoder.length > 0) this.#output.push(encodeFrame(FrameType.Records, encoder.take()));
+    if (this.#snapshot === undefined) this.#completed(now);
+  }
+
+  /**
+   * Records as they are when they are reached: later changes of them follow in the same stream, so that at
+   * its end the standby has what the active has.
+   */
+  *#walk(): Generator<readonly [string, string, object]> {
+    for (const store of this.#stores.all()) {
+      for (const [key, record] of store.entries()) yield [store.name, key, record];
+    }
+  }
+
+  /** Everything up to here is on its way: once this is acknowledged, the standby is in step. */
+  #completed(now: number): void {
+    this.#say({ say: 'complete', at: this.#log.last, digest: this.#log.state.digest() });
+    this.#digestAt = now + this.#options.digestIntervalMs;
+  }
+
+  #acknowledged(now: number, change: number): void {
+    if (change > this.#log.last || change < this.#acked) return;
+    this.#acked = change;
+    if (this.#state === 'joining' && this.#snapshot === undefined)
+      this.#become('in-step', 'it has everything');
+    this.#waitingSince = change === this.#log.last ? undefined : now;
+  }
+
+  #sendBatch(now: number, { first, last, octets }: Batch): void {
+    const payload = new RecordEncoder();
+    payload.count(first);
+    payload.count(last);
+    const head = payload.take();
+    const body = new Uint8Array(head.length + octets.length);
+    body.set(head);
+    body.set(octets, head.length);
+    this.#output.push(encodeFrame(FrameType.Changes, body));
+    this.#waitingSince ??= now;
+  }
+
+  #say(message: ControlMessage): void {
+    if (this.#connected) this.#output.push(encodeFrame(FrameType.Message, encodeMessage(message)));
+  }
+
+  #become(state: StandbyState, why: string): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#events.push({ kind: 'standby', state, why });
+  }
+}
+
+/** Records that are looked at each time a digest is sent. */
+const SCRUB_RECORDS = 500;
+/** Records of a snapshot that go out together. */
+const SLICE_OCTETS = 1 << 18;

@@ -1,0 +1,356 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { encodeFrame, FrameReader, FrameType } from '../../replication/frame.ts';
+import type { ReplicatedStore, ReplicatedStores } from '../../replication/replicated-stores.ts';
+import { ReplicationSource } from '../../replication/source.ts';
+import { ReplicationTarget } from '../../replication/target.ts';
+import type { ChangeFeed } from '../../session/store.ts';
+import { Store } from '../../session/store.ts';
+
+/** Stores that only keep: what a node of another version has for names that it does not know. */
+class Keeper implements ReplicatedStores {
+  readonly #stores = new Map<string, Store<object>>();
+  readonly #feed: ChangeFeed | undefined;
+  constructor(feed?: ChangeFeed) {
+    this.#feed = feed;
+  }
+  *all(): Generator<ReplicatedStore> {
+    for (const name of this.#stores.keys()) yield this.store(name);
+  }
+  of(name: string): Store<object> {
+    let store = this.#stores.get(name);
+    if (store === undefined) {
+      store = new Store(name, this.#feed);
+      this.#stores.set(name, store);
+    }
+    return store;
+  }
+  store(name: string): ReplicatedStore {
+    const store = this.of(name);
+    return {
+      name,
+      size: store.size,
+      entries: () => store.entries(),
+      apply: (key, record) => {
+        if (record === undefined) store.delete(key);
+        else store.put(key, record);
+      },
+    };
+  }
+  contents(): Record<string, Record<string, object>> {
+    const all: Record<string, Record<string, object>> = {};
+    for (const [name, store] of this.#stores)
+      if (store.size > 0) all[name] = Object.fromEntries(store.entries());
+    return all;
+  }
+}
+
+/** An active and a standby, and the link between them. */
+class Pair {
+  now = 1000;
+  readonly stores: Keeper;
+  readonly source: ReplicationSource;
+  readonly target = new ReplicationTarget(() => new Keeper());
+  faults: string[] = [];
+
+  constructor(options: { keepOctets?: number; logId?: string } = {}) {
+    const feed: ChangeFeed = { changed: (change) => this.source.changed(change) };
+    this.stores = new Keeper(feed);
+    this.source = new ReplicationSource(this.stores, {
+      logId: options.logId ?? 'run-1',
+      mode: 'sync',
+      patienceMs: 200,
+      keepOctets: options.keepOctets ?? 1 << 20,
+      digestIntervalMs: 1000,
+    });
+  }
+
+  connect(): void {
+    this.source.connected(this.now);
+    this.target.connected();
+  }
+
+  disconnect(): void {
+    this.source.disconnected('cut');
+    this.target.disconnected();
+  }
+
+  put(key: string, record: object | undefined, store = 'things'): void {
+    this.stores.store(store).apply(key, record);
+    this.source.seal(this.now);
+  }
+
+  /** Carries octets both ways until nothing moves. `mangle` may change what the active sends. */
+  carry(mangle: (octets: Uint8Array) => Uint8Array | undefined = (octets) => octets): void {
+    for (let rounds = 0; rounds < 1000; rounds++) {
+      const forth = this.source.drainOutput(this.now);
+      for (const octets of forth) {
+        const arrived = mangle(octets);
+        const fault = arrived && this.target.receive(arrived);
+        if (fault !== undefined) {
+          this.faults.push(fault);
+          this.disconnect();
+          return;
+        }
+      }
+      const back = this.target.drainOutput();
+      for (const octets of back) this.source.receive(this.now, octets);
+      if (forth.length === 0 && back.length === 0) return;
+    }
+    throw new Error('the link does not come to rest');
+  }
+
+  same(): void {
+    expect(this.target.stores?.contents() ?? {}).toEqual(this.stores.contents());
+  }
+}
+
+describe('a standby', () => {
+  it('takes a snapshot, then follows the log from exactly there', () => {
+    const pair = new Pair();
+    for (let i = 0; i < 100; i++) pair.put(`k${i}`, { v: 1, i, octets: Uint8Array.of(i) });
+    pair.connect();
+    pair.carry();
+    expect([pair.source.state, pair.target.state]).toEqual(['in-step', 'in-step']);
+    pair.same();
+    pair.put('k1', undefined);
+    pair.put('new', { v: 1, text: 'näme' });
+    expect(pair.source.committed).toBe(100);
+    pair.carry();
+    expect(pair.source.committed).toBe(102);
+    pair.same();
+  });
+
+  it('is right also when records change, come and go while the snapshot is on its way', () => {
+    const pair = new Pair();
+    const big = new Uint8Array(50_000);
+    for (let i = 0; i < 40; i++) pair.put(`k${i}`, { i, big });
+    pair.connect();
+    let slices = 0;
+    pair.carry((octets) => {
+      if (octets[4] === FrameType.Records) {
+        slices++;
+        pair.put(`k${slices}`, undefined);
+        pair.put(`k${30 - slices}`, { changed: slices });
+        pair.put(`extra${slices}`, { slices });
+      }
+      return octets;
+    });
+    expect(slices).toBeGreaterThan(3);
+    expect(pair.target.state).toBe('in-step');
+    pair.same();
+  });
+
+  it('that was away for a moment goes on where it was, without a snapshot', () => {
+    const pair = new Pair();
+    pair.put('a', { n: 1 });
+    pair.connect();
+    pair.carry();
+    pair.disconnect();
+    pair.put('b', { n: 2 });
+    pair.put('a', { n: 3 });
+    let records = 0;
+    pair.connect();
+    pair.carry((octets) => {
+      if (octets[4] === FrameType.Records) records++;
+      return octets;
+    });
+    expect(records).toBe(0);
+    expect(pair.source.state).toBe('in-step');
+    pair.same();
+  });
+
+  it('that was away for too long begins again', () => {
+    const pair = new Pair({ keepOctets: 100 });
+    pair.put('a', { n: 1 });
+    pair.connect();
+    pair.carry();
+    pair.disconnect();
+    for (let i = 0; i < 50; i++) pair.put(`b${i}`, { n: 2 });
+    pair.connect();
+    pair.carry();
+    expect(pair.source.state).toBe('in-step');
+    pair.same();
+  });
+
+  it('keeps its last whole state where a snapshot breaks off', () => {
+    const pair = new Pair();
+    pair.put('a', { n: 1 });
+    pair.connect();
+    pair.carry();
+    const before = pair.target.stores?.contents();
+    pair.disconnect();
+    const other = new Pair({ logId: 'run-2' });
+    for (let i = 0; i < 40; i++) other.put(`k${i}`, { big: new Uint8Array(50_000) });
+    other.source.connected(0);
+    pair.target.connected();
+    let frames = 0;
+    for (let i = 0; i < 4; i++) {
+      for (const octets of other.source.drainOutput(0)) {
+        pair.target.receive(octets);
+        frames++;
+      }
+      for (const octets of pair.target.drainOutput()) other.source.receive(0, octets);
+    }
+    expect(frames).toBeGreaterThan(2);
+    pair.target.disconnected();
+    expect(pair.target.state).toBe('stale');
+    expect(pair.target.stores?.contents()).toEqual(before);
+  });
+
+  it('keeps stores and fields that it does not know', () => {
+    const pair = new Pair();
+    pair.put('x', { v: 9, tomorrow: { deep: [1, 2] } }, 'store-of-version-9');
+    pair.connect();
+    pair.carry();
+    pair.same();
+  });
+});
+
+describe('faults of the link', () => {
+  it('a flipped octet is found, and the next link goes on from the last good change', () => {
+    const pair = new Pair();
+    pair.connect();
+    pair.carry();
+    pair.put('a', { n: 1 });
+    pair.carry((octets) => {
+      const broken = octets.slice();
+      broken[7] = (broken[7] ?? 0) ^ 1;
+      return broken;
+    });
+    expect(pair.faults).toEqual(['frame-checksum']);
+    pair.put('b', { n: 2 });
+    pair.connect();
+    pair.carry();
+    pair.same();
+  });
+
+  it.each(['lost', 'twice', 'swapped'])('a batch that is %s is found', (how) => {
+    const pair = new Pair();
+    pair.connect();
+    pair.carry();
+    pair.put('a', { n: 1 });
+    pair.put('b', { n: 2 });
+    const batches = [...pair.source.drainOutput(pair.now)];
+    const [a, b] = batches;
+    if (a === undefined || b === undefined) throw new Error('two batches expected');
+    const arriving = { lost: [b], twice: [a, a], swapped: [b, a] }[how] ?? [];
+    const faults = arriving.map((octets) => pair.target.receive(octets));
+    expect(faults).toContain('changes-out-of-order');
+    pair.disconnect();
+    pair.connect();
+    pair.carry();
+    pair.same();
+  });
+
+  it('a standby whose records were edited is found by the digest and begins again', () => {
+    const pair = new Pair();
+    pair.put('a', { n: 1 });
+    pair.connect();
+    pair.carry();
+    pair.target.stores?.of('things').put('a', { n: 666 });
+    pair.now += 1000;
+    pair.source.handleTimeout(pair.now);
+    pair.carry();
+    expect(pair.source.drainEvents()).toContainEqual({ kind: 'diverged', stores: ['things'] });
+    expect(pair.source.state).toBe('in-step');
+    pair.same();
+  });
+
+  it('a record of the active that was changed without being put is found, told, and put into the log', () => {
+    const pair = new Pair();
+    const record = { n: 1 };
+    pair.put('a', record);
+    pair.connect();
+    pair.carry();
+    record.n = 2;
+    pair.now += 1000;
+    pair.source.handleTimeout(pair.now);
+    pair.carry();
+    expect(pair.source.drainEvents()).toContainEqual({ kind: 'strayed', store: 'things', key: 'a' });
+    expect(pair.target.stores?.contents()).toEqual({ things: { a: { n: 2 } } });
+  });
+
+  it('a silent standby is let go after the patience, and effects leave', () => {
+    const pair = new Pair();
+    pair.connect();
+    pair.carry();
+    pair.put('a', { n: 1 });
+    expect(pair.source.committed).toBe(0);
+    pair.now += 199;
+    pair.source.handleTimeout(pair.now);
+    expect(pair.source.committed).toBe(0);
+    pair.now += 1;
+    pair.source.handleTimeout(pair.now);
+    expect(pair.source.state).toBe('away');
+    expect(pair.source.committed).toBe(1);
+    expect(pair.source.drainEvents().at(-1)).toMatchObject({ kind: 'standby', state: 'away' });
+  });
+
+  it('frames are cut out of the stream however it arrives, and hostile octets never throw', () => {
+    const frames = fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 6 });
+    fc.assert(
+      fc.property(frames, fc.array(fc.integer({ min: 1, max: 20 })), (payloads, cuts) => {
+        const stream = Buffer.concat(payloads.map((payload) => encodeFrame(FrameType.Changes, payload)));
+        const reader = new FrameReader();
+        const read: Uint8Array[] = [];
+        let at = 0;
+        for (let i = 0; at < stream.length; i++) {
+          const next = at + (cuts[i % Math.max(1, cuts.length)] ?? 7);
+          read.push(...reader.push(stream.subarray(at, next)).map((frame) => Uint8Array.from(frame.payload)));
+          at = next;
+        }
+        expect(read).toEqual(payloads);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 60 })), (pieces) => {
+        const target = new ReplicationTarget(() => new Keeper());
+        target.connected();
+        for (const piece of pieces) target.receive(piece);
+      }),
+    );
+  });
+});
+
+describe('whatever happens', () => {
+  it('a standby in step equals the active after every acknowledged change', () => {
+    const step = fc.oneof(
+      { weight: 8, arbitrary: fc.record({ kind: fc.constant('put' as const), key: fc.nat(9), n: fc.nat() }) },
+      { weight: 3, arbitrary: fc.record({ kind: fc.constant('delete' as const), key: fc.nat(9) }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({ kind: fc.constantFrom('cut' as const, 'corrupt' as const, 'lose' as const) }),
+      },
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const pair = new Pair({ keepOctets: 400 });
+        pair.connect();
+        for (const what of steps) {
+          let mangle = (octets: Uint8Array): Uint8Array | undefined => octets;
+          if (what.kind === 'put') pair.put(`k${what.key}`, { n: what.n });
+          else if (what.kind === 'delete') pair.put(`k${what.key}`, undefined);
+          else if (what.kind === 'cut') pair.disconnect();
+          else {
+            pair.put('k0', { at: pair.source.last });
+            if (what.kind === 'lose') mangle = () => undefined;
+            else
+              mangle = (octets) => octets.map((octet, i) => (i === octets.length - 1 ? octet ^ 0x55 : octet));
+          }
+          pair.carry(mangle);
+          if (pair.source.state === 'away') {
+            pair.connect();
+            pair.carry();
+          }
+          if (pair.source.state === 'in-step' && pair.source.acknowledged === pair.source.last) pair.same();
+        }
+        pair.disconnect();
+        pair.connect();
+        pair.carry();
+        expect(pair.source.state).toBe('in-step');
+        pair.same();
+      }),
+    );
+  });
+});
