@@ -9,7 +9,7 @@ import { LabError, LabProcess } from './processes.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** Serves commands until standard input ends. A command that throws is answered with `refused`. */
+/** Serves commands. `atEnd` is called at the end of standard input. A command that throws is answered with `refused`. */
 export function serveCommands(
   perform: (verb: string, args: readonly string[]) => Json | Promise<Json>,
   atEnd: () => void,
@@ -28,8 +28,6 @@ export function serveCommands(
     });
   });
   lines.on('close', () => void last.then(atEnd));
-  process.on('SIGINT', atEnd);
-  process.on('SIGTERM', atEnd);
 }
 
 /** Writes one JSON line. */

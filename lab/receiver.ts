@@ -29,13 +29,15 @@ const address = Object.values(networkInterfaces())
   .find((candidate) => candidate?.family === 'IPv4' && !candidate.internal)?.address;
 
 async function main(): Promise<void> {
-  serveCommands(perform, () => process.exit(0));
-  emit({ event: 'ready', address: address ?? null });
   const [verb, ...args] = process.argv.slice(2);
-  if (verb !== undefined) {
-    emit({ did: verb, ...(await perform(verb, args)) });
-    setInterval(() => emit({ event: 'counts', ...counts() }), 1_000);
-  }
+  // With a command of its own it goes on without standard input, as in the background of a shell.
+  serveCommands(perform, () => {
+    if (verb === undefined) process.exit(0);
+  });
+  emit({ event: 'ready', address: address ?? null });
+  if (verb === undefined) return;
+  emit({ did: verb, ...(await perform(verb, args)) });
+  setInterval(() => emit({ event: 'counts', ...counts() }), 1_000);
 }
 
 function perform(order: string, words: readonly string[]): Json | Promise<Json> {

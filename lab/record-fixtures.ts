@@ -1,11 +1,12 @@
 /**
  * Records fixtures/captures/lab-*.pcap out of the lab: a whole story between real programs, seen in the
- * switch on all of its interfaces (Linux cooked v2) and on one subscriber port (Ethernet). Channel data is
- * left out; RADIUS, EAPOL and IGMP are whole. Needs root and the build:
+ * switch on all of its interfaces (Linux cooked v2) and on the cable of one subscriber (Ethernet). Channel
+ * data is left out; RADIUS, EAPOL and IGMP are whole. Beside them lies what the daemon itself logged
+ * meanwhile, lab-switch.log.jsonl. Needs root and the build:
  *
  *   node dist/lab/record-fixtures.js DIRECTORY
  */
-import { copyFileSync, statSync } from 'node:fs';
+import { copyFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Lab, type LabPlan } from './lab.ts';
 import type { LineProgram } from './line-program.ts';
@@ -40,12 +41,19 @@ const PLAN: LabPlan = {
 async function main(directory: string): Promise<void> {
   const lab = await Lab.open(PLAN);
   try {
-    const everywhere = await Recording.start(lab, 'lab-switch', ['-i', 'any', '-y', 'LINUX_SLL2']);
-    const onPort = await Recording.start(lab, 'lab-swp1', ['-i', 'swp1']);
+    const { switchNamespace } = lab.topology;
+    const { namespace } = lab.topology.host('alice');
+    const folder = lab.workspace.directory;
+    const onAll = ['-i', 'any', '-y', 'LINUX_SLL2'];
+    const everywhere = await Recording.start(folder, 'lab-switch', onAll, switchNamespace);
+    const onCable = await Recording.start(folder, 'lab-cable', ['-i', 'eth0'], namespace);
     const castgate = await lab.startCastgate({ accounting: { interim_interval: '1s' } });
+    const log: string[] = [];
+    castgate.process?.onLine((line) => log.push(`${line}\n`));
     await tell(lab);
     await castgate.stop();
-    for (const recording of [everywhere, onPort]) await recording.keep(directory);
+    writeFileSync(join(directory, 'lab-switch.log.jsonl'), log.join(''));
+    for (const recording of [everywhere, onCable]) await recording.keep(directory);
   } finally {
     lab.close();
   }
@@ -103,7 +111,7 @@ async function received(receiver: LineProgram, channel: string): Promise<void> {
   );
 }
 
-/** A tcpdump in the switch that leaves the channels' data out. */
+/** A tcpdump that leaves the channels' data out. */
 class Recording {
   readonly #name: string;
   readonly #file: string;
@@ -115,15 +123,20 @@ class Recording {
     this.#process = process;
   }
 
-  static async start(lab: Lab, name: string, where: readonly string[]): Promise<Recording> {
-    const file = join(lab.workspace.directory, `${name}.pcap`);
+  static async start(
+    folder: string,
+    name: string,
+    where: readonly string[],
+    namespace: string,
+  ): Promise<Recording> {
+    const file = join(folder, `${name}.pcap`);
     // -Z root: giving up root would undo the parent-death signal.
     const options = ['-Z', 'root', '-p', '-n', '-s', '0', '--immediate-mode', '-U', '-w', file];
     const wanted = 'ether proto 0x888e or igmp or udp port 1812 or udp port 1813';
     const process = LabProcess.start(
       `tcpdump of ${name}`,
       ['tcpdump', ...where, ...options, wanted],
-      lab.topology.switchNamespace,
+      namespace,
     );
     await process.waitForLine(/listening on/, STEP_MS);
     return new Recording(name, file, process);

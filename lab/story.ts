@@ -38,6 +38,7 @@ export async function tellStory(lab: Lab, castgate: Castgate, report: Report): P
   await joins(cast);
   const endedAtMs = await leaveAndLogoff(cast);
   await theBooks(cast, endedAtMs);
+  for (const receiver of Object.values(cast.receivers)) await receiver.stop();
   return { castgate, ...cast.supplicants };
 }
 

@@ -365,6 +365,27 @@ describe.skipIf(notRoot || notBuilt)(`end to end${why}`, { timeout: 60_000 }, ()
     expect((await supplicant.status()).get('Supplicant PAE state')).not.toBe('AUTHENTICATED');
   });
 
+  it('after kill -9 and a new start the viewer logs in again and goes on', async () => {
+    const [on, daemon] = await raise(PLAN, {
+      multicast: { query_interval: '2s', query_response_interval: '500ms' },
+    });
+    const alice = await admit(on, 'alice');
+    await alice.player.ask(`join ${NEWS}`);
+    await receives(alice.player, NEWS);
+    await daemon.kill();
+    await daemon.resume();
+    await until('the session of the new daemon', 8_000, async () =>
+      (await daemon.sessions()).some((session) => session.authorized) ? true : undefined,
+    );
+    // The host does not join anew: it answers the general query of the new daemon.
+    await until('the grant of the new daemon', 8_000, async () =>
+      (await daemon.groups()).some((row) => row.state === 'granted' && row.group === NEWS) ? true : undefined,
+    );
+    const seen = await packets(alice.player, NEWS);
+    await pause(1_000);
+    expect(await packets(alice.player, NEWS)).toBeGreaterThan(seen + 50);
+  });
+
   it('conformance 63: two hosts on one port are asked for and accounted for separately', async () => {
     const [on, daemon] = await raise({
       ...PLAN,
