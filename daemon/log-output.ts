@@ -2,6 +2,8 @@
  * Writes log lines to a stream without ever waiting for it: what its reader has not taken is kept up to a
  * limit, then dropped and counted, and a reader that has gone ends the output and nothing else. (pino's own
  * destination tries for ever to write its last lines to a closed pipe, and so keeps a process from ending.)
+ * Lines go out together once the events at hand are dealt with: a system call a line, and a reader woken for
+ * it, would stand between a join and its channel.
  */
 import type { Writable } from 'node:stream';
 
@@ -11,6 +13,13 @@ export class LogOutput {
   readonly #maxBacklog: number;
   #gone = false;
   #dropped = 0;
+  /** Lines since the last write to the stream. */
+  #lines = '';
+  readonly #flush = () => {
+    const lines = this.#lines;
+    this.#lines = '';
+    if (lines !== '' && !this.#gone) this.#stream.write(lines);
+  };
 
   /** `maxBacklog`: octets that wait for the reader at most. */
   constructor(stream: Writable, maxBacklog = 4 << 20) {
@@ -19,21 +28,26 @@ export class LogOutput {
     stream.on('error', () => {
       this.#gone = true;
     });
+    // A bug that ends the process at once must not take along what was said about it.
+    process.once('exit', this.#flush);
   }
 
   /** Takes a line with its line end. */
   write(line: string): void {
     if (this.#gone) return;
-    if (this.#stream.writableLength + line.length > this.#maxBacklog) {
+    if (this.#stream.writableLength + this.#lines.length + line.length > this.#maxBacklog) {
       this.#dropped++;
       return;
     }
+    if (this.#lines === '') setImmediate(this.#flush);
     if (this.#dropped > 0) this.#tellDropped();
-    this.#stream.write(line);
+    this.#lines += line;
   }
 
   /** Resolves when all is written, or when it is clear or likely (after `patienceMs`) that it cannot be. */
   close(patienceMs = 1000): Promise<void> {
+    this.#flush();
+    process.off('exit', this.#flush);
     if (this.#gone) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, patienceMs);
@@ -49,6 +63,6 @@ export class LogOutput {
     const time = new Date().toISOString();
     const lost = { level: 'warn', time, event: 'log-lines-dropped', lines: this.#dropped };
     this.#dropped = 0;
-    this.#stream.write(`${JSON.stringify(lost)}\n`);
+    this.#lines += `${JSON.stringify(lost)}\n`;
   }
 }

@@ -75,6 +75,17 @@ describe('the log', () => {
   it('lets the process go on and end when its reader has stopped to read', async () => {
     expect(await runScript((child) => child.stdout?.pause())).toBe('code 0');
   });
+
+  it('tells what was said just before the process breaks down', async () => {
+    let text = '';
+    const ended = await runScript((child) => {
+      child.stdout?.on('data', (data) => {
+        text += data;
+      });
+    }, `output.write('last words\\n'); throw new Error('a bug')`);
+    expect(ended).toBe('code 1');
+    expect(text).toBe('last words\n');
+  });
 });
 
 describe('a full backlog', () => {
@@ -125,16 +136,15 @@ function reader({ held = false } = {}): { stream: Writable; text: () => string; 
   return { stream, text: () => text, release };
 }
 
-/** Runs LogOutput in a process of its own with 2 MB to say; `reader` is what its reader does. */
-function runScript(reader: (child: ChildProcess) => void): Promise<string> {
+/** Runs LogOutput in a process of its own, by default with 2 MB to say; `reader` is what its reader does. */
+function runScript(reader: (child: ChildProcess) => void, say = TWO_MEGABYTES): Promise<string> {
   const source = stripTypes(readFileSync(new URL('../../daemon/log-output.ts', import.meta.url), 'utf8'));
   const script = `${source}
     const output = new LogOutput(process.stdout);
-    for (let n = 0; n < 20000; n++) output.write('x'.repeat(100) + '\\n');
-    setTimeout(() => output.close(200).then(() => process.exit(0)), 50);`;
+    ${say}`;
   return new Promise((resolve) => {
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
     reader(child);
     const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
@@ -150,3 +160,7 @@ function stripTypes(text: string): string {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
   }).outputText;
 }
+
+const TWO_MEGABYTES = `
+  for (let n = 0; n < 20000; n++) output.write('x'.repeat(100) + '\\n');
+  setTimeout(() => output.close(200).then(() => process.exit(0)), 50);`;
