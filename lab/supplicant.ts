@@ -18,10 +18,12 @@ export interface Credentials {
 
 export class Supplicant {
   readonly namespace: string;
+  readonly #identity: string;
   readonly #controlFolder: string;
   readonly #process: LabProcess;
 
-  private constructor(namespace: string, controlFolder: string, process: LabProcess) {
+  private constructor(identity: string, namespace: string, controlFolder: string, process: LabProcess) {
+    this.#identity = identity;
     this.namespace = namespace;
     this.#controlFolder = controlFolder;
     this.#process = process;
@@ -42,7 +44,7 @@ export class Supplicant {
       namespace,
     );
     await process.waitForLine(/Associated with/, 5_000);
-    return new Supplicant(namespace, controlFolder, process);
+    return new Supplicant(credentials.identity, namespace, controlFolder, process);
   }
 
   /** The command line that reaches this supplicant, for a person to use. */
@@ -50,9 +52,16 @@ export class Supplicant {
     return `ip netns exec ${this.namespace} wpa_cli -p ${this.#controlFolder} -i eth0`;
   }
 
-  /** Resolves when EAP has succeeded; throws LabError at the time limit. */
+  /** Resolves when EAP has succeeded; throws LabError when it has failed, and at the time limit. */
   async authenticated(timeoutMs: number): Promise<void> {
-    await this.#process.waitForLine(/CTRL-EVENT-EAP-SUCCESS/, timeoutMs);
+    const end = await this.#process
+      .waitForLine(/CTRL-EVENT-EAP-(SUCCESS|FAILURE)/, timeoutMs)
+      .catch(() => 'nothing was decided');
+    if (!end.includes('SUCCESS'))
+      throw new LabError(
+        `${this.#identity} is not logged in: ${end.includes('FAILURE') ? 'refused' : `${end} within ${timeoutMs / 1000} s`}`,
+        this.#process.tail(),
+      );
     await this.paeState('AUTHENTICATED', timeoutMs);
   }
 
