@@ -23,7 +23,7 @@ export class DecisionCache {
     });
   }
 
-  get size(): number {
+  size(): number {
     return this.#cache.size;
   }
 
@@ -44,7 +44,14 @@ export class DecisionCache {
     this.#cache.delete(key);
   }
 
-  values(): Iterable<DecisionRecord> {
-    return this.#cache.values();
+  /** From the least to the most recently used, so that a copy made in this order forgets the same ones. */
+  entries(): IterableIterator<[string, DecisionRecord]> {
+    return this.#cache.rentries() as IterableIterator<[string, DecisionRecord]>;
+  }
+
+  /** Takes a record as another node has it; undefined: it has none. */
+  apply(key: string, record: object | undefined): void {
+    if (record === undefined) this.delete(key);
+    else this.#cache.set(key, record as DecisionRecord);
   }
 }

@@ -10,7 +10,6 @@ import { questionOfToken } from '../auth/group-question.ts';
 import { isLoginToken } from '../auth/login.ts';
 import type { Config } from '../config/config.ts';
 import type { GrantRecord, SessionRecord } from '../session/records.ts';
-import type { ChangeFeed } from '../session/store.ts';
 import type { SwitchEvent } from '../switch/switch.ts';
 import { isGroupMac } from '../wire/address.ts';
 import { decodeEthernet, EtherType } from '../wire/ethernet.ts';
@@ -32,7 +31,8 @@ export interface CoreOptions {
   readonly log: Logger;
   /** Octets that nobody can foretell; a test gives seeded ones. */
   readonly random: (length: number) => Uint8Array;
-  readonly feed?: ChangeFeed;
+  /** The records to go on with; empty ones by default. */
+  readonly stores?: Stores;
 }
 
 export class Core {
@@ -49,7 +49,7 @@ export class Core {
 
   constructor(config: Config, options: CoreOptions) {
     this.config = config;
-    this.stores = new Stores(config.groups.cacheSize, options.feed);
+    this.stores = options.stores ?? new Stores(config.groups.cacheSize);
     this.#uplinks = new Set(config.uplinks);
     const parts: CoreParts = {
       config,

@@ -9,6 +9,7 @@ import type { MembershipRecord } from '../igmp/membership.ts';
 import type { UpstreamQuerierRecord, UpstreamRecord } from '../igmp/proxy-reporter.ts';
 import type { QuerierRecord } from '../igmp/querier.ts';
 import type { RadiusRequestRecord, RadiusServerRecord } from '../radius/request-record.ts';
+import type { ReplicatedStore, ReplicatedStores } from '../replication/replicated-stores.ts';
 import type {
   AccountingMessage,
   AccountingRecord,
@@ -22,7 +23,7 @@ import type {
 } from '../session/records.ts';
 import { type ChangeFeed, Store } from '../session/store.ts';
 
-export class Stores {
+export class Stores implements ReplicatedStores {
   readonly ports: Store<PortRecord>;
   readonly authenticators: Store<AuthenticatorRecord>;
   readonly conversations: Store<ConversationRecord>;
@@ -40,25 +41,55 @@ export class Stores {
   readonly radiusServers: Store<RadiusServerRecord>;
   readonly accountingRecords: Store<AccountingRecord>;
   readonly accountingQueue: Store<AccountingMessage>;
+  readonly #feed: ChangeFeed | undefined;
+  /** By name; also those that only a later version knows, which are kept and handed on. */
+  readonly #all = new Map<string, ReplicatedStore>();
 
   /** `decisions` is the greatest number of remembered group decisions. */
   constructor(decisions: number, feed?: ChangeFeed) {
-    this.ports = new Store('ports', feed);
-    this.authenticators = new Store('authenticators', feed);
-    this.conversations = new Store('conversations', feed);
-    this.sessions = new Store('sessions', feed);
-    this.memberships = new Store('memberships', feed);
-    this.pending = new Store('pending', feed);
-    this.questions = new Store('questions', feed);
+    this.#feed = feed;
+    this.ports = this.#keep<PortRecord>('ports');
+    this.authenticators = this.#keep<AuthenticatorRecord>('authenticators');
+    this.conversations = this.#keep<ConversationRecord>('conversations');
+    this.sessions = this.#keep<SessionRecord>('sessions');
+    this.memberships = this.#keep<MembershipRecord>('memberships');
+    this.pending = this.#keep<PendingRecord>('pending');
+    this.questions = this.#keep<QuestionRecord>('questions');
     this.decisions = new DecisionCache(decisions, feed);
-    this.grants = new Store('grants', feed);
-    this.forwardings = new Store('forwardings', feed);
-    this.queriers = new Store('queriers', feed);
-    this.upstreamGroups = new Store('upstream-groups', feed);
-    this.upstreamQueriers = new Store('upstream-queriers', feed);
-    this.radiusRequests = new Store('radius-requests', feed);
-    this.radiusServers = new Store('radius-servers', feed);
-    this.accountingRecords = new Store('accounting-records', feed);
-    this.accountingQueue = new Store('accounting-queue', feed);
+    this.#all.set(this.decisions.name, this.decisions);
+    this.grants = this.#keep<GrantRecord>('grants');
+    this.forwardings = this.#keep<ForwardingRecord>('forwardings');
+    this.queriers = this.#keep<QuerierRecord>('queriers');
+    this.upstreamGroups = this.#keep<UpstreamRecord>('upstream-groups');
+    this.upstreamQueriers = this.#keep<UpstreamQuerierRecord>('upstream-queriers');
+    this.radiusRequests = this.#keep<RadiusRequestRecord>('radius-requests');
+    this.radiusServers = this.#keep<RadiusServerRecord>('radius-servers');
+    this.accountingRecords = this.#keep<AccountingRecord>('accounting-records');
+    this.accountingQueue = this.#keep<AccountingMessage>('accounting-queue');
+  }
+
+  all(): IterableIterator<ReplicatedStore> {
+    return this.#all.values();
+  }
+
+  store(name: string): ReplicatedStore {
+    const known = this.#all.get(name);
+    if (known !== undefined) return known;
+    this.#keep<object>(name);
+    return this.store(name);
+  }
+
+  #keep<R extends object>(name: string): Store<R> {
+    const store = new Store<R>(name, this.#feed);
+    this.#all.set(name, {
+      name,
+      size: () => store.size,
+      entries: () => store.entries(),
+      apply: (key, record) => {
+        if (record === undefined) store.delete(key);
+        else store.put(key, record as R);
+      },
+    });
+    return store;
   }
 }

@@ -3,7 +3,7 @@
 /** One store. `apply` with undefined removes the record. */
 export interface ReplicatedStore {
   readonly name: string;
-  readonly size: number;
+  size(): number;
   entries(): IterableIterator<[string, object]>;
   apply(key: string, record: object | undefined): void;
 }

@@ -29,7 +29,7 @@ class Keeper implements ReplicatedStores {
     const store = this.of(name);
     return {
       name,
-      size: store.size,
+      size: () => store.size,
       entries: () => store.entries(),
       apply: (key, record) => {
         if (record === undefined) store.delete(key);
