@@ -328,7 +328,8 @@ export class Subscribers {
 
   /** A login came to nothing. What only the server's policy decided is no cause for worry. */
   #refused(record: AuthenticatorRecord, reason: string, server: string | undefined): void {
-    const account = record.identity === undefined ? undefined : accountText(record.identity);
+    const userName = this.#parts.stores.conversations.get(record.key)?.userName;
+    const account = userName === undefined ? undefined : accountText(userName);
     const level = reason === 'radius-reject' ? 'info' : 'warn';
     this.#parts.log[level]('login-refused', { host: record.key, account, server, reason });
   }
