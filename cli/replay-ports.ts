@@ -69,11 +69,8 @@ export class PortPlan {
 
   /** The port that the frame was seen on; undefined where none is configured for its interface. */
   portOf(frame: PortFrame): string | undefined {
-    const { ifindex } = frame;
-    const chosen = ifindex === undefined ? undefined : this.#choice.byInterface.get(ifindex);
-    if (chosen !== undefined || this.#choice.all !== undefined) return chosen ?? this.#choice.all;
-    if (ifindex === undefined) return this.#config.ports[0]?.name;
-    return this.#byInterface.get(ifindex);
+    if (frame.ifindex === undefined) return this.#choice.all ?? this.#config.ports[0]?.name;
+    return this.#byInterface.get(frame.ifindex);
   }
 
   /** The frame as the switch receives it there; undefined where the recorded switch itself sent it. */
@@ -92,46 +89,43 @@ export class PortPlan {
   }
 
   #assign(frames: readonly ReplayFrame[]): ReadonlyMap<number, string | undefined> {
-    const assigned = new Map<number, string | undefined>();
-    const seen = frames.filter(
-      (frame) => frame.kind === 'port' && frame.ifindex !== undefined,
-    ) as PortFrame[];
-    if (seen.length === 0 || this.#choice.all !== undefined) return assigned;
-    const masters = bridges(seen);
-    const heard = seen.filter((frame) => this.#isIncoming(frame) && !masters.has(frame.ifindex ?? -1));
-    const of = (wanted: (frame: PortFrame) => boolean) =>
-      new Set(heard.filter(wanted).map((frame) => frame.ifindex ?? -1));
-    const withEapol = of((frame) => frame.protocol === 'eapol');
-    const withQueries = of((frame) => frame.protocol === 'group' && frame.says === 'switch');
-    const upstream = [...withQueries].filter((ifindex) => this.#inSwitch && !withEapol.has(ifindex));
-    const hosts = [...of((frame) => frame.says !== 'switch')]
-      .filter((ifindex) => !upstream.includes(ifindex))
-      .sort((a, b) => a - b);
-    const { byInterface } = this.#choice;
-    const recorded = recordedPorts(frames, heard, new Set(this.#config.ports.map((port) => port.name)));
-    const said: string[] = [];
+    const { all, byInterface } = this.#choice;
+    const assigned = new Map<number, string | undefined>(byInterface);
+    const said = [...byInterface].map(([ifindex, name]) => `${ifindex} is ${name} (by --port)`);
     const take = (ifindex: number, name: string | undefined, how: string) => {
+      if (assigned.has(ifindex)) return;
       assigned.set(ifindex, name);
       said.push(name === undefined ? `${ifindex} is left out (${how})` : `${ifindex} is ${name} (${how})`);
     };
-    for (const [ifindex, name] of byInterface) take(ifindex, name, 'by --port');
-    for (const ifindex of upstream) {
-      if (!byInterface.has(ifindex)) take(ifindex, this.#config.uplinks[0], 'queries come in there');
+    const seen = frames.filter(
+      (frame) => frame.kind === 'port' && frame.ifindex !== undefined,
+    ) as PortFrame[];
+    const masters = bridges(seen);
+    const heard = seen.filter((frame) => this.#isIncoming(frame));
+    const of = (wanted: (frame: PortFrame) => boolean) =>
+      new Set(heard.filter(wanted).map((frame) => frame.ifindex ?? -1));
+    const withEapol = of((frame) => frame.protocol === 'eapol');
+    for (const ifindex of masters) take(ifindex, undefined, 'it repeats what other interfaces hear');
+    for (const ifindex of of((frame) => frame.says === 'switch')) {
+      if (!withEapol.has(ifindex)) take(ifindex, undefined, 'queries come in there');
     }
+    const hosts = [...of(() => true)].sort((a, b) => a - b);
+    if (all !== undefined) for (const ifindex of hosts) take(ifindex, all, 'by --port');
+    const ports = this.#config.ports.map((port) => port.name);
+    const recorded = recordedPorts(frames, heard, new Set(ports));
     for (const ifindex of hosts) {
       const name = recorded.get(ifindex);
-      if (name !== undefined && !assigned.has(ifindex)) take(ifindex, name, 'by recorded NAS-Port-Id');
+      if (name !== undefined) take(ifindex, name, 'by recorded NAS-Port-Id');
     }
     const taken = new Set(assigned.values());
-    const free = this.#config.ports.map((port) => port.name).filter((name) => !taken.has(name));
+    const free = ports.filter((name) => !taken.has(name));
     for (const ifindex of hosts) {
       if (assigned.has(ifindex)) continue;
       const name = free.shift();
       take(ifindex, name, name === undefined ? 'no port is left for it' : 'by order');
     }
-    if (assigned.size > 1 || hosts.some((ifindex) => assigned.get(ifindex) === undefined)) {
-      this.notes.push(`interface ${said.join(', ')}; --port IFINDEX=NAME says otherwise`);
-    }
+    const choice = assigned.size > 1 || [...assigned.values()].includes(undefined);
+    if (choice) this.notes.push(`interface ${said.join(', ')}; --port IFINDEX=NAME says otherwise`);
     return assigned;
   }
 }
