@@ -6,6 +6,7 @@
  * from the moment the host was granted it: the kernel counts a group per port, not per source.
  */
 import { Accounting, type AccountingOptions, accountingDefaults } from '../accounting/accounting.ts';
+import { ACCOUNTING_TOKEN } from '../accounting/queue.ts';
 import { groupAttributes } from '../auth/group-encoding.ts';
 import type { TerminateCause } from '../radius/values.ts';
 import { nasAttributes, portAttributes } from '../session/nas-attributes.ts';
@@ -80,6 +81,20 @@ export class Books {
 
   unanswered(now: number, token: string, reason: string): void {
     this.#accounting.unsent(now, token, reason);
+  }
+
+  /** Goes on: `new` counters begin at zero, and requests whose message was replaced are forgotten. */
+  resume(now: number, counters: 'kept' | 'new'): void {
+    const { accountingRecords, accountingQueue, radiusRequests } = this.#parts.stores;
+    if (counters === 'new') {
+      for (const record of [...accountingRecords.values()]) {
+        accountingRecords.put(record.key, { ...record, lastReading: NOTHING });
+      }
+    }
+    for (const { token } of [...radiusRequests.values()]) {
+      const message = token.startsWith(ACCOUNTING_TOKEN) ? token.slice(ACCOUNTING_TOKEN.length) : undefined;
+      if (message !== undefined && !accountingQueue.has(message)) this.#radius.cancel(now, token);
+    }
   }
 
   handleTimeout(now: number): void {

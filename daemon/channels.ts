@@ -142,6 +142,12 @@ export class Channels {
     if (multicast.querier.enabled) this.#query(port, vlan, multicast.lastMemberQueryIntervalMs);
   }
 
+  /** Upstream is told at once what is received here: its switches learn where from. */
+  resume(now: number): void {
+    this.#proxy.sayAll(now);
+    this.#sendReports();
+  }
+
   handleTimeout(now: number): void {
     this.#admission.handleTimeout(now);
     this.#carryOut(now);

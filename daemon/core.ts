@@ -97,6 +97,25 @@ export class Core {
     this.#settle(now);
   }
 
+  /**
+   * castgate goes on with the records of its stores: the switch gets the state that they say, requests in
+   * flight are sent again as they were, upstream hears at once what is received here. Servers are told
+   * nothing: for them nothing happened. `counters`: whether the switch's counters go on or begin at zero.
+   */
+  resume(now: number, counters: 'kept' | 'new'): void {
+    for (const session of this.stores.sessions.values()) {
+      const { key, port, vlan, mac } = session;
+      this.#effects.push({ kind: 'open-host', key, host: { port, vlan, mac } });
+    }
+    for (const { port, vlan, group, mode, sources } of this.stores.forwardings.values()) {
+      this.#effects.push({ kind: 'forward', port, vlan, group, filter: { mode, sources } });
+    }
+    this.channels.resume(now);
+    this.books.resume(now, counters);
+    this.radius.resume(now);
+    this.#settle(now);
+  }
+
   /** Something happened at the switch. */
   switchEvent(now: number, event: SwitchEvent): void {
     switch (event.kind) {

@@ -86,6 +86,11 @@ export class Radius {
     return this.#client.nextTimeout();
   }
 
+  /** Sends every request in flight once more, as it was: the server knows it again, and answers again. */
+  resume(now: number): void {
+    this.#client.resume(now);
+  }
+
   /** Hands on what the client has to say, until it has nothing more. */
   flush(now: number): void {
     for (let events = this.#client.drainEvents(); events.length > 0; events = this.#client.drainEvents()) {

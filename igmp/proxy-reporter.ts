@@ -113,6 +113,14 @@ export class ProxyReporter {
     }
   }
 
+  /** Says everything that is received, unasked. */
+  sayAll(now: number): void {
+    for (const record of [...this.#groups.values()]) {
+      if (record.filter !== undefined) this.#groups.put(record.key, { ...record, answerAt: now });
+    }
+    this.handleTimeout(now);
+  }
+
   /** Sends what is due. */
   handleTimeout(now: number): void {
     const answers = new Map<number, GroupRecord[]>();
