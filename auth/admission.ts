@@ -98,7 +98,7 @@ export class Admission {
     if (why !== undefined || session === undefined) {
       if (before !== undefined) this.#drop(before, 'leave');
       for (const source of wantedSources(filter))
-        this.#refuse(from, undefined, group, source, why ?? 'no-session');
+        this.#refuse(from, session?.account, group, source, why ?? 'no-session');
       return;
     }
     const sourceUntil = this.#sourceDeadlines(now, filter, meant, before);
