@@ -27,6 +27,8 @@ export interface Question {
   readonly account: string;
   readonly mac: Mac | undefined;
   readonly port: string | undefined;
+  /** It carries an EAP packet. */
+  readonly login: boolean;
   /** The channel asked for; undefined in a login. */
   readonly group: IpAddress | undefined;
 }
@@ -73,14 +75,14 @@ export class RecordedAnswers {
   /** The answer to an Access-Request that the core sends at `now` because of frame `cause`. */
   answerTo(now: number, cause: number, request: RadiusPacket): RecordedAnswer | undefined {
     const key = keyOf(request);
-    const { mac, port, group } = questionOf(request);
+    const { mac, port, login } = questionOf(request);
     const exchanges = this.#exchanges.get(key) ?? [];
-    if (group === undefined) {
+    if (login) {
       const name = toHex(firstValue(request.attributes, AttributeType.UserName) ?? NOTHING);
       if (!this.#logins.has(name)) return this.#wordOf(now, cause, mac, port, request.attributes);
     }
     // A policy gives the same answer to the same question; a login's next step is answered once.
-    const left = group === undefined ? exchanges.filter((exchange) => !exchange.used) : exchanges;
+    const left = login ? exchanges.filter((exchange) => !exchange.used) : exchanges;
     const own = left.filter((exchange) => exchange.mac === mac);
     const nearest = (own.length > 0 ? own : left).reduce<Exchange | undefined>(
       (best, one) => (best === undefined || Math.abs(one.at - now) < Math.abs(best.at - now) ? one : best),
@@ -98,14 +100,12 @@ export class RecordedAnswers {
       const flow = `${from} ${to} ${packet.id}`;
       // The same packet again: a retransmission, or a second interface that it passed.
       if (open.get(flow)?.authenticator === authenticator) return;
-      const { mac, group } = questionOf(packet);
+      const { mac, login } = questionOf(packet);
       const exchange: Exchange = { at, mac, answer: undefined, used: false };
       open.set(flow, { exchange, authenticator });
       const key = keyOf(packet);
       this.#exchanges.set(key, [...(this.#exchanges.get(key) ?? []), exchange]);
-      if (group === undefined) {
-        this.#logins.add(toHex(firstValue(packet.attributes, AttributeType.UserName) ?? NOTHING));
-      }
+      if (login) this.#logins.add(toHex(firstValue(packet.attributes, AttributeType.UserName) ?? NOTHING));
       return;
     }
     if (!ANSWERS.has(packet.code)) return;
@@ -161,6 +161,7 @@ export function questionOf({ attributes }: RadiusPacket): Question {
     account: accountText(firstValue(attributes, AttributeType.UserName) ?? NOTHING),
     mac: macOfStation(firstText(attributes, AttributeType.CallingStationId)),
     port: firstText(attributes, AttributeType.NasPortId),
+    login,
     group: login ? undefined : groupIn(attributes),
   };
 }
