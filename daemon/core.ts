@@ -253,5 +253,8 @@ export class Core {
   #settle(now: number): void {
     this.books.flush(now);
     this.radius.flush(now);
+    // An answer may have begun a record, or made way for the next message of one.
+    this.books.flush(now);
+    this.radius.flush(now);
   }
 }
