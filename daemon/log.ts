@@ -36,8 +36,7 @@ export function openLog(level: keyof Logger, target: LogTarget = process.stdout)
       base: null,
       messageKey: 'event',
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }), log: withoutOctets },
-      redact: { paths: SECRET_PATHS, censor: '[hidden]' },
+      formatters: { level: (label) => ({ level: label }), log: (fields) => presentable(fields) },
     },
     sink,
   );
@@ -64,22 +63,35 @@ interface Sink {
 
 function nothing(): void {}
 
-function withoutOctets(fields: Record<string, unknown>): Record<string, unknown> {
-  let changed: Record<string, unknown> | undefined;
+/**
+ * The fields as they may be written: octets as hex, errors with their trace, secrets hidden. What was handed in
+ * stays as it is. In place of pino's own redaction, whose wildcards cost more than all the rest of a line.
+ */
+function presentable(fields: Fields, depth = 0): Fields {
+  let changed: Fields | undefined;
   for (const name in fields) {
     const value = fields[name];
-    const plain =
-      value instanceof Uint8Array
-        ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')
-        : value instanceof Error
-          ? { name: value.name, message: value.message, stack: value.stack }
-          : value;
-    if (plain === value) continue;
+    const shown = SECRET_NAMES.has(name) ? '[hidden]' : presentableValue(value, depth);
+    if (shown === value) continue;
     changed ??= { ...fields };
-    changed[name] = plain;
+    changed[name] = shown;
   }
   return changed ?? fields;
 }
 
-const SECRET_NAMES = ['secret', 'password', 'userPassword', 'sharedSecret'];
-const SECRET_PATHS = SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*[*].${name}`]);
+function presentableValue(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Uint8Array)
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex');
+  if (value instanceof Error) return { name: value.name, message: value.message, stack: value.stack };
+  if (depth === MAX_DEPTH) return '[deeper]';
+  if (!Array.isArray(value)) return presentable(value as Fields, depth + 1);
+  const shown = value.map((item) => presentableValue(item, depth + 1));
+  return shown.some((item, i) => item !== value[i]) ? shown : value;
+}
+
+type Fields = Record<string, unknown>;
+
+const SECRET_NAMES: ReadonlySet<string> = new Set(['secret', 'password', 'userPassword', 'sharedSecret']);
+/** Deeper than anything that is logged: a record that holds itself comes to an end. */
+const MAX_DEPTH = 6;

@@ -39,13 +39,14 @@ describe('the log', () => {
     expect(log.info).toBe(silentLog.info);
   });
 
-  it('hides secrets, also one and two levels down', () => {
+  it('hides secrets, also some levels down', () => {
     const { log, lines } = collect('info');
     log.info('x', {
       secret: 'hunter2',
       server: { secret: 'hunter2' },
       servers: [{ secret: 'hunter2' }],
       password: 'hunter2',
+      of: [{ which: { is: [{ userPassword: Uint8Array.of(0x68), sharedSecret: 'hunter2' }] } }],
     });
     expect(JSON.stringify(lines)).not.toContain('hunter2');
     expect(lines[0]).toMatchObject({ secret: '[hidden]', server: { secret: '[hidden]' } });
@@ -57,6 +58,14 @@ describe('the log', () => {
     log.info('x', fields);
     expect(lines[0]).toMatchObject({ octets: '01ab', cause: { name: 'Error', message: 'broken' } });
     expect(fields.octets).toBeInstanceOf(Uint8Array);
+  });
+
+  it('ends at a record that holds itself', () => {
+    const { log, lines } = collect('info');
+    const loop: Record<string, unknown> = { name: 'loop' };
+    loop['self'] = loop;
+    log.info('x', loop);
+    expect(lines[0]).toMatchObject({ name: 'loop' });
   });
 
   it('writes to a stream', async () => {
