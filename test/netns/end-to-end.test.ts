@@ -281,6 +281,8 @@ describe.skipIf(notRoot || notBuilt)(`end to end${why}`, { timeout: 60_000 }, ()
       accounting(on, status, 'alice', NEWS).length,
     ];
     expect(books('Stop')).toEqual([1, 1]);
+    const offs = on.radius.accountingRecords().filter((r) => r.text('Acct-Status-Type') === 'Accounting-Off');
+    expect(offs).toHaveLength(1);
     await pause(1_000);
     expect(await packets(player, NEWS)).toBeGreaterThan(atStop + 50);
     expect(await run(['nft', 'list', 'tables'], inSwitch)).toContain('castgate');

@@ -16,7 +16,7 @@ const notBuilt = !existsSync(builtProgram('receiver'));
 const why = notRoot ? ' (skipped: needs root)' : notBuilt ? ' (skipped: not built, npm run build)' : '';
 
 describe.skipIf(notRoot || notBuilt)(`the story of npm start${why}`, { timeout: 90_000 }, () => {
-  it('comes true in every expectation', async () => {
+  it('conformance 4, 32, 43: comes true in every expectation', async () => {
     const report = new Report(() => {}, false);
     const lab = await Lab.open(STORY_PLAN);
     try {
