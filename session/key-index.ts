@@ -5,27 +5,34 @@
 
 /** Sets of keys by owner. */
 export class KeyIndex {
-  readonly #sets = new Map<string, Set<string>>();
+  /** Most owners have one key: it stands here without a set of its own. */
+  readonly #keys = new Map<string, string | Set<string>>();
 
   add(owner: string, key: string): void {
-    const set = this.#sets.get(owner);
-    if (set === undefined) this.#sets.set(owner, new Set([key]));
-    else set.add(key);
+    const there = this.#keys.get(owner);
+    if (there === undefined) this.#keys.set(owner, key);
+    else if (typeof there !== 'string') there.add(key);
+    else if (there !== key) this.#keys.set(owner, new Set([there, key]));
   }
 
   remove(owner: string, key: string): void {
-    const set = this.#sets.get(owner);
-    if (set?.delete(key) === true && set.size === 0) this.#sets.delete(owner);
+    const there = this.#keys.get(owner);
+    if (there === undefined) return;
+    const left = typeof there === 'string' ? Number(there !== key) : there.delete(key) ? there.size : 1;
+    if (left === 0) this.#keys.delete(owner);
   }
 
   /** The keys of the owner, in the order in which they came. A copy: safe to change the index meanwhile. */
   keys(owner: string): readonly string[] {
-    const set = this.#sets.get(owner);
-    return set === undefined ? NONE : [...set];
+    const there = this.#keys.get(owner);
+    if (there === undefined) return NONE;
+    return typeof there === 'string' ? [there] : [...there];
   }
 
   count(owner: string): number {
-    return this.#sets.get(owner)?.size ?? 0;
+    const there = this.#keys.get(owner);
+    if (there === undefined) return 0;
+    return typeof there === 'string' ? 1 : there.size;
   }
 }
 

@@ -5,8 +5,8 @@
 
 /** The earliest deadline of each key. Times are milliseconds on the caller's clock. */
 export class DeadlineHeap {
-  readonly #heap: { at: number; readonly key: string }[] = [];
-  readonly #index = new Map<string, number>();
+  readonly #heap: Entry[] = [];
+  readonly #entries = new Map<string, Entry>();
 
   /** How many keys have a deadline. */
   get size(): number {
@@ -15,29 +15,25 @@ export class DeadlineHeap {
 
   /** Sets, moves or (with undefined) removes the deadline of `key`. */
   set(key: string, at: number | undefined): void {
-    const index = this.#index.get(key);
+    const entry = this.#entries.get(key);
     if (at === undefined) {
-      if (index !== undefined) this.#removeAt(index);
-      return;
+      if (entry !== undefined) this.#remove(entry);
+    } else if (entry === undefined) {
+      const added: Entry = { at, key, index: this.#heap.length };
+      this.#heap.push(added);
+      this.#entries.set(key, added);
+      this.#up(added);
+    } else if (at !== entry.at) {
+      const earlier = at < entry.at;
+      entry.at = at;
+      if (earlier) this.#up(entry);
+      else this.#down(entry);
     }
-    if (index === undefined) {
-      this.#heap.push({ at, key });
-      this.#index.set(key, this.#heap.length - 1);
-      this.#up(this.#heap.length - 1);
-      return;
-    }
-    const entry = this.#heap[index];
-    if (entry === undefined || entry.at === at) return;
-    const earlier = at < entry.at;
-    entry.at = at;
-    if (earlier) this.#up(index);
-    else this.#down(index);
   }
 
   /** The deadline of `key`, if it has one. */
   at(key: string): number | undefined {
-    const index = this.#index.get(key);
-    return index === undefined ? undefined : this.#heap[index]?.at;
+    return this.#entries.get(key)?.at;
   }
 
   /** The earliest deadline of all. */
@@ -49,52 +45,53 @@ export class DeadlineHeap {
   takeDue(now: number): string | undefined {
     const first = this.#heap[0];
     if (first === undefined || first.at > now) return undefined;
-    this.#removeAt(0);
+    this.#remove(first);
     return first.key;
   }
 
-  #removeAt(index: number): void {
-    const removed = this.#heap[index];
+  #remove(entry: Entry): void {
+    this.#entries.delete(entry.key);
     const last = this.#heap.pop();
-    if (removed === undefined || last === undefined) return;
-    this.#index.delete(removed.key);
-    if (removed === last) return;
-    this.#heap[index] = last;
-    this.#index.set(last.key, index);
-    this.#up(index);
-    this.#down(index);
+    if (last === undefined || last === entry) return;
+    this.#place(last, entry.index);
+    this.#up(last);
+    this.#down(last);
   }
 
-  #up(start: number): void {
-    let index = start;
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      if (!this.#swapIfEarlier(index, parent)) return;
-      index = parent;
+  #up(entry: Entry): void {
+    while (entry.index > 0) {
+      const parent = this.#heap[(entry.index - 1) >> 1];
+      if (parent === undefined || entry.at >= parent.at) return;
+      this.#swap(entry, parent);
     }
   }
 
-  #down(start: number): void {
-    let index = start;
+  #down(entry: Entry): void {
     for (;;) {
-      const left = 2 * index + 1;
-      const leftAt = this.#heap[left]?.at;
-      if (leftAt === undefined) return;
-      const rightAt = this.#heap[left + 1]?.at;
-      const child = rightAt !== undefined && rightAt < leftAt ? left + 1 : left;
-      if (!this.#swapIfEarlier(child, index)) return;
-      index = child;
+      const left = this.#heap[2 * entry.index + 1];
+      if (left === undefined) return;
+      const right = this.#heap[2 * entry.index + 2];
+      const child = right !== undefined && right.at < left.at ? right : left;
+      if (child.at >= entry.at) return;
+      this.#swap(child, entry);
     }
   }
 
-  #swapIfEarlier(child: number, parent: number): boolean {
-    const a = this.#heap[child];
-    const b = this.#heap[parent];
-    if (a === undefined || b === undefined || a.at >= b.at) return false;
-    this.#heap[child] = b;
-    this.#heap[parent] = a;
-    this.#index.set(b.key, child);
-    this.#index.set(a.key, parent);
-    return true;
+  #swap(a: Entry, b: Entry): void {
+    const { index } = a;
+    this.#place(a, b.index);
+    this.#place(b, index);
   }
+
+  #place(entry: Entry, index: number): void {
+    entry.index = index;
+    this.#heap[index] = entry;
+  }
+}
+
+interface Entry {
+  at: number;
+  readonly key: string;
+  /** Its place in the heap. */
+  index: number;
 }
