@@ -44,12 +44,18 @@ export class ForwardingTable {
 
   /** What all ports of the VLAN together receive of the group: what upstream must send. */
   ofAll(vlan: number, group: IpAddress): HostFilter | undefined {
-    const shares = this.#ofGroup.keys(groupKey(vlan, group)).flatMap((key): GrantedShare[] => {
+    const shares: GrantedShare[] = [];
+    for (const key of this.#ofGroup.keys(groupKey(vlan, group))) {
       const record = this.#records.get(key);
-      if (record === undefined) return [];
-      if (record.mode === 'exclude') return [{ source: undefined, excluded: record.sources }];
-      return record.sources.map((source) => ({ source, excluded: NONE }));
-    });
+      if (record === undefined) continue;
+      if (record.mode === 'include') {
+        for (const source of record.sources) shares.push({ source, excluded: NONE });
+        continue;
+      }
+      // One port that receives every source settles it, however many others there are.
+      if (record.sources.length === 0) return { mode: 'exclude', sources: NONE };
+      shares.push({ source: undefined, excluded: record.sources });
+    }
     return mergeShares(shares);
   }
 

@@ -2,7 +2,7 @@
  * The grants, and what follows from them: what each port receives, what upstream is told, and when a
  * permission must be asked for again. Nothing is forwarded that is not the merge of grants.
  */
-import type { MembershipRecord } from '../igmp/membership.ts';
+import type { HostFilter, MembershipRecord } from '../igmp/membership.ts';
 import { membershipKey } from '../igmp/membership.ts';
 import { type GrantedShare, mergeShares } from '../igmp/port-filter.ts';
 import { KeyIndex } from '../session/key-index.ts';
@@ -95,10 +95,7 @@ export class GrantTable {
 
   /** Makes the port, and upstream, follow the grants that there are for the group. */
   update(port: string, vlan: number, group: IpAddress): void {
-    const shares = this.behind(port, vlan, group).map(
-      (grant): GrantedShare => ({ source: grant.source, excluded: this.#excludedBy(grant) }),
-    );
-    if (!this.#forwardings.set(port, vlan, group, mergeShares(shares))) return;
+    if (!this.#forwardings.set(port, vlan, group, this.#merged(port, vlan, group))) return;
     const filter = this.#forwardings.of(port, vlan, group);
     this.#emit({ kind: 'port-filter', port, vlan, group, filter });
     this.#emit({ kind: 'upstream-filter', vlan, group, filter: this.#forwardings.ofAll(vlan, group) });
@@ -165,6 +162,20 @@ export class GrantTable {
     return this.questionFor(grant.account, grant.group, grant.source);
   }
 
+  /** What the grants behind the port add up to. */
+  #merged(port: string, vlan: number, group: IpAddress): HostFilter | undefined {
+    const shares: GrantedShare[] = [];
+    for (const key of this.#ofForwarding.keys(forwardingKey(port, vlan, group))) {
+      const grant = this.#records.get(key);
+      if (grant === undefined) continue;
+      const excluded = this.#excludedBy(grant);
+      // One host that receives every source settles it, however many others there are.
+      if (grant.source === undefined && excluded.length === 0) return { mode: 'exclude', sources: NONE };
+      shares.push({ source: grant.source, excluded });
+    }
+    return mergeShares(shares);
+  }
+
   #excludedBy(grant: GrantRecord): readonly IpAddress[] {
     if (grant.source !== undefined) return NONE;
     const membership: MembershipRecord | undefined = this.#stores.memberships.get(
@@ -174,7 +185,12 @@ export class GrantTable {
   }
 
   #resolve(keys: readonly string[]): GrantRecord[] {
-    return keys.flatMap((key) => this.#records.get(key) ?? []);
+    const grants: GrantRecord[] = [];
+    for (const key of keys) {
+      const grant = this.#records.get(key);
+      if (grant !== undefined) grants.push(grant);
+    }
+    return grants;
   }
 }
 
