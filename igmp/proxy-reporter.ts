@@ -4,6 +4,7 @@
  * was granted, so that a refused join never shows upstream.
  */
 import type { IpAddress } from '../wire/address.ts';
+import { DeadlineHeap } from '../wire/deadline-heap.ts';
 import type { RecordMap } from '../wire/records.ts';
 import { type GroupRecord, RecordType } from './group-record.ts';
 import type { HostFilter } from './membership.ts';
@@ -61,9 +62,10 @@ export class ProxyReporter {
   readonly #groups: RecordMap<UpstreamRecord>;
   readonly #queriers: RecordMap<UpstreamQuerierRecord>;
   readonly #random: () => number;
+  readonly #deadlines = new DeadlineHeap();
   #reports: UpstreamReport[] = [];
 
-  /** `random` gives a number in [0, 1): the spread of answers and repetitions. */
+  /** Takes up the records that there are. `random` gives a number in [0, 1): the spread of answers and repetitions. */
   constructor(
     timers: ProxyTimers,
     groups: RecordMap<UpstreamRecord>,
@@ -74,6 +76,7 @@ export class ProxyReporter {
     this.#groups = groups;
     this.#queriers = queriers;
     this.#random = random;
+    for (const record of groups.values()) this.#deadlines.set(record.key, deadlineOf(record));
   }
 
   /** What all subscribers of the VLAN together receive of the group now; undefined: nothing any more. */
@@ -109,33 +112,32 @@ export class ProxyReporter {
     for (const record of [...this.#groups.values()]) {
       if (record.vlan !== query.vlan || record.filter === undefined) continue;
       if (query.group !== undefined && query.group !== record.group) continue;
-      if (answerAt < record.answerAt) this.#groups.put(record.key, { ...record, answerAt });
+      if (answerAt < record.answerAt) this.#keep({ ...record, answerAt });
     }
   }
 
   /** Says everything that is received, unasked. */
   sayAll(now: number): void {
     for (const record of [...this.#groups.values()]) {
-      if (record.filter !== undefined) this.#groups.put(record.key, { ...record, answerAt: now });
+      if (record.filter !== undefined) this.#keep({ ...record, answerAt: now });
     }
     this.handleTimeout(now);
   }
 
-  /** Sends what is due. */
+  /** Sends what is due: of each VLAN the answers together, and the repetitions together. */
   handleTimeout(now: number): void {
     const answers = new Map<number, GroupRecord[]>();
-    for (const record of [...this.#groups.values()]) {
+    const repetitions = new Map<number, GroupRecord[]>();
+    for (let key = this.#deadlines.takeDue(now); key !== undefined; key = this.#deadlines.takeDue(now)) {
+      const record = this.#groups.get(key);
+      if (record === undefined) continue;
       let next = record;
       if (next.answerAt <= now) {
-        if (next.filter !== undefined) {
-          const list = answers.get(next.vlan) ?? [];
-          list.push(currentState(next.group, next.filter));
-          answers.set(next.vlan, list);
-        }
+        if (next.filter !== undefined) collect(answers, next.vlan, [currentState(next.group, next.filter)]);
         next = { ...next, answerAt: Infinity };
       }
       if (next.pendingAt <= now) {
-        this.#report(now, next.vlan, next.pending);
+        collect(repetitions, next.vlan, next.pending);
         const pendingLeft = next.pendingLeft - 1;
         next = {
           ...next,
@@ -143,16 +145,15 @@ export class ProxyReporter {
           pendingAt: pendingLeft > 0 ? now + this.#repetitionDelay() : Infinity,
         };
       }
-      if (next !== record) this.#keep(next);
+      this.#keep(next);
     }
+    for (const [vlan, records] of repetitions) this.#report(now, vlan, records);
     for (const [vlan, records] of answers) this.#report(now, vlan, records);
   }
 
   /** The earliest report that is due. */
   nextTimeout(): number | undefined {
-    let next = Infinity;
-    for (const record of this.#groups.values()) next = Math.min(next, record.pendingAt, record.answerAt);
-    return next === Infinity ? undefined : next;
+    return this.#deadlines.next();
   }
 
   /** Takes the reports to send, in order. */
@@ -163,8 +164,13 @@ export class ProxyReporter {
   }
 
   #keep(record: UpstreamRecord): void {
-    if (record.filter === undefined && record.pendingLeft <= 0) this.#groups.delete(record.key);
-    else this.#groups.put(record.key, record);
+    if (record.filter === undefined && record.pendingLeft <= 0) {
+      this.#groups.delete(record.key);
+      this.#deadlines.set(record.key, undefined);
+    } else {
+      this.#groups.put(record.key, record);
+      this.#deadlines.set(record.key, deadlineOf(record));
+    }
   }
 
   #report(now: number, vlan: number, records: readonly GroupRecord[]): void {
@@ -215,6 +221,18 @@ function wholeState(filter: HostFilter | undefined): GroupRecord {
 function currentState(group: IpAddress, filter: HostFilter): GroupRecord {
   const type = filter.mode === 'exclude' ? RecordType.IsExclude : RecordType.IsInclude;
   return { type, group, sources: filter.sources, auxWords: 0 };
+}
+
+/** When something is to be said of the group; undefined: nothing is. */
+function deadlineOf(record: UpstreamRecord): number | undefined {
+  const at = Math.min(record.pendingAt, record.answerAt);
+  return at === Infinity ? undefined : at;
+}
+
+function collect(lists: Map<number, GroupRecord[]>, vlan: number, records: readonly GroupRecord[]): void {
+  const list = lists.get(vlan);
+  if (list === undefined) lists.set(vlan, [...records]);
+  else list.push(...records);
 }
 
 function change(type: number, sources: readonly IpAddress[]): GroupRecord[] {

@@ -76,6 +76,34 @@ describe('proxy reporting', () => {
     expect(bench.pass(10_000)).toEqual([[ToExclude, NEWS, []]]);
   });
 
+  it('says repetitions that are due together in one report, and has one deadline whatever the number', () => {
+    const bench = new Bench();
+    const groups = Array.from({ length: 20 }, (_, i) => `239.1.1.${i + 1}`);
+    for (const group of groups) bench.set(group, any);
+    const due = bench.proxy.nextTimeout() ?? 0;
+    bench.proxy.handleTimeout(due - 0.001);
+    expect(bench.proxy.drainReports()).toEqual([]);
+    bench.proxy.handleTimeout(due);
+    const reports = bench.proxy.drainReports();
+    expect(reports.length).toBe(1);
+    expect(reports[0]?.records.map((record) => record.group)).toEqual(expect.arrayContaining(groups));
+    expect(bench.proxy.nextTimeout()).toBeUndefined();
+  });
+
+  it('goes on with the records that there are', () => {
+    const bench = new Bench();
+    bench.set(NEWS, any);
+    const next = new ProxyReporter(
+      { robustness: 2, unsolicitedReportIntervalMs: 1000, olderQuerierTimeoutMs: 260_000 },
+      bench.groups,
+      bench.queriers,
+      () => 0.5,
+    );
+    expect(next.nextTimeout()).toBe(bench.proxy.nextTimeout());
+    next.handleTimeout(bench.now + 1000);
+    expect(next.drainReports().map((report) => report.records[0]?.group)).toEqual([NEWS]);
+  });
+
   it('answers a general query with everything, within its time, in one report', () => {
     const bench = new Bench();
     bench.set(NEWS, any);
