@@ -4,7 +4,7 @@
  */
 import type { FrameSocket } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { BridgeOption, type Link, optionOf, querierState, type Setting } from './link.ts';
+import { type Link, querierState, type Setting, vlanInBridge } from './link.ts';
 import type { Refusal } from './netlink-socket.ts';
 import { SwitchStartError } from './preflight.ts';
 import { becomeQuerier, isQuerier } from './querier.ts';
@@ -39,8 +39,7 @@ export class BridgeGuard {
 
   /** The VLAN by which the bridge knows these frames; 0 on a bridge that does not look at VLANs. */
   vlanOf(link: Link, vlan: number): number {
-    if (optionOf(this.#bridge.bridge, BridgeOption.VlanFiltering) !== 1) return 0;
-    return vlan === 0 ? (this.#vlans.get(link.index) ?? 0) : vlan;
+    return vlanInBridge(this.#bridge, this.#vlans.get(link.index), vlan);
   }
 
   /** True while the bridge tells sources of IPv6 groups apart: it needs an IPv6 address for that. */

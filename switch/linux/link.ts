@@ -145,6 +145,15 @@ export function decodeLink(message: Message): Link | undefined {
   };
 }
 
+/**
+ * The VLAN by which a bridge knows frames with this tag (0: none) on a port: that of the port for untagged
+ * ones, and 0 for all on a bridge that does not look at VLANs.
+ */
+export function vlanInBridge(bridge: Link, pvid: number | undefined, vlan: number): number {
+  if (optionOf(bridge.bridge, BridgeOption.VlanFiltering) !== 1) return 0;
+  return vlan === 0 ? (pvid ?? 0) : vlan;
+}
+
 /** The value of an option or flag; undefined where this kernel has none of it. */
 export function optionOf(fields: Attributes | undefined, option: Option): number | undefined {
   return numberOf(fields?.get(option[0]));

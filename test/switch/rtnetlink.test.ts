@@ -21,6 +21,7 @@ import {
   optionOf,
   PortFlag,
   querierState,
+  vlanInBridge,
 } from '../../switch/linux/link.ts';
 import {
   decodeMdb,
@@ -245,6 +246,21 @@ describe.skipIf(!littleEndian)('links', () => {
       '080001000a0000fe0c0003009663000000000000080002000500000014000500fe8000000000000000000000000002540c00070096630000000000000800060005000000';
     expect(querierState(bridge(other)?.bridge)).toEqual({ ipv4: 'other', ipv6: 'other' });
     expect(querierState(undefined)).toEqual({ ipv4: undefined, ipv6: undefined });
+  });
+
+  it('knows by which VLAN a bridge knows a frame', () => {
+    const bridge = (filtering: number) => ({
+      ...{ index: 2, name: 'br0', up: true, administrativelyUp: true, kind: 'bridge', pvid: undefined },
+      ...{
+        mac: undefined,
+        master: undefined,
+        port: undefined,
+        bridge: new Map([[7, Uint8Array.of(filtering)]]),
+      },
+    });
+    expect([vlanInBridge(bridge(0), 10, 0), vlanInBridge(bridge(0), 10, 20)]).toEqual([0, 0]);
+    expect([vlanInBridge(bridge(1), 10, 0), vlanInBridge(bridge(1), 10, 20)]).toEqual([10, 20]);
+    expect(vlanInBridge(bridge(1), undefined, 0)).toBe(0);
   });
 
   it('never throws on what is cut or scrambled (property)', () => {
