@@ -25,8 +25,15 @@ export function macAt(b: Uint8Array, at: number): Mac {
 
 /** The six octets of a MAC address in canonical text, or undefined where it is none. */
 export function macBytes(mac: Mac): Uint8Array | undefined {
-  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) return undefined;
-  return Uint8Array.from(mac.split(':'), (part) => Number.parseInt(part, 16));
+  if (mac.length !== 17) return undefined;
+  const out = new Uint8Array(6);
+  for (let i = 0; i < 6; i++) {
+    const high = hexDigit(mac.charCodeAt(3 * i));
+    const low = hexDigit(mac.charCodeAt(3 * i + 1));
+    if (high < 0 || low < 0 || (i < 5 && mac.charCodeAt(3 * i + 2) !== COLON)) return undefined;
+    out[i] = 16 * high + low;
+  }
+  return out;
 }
 
 /** True for a group address: the lowest bit of the first octet is set. */
@@ -117,17 +124,33 @@ function slotOf(key: number): number {
   return Math.imul(key, SPREAD) >>> (32 - SLOT_BITS);
 }
 
+/** The value of a hex digit's code; -1 where it is none. */
+function hexDigit(code: number): number {
+  if (code >= ZERO && code <= ZERO + 9) return code - ZERO;
+  const letter = code | 0x20;
+  return letter >= LETTER_A && letter <= LETTER_A + 5 ? letter - LETTER_A + 10 : -1;
+}
+
 function ipv4Bytes(text: string): Uint8Array | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4) return undefined;
   const out = new Uint8Array(4);
-  for (let i = 0; i < 4; i++) {
-    const part = parts[i] ?? '';
-    if (!/^\d{1,3}$/.test(part)) return undefined;
-    const value = Number(part);
+  let part = 0;
+  let digits = 0;
+  let value = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === DOT) {
+      if (digits === 0 || part === 3) return undefined;
+      out[part++] = value;
+      digits = 0;
+      value = 0;
+      continue;
+    }
+    if (code < ZERO || code > ZERO + 9 || ++digits > 3) return undefined;
+    value = 10 * value + code - ZERO;
     if (value > 255) return undefined;
-    out[i] = value;
   }
+  if (part !== 3 || digits === 0) return undefined;
+  out[3] = value;
   return out;
 }
 
@@ -164,6 +187,12 @@ function ipv6Words(text: string): number[] | undefined {
   }
   return words;
 }
+
+/** Codes of `.`, `:`, `0` and `a`. */
+const DOT = 0x2e;
+const COLON = 0x3a;
+const ZERO = 0x30;
+const LETTER_A = 0x61;
 
 // The text of the addresses last seen: frames name the same few over and over, and a text that was used as a
 // key before is found again in a Map without being hashed anew. One slot each, the newer one stays; what is

@@ -15,7 +15,25 @@ import { fromHex, u16 } from '../../wire/bytes.ts';
 const octets = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const hex = (text: string) => fromHex(text) ?? new Uint8Array();
 
+/** Text near an address: of its characters, with some that are not. */
+const almost = (characters: string) =>
+  fc.array(fc.constantFrom(...characters), { maxLength: 20 }).map((list) => list.join(''));
+
 describe('MAC addresses', () => {
+  it('are read from six pairs of hex digits in either case, and from nothing else', () => {
+    const pair = fc.constantFrom('00', '9f', 'aB', 'FF', '5', '0g', '`1', '+1', '');
+    const pairs = fc.array(pair, { minLength: 5, maxLength: 7 });
+    const joined = fc.tuple(pairs, fc.constantFrom(':', ':', ':', '-', '')).map(([p, by]) => p.join(by));
+    fc.assert(
+      fc.property(fc.oneof(joined, almost('0123456789abcdefABCDEF:/@G')), (text) => {
+        const plain = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text);
+        const expected = plain ? text.split(':').map((part) => Number.parseInt(part, 16)) : undefined;
+        const read = macBytes(text);
+        expect(read && [...read]).toEqual(expected);
+      }),
+    );
+  });
+
   it('are the same text from octets and back, among many of them', () => {
     fc.assert(
       fc.property(fc.array(octets(6), { maxLength: 60 }), (list) => {
@@ -53,6 +71,23 @@ describe('MAC addresses', () => {
 });
 
 describe('IPv4 addresses', () => {
+  it('are read from four numbers up to 255 of one to three digits, and from nothing else', () => {
+    const number = fc.oneof(
+      fc.nat(300).map(String),
+      fc.constantFrom('007', '0', '', '1234', '+1', ' 1', '1e1', '٣'),
+    );
+    const dotted = fc.array(number, { minLength: 3, maxLength: 5 }).map((list) => list.join('.'));
+    fc.assert(
+      fc.property(fc.oneof(dotted, almost('0123456789./')), (text) => {
+        const parts = text.split('.');
+        const plain = parts.length === 4 && parts.every((p) => /^[0-9]{1,3}$/.test(p) && Number(p) <= 255);
+        const read = ipBytes(text);
+        expect(read && [...read]).toEqual(plain ? parts.map(Number) : undefined);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   it('are the same text from octets and back, among many of them', () => {
     fc.assert(
       fc.property(fc.array(octets(4), { maxLength: 60 }), (list) => {
