@@ -20,6 +20,8 @@ export interface CapturedFrame {
   readonly dst: Mac;
   readonly src: Mac;
   readonly etherType: number;
+  /** What is behind the EtherType. */
+  readonly payload: Uint8Array;
   /** Undefined where it is not IPv4 in whole packets. */
   readonly ip:
     | {
@@ -125,6 +127,7 @@ function readFrames(file: Buffer): CapturedFrame[] {
         dst: frame.dst,
         src: frame.src,
         etherType: frame.etherType,
+        payload: frame.payload,
         ip: ip === undefined || isMalformed(ip) ? undefined : ip,
       });
     }

@@ -2,7 +2,10 @@
  * The evidence of the story: frames that were on the cables and records that FreeRADIUS wrote, held against
  * each other and against what each account may see.
  */
+import { decodeEapol, EapolType } from '../eapol/eapol.ts';
+import { RecordType } from '../igmp/group-record.ts';
 import { decodeIgmp } from '../igmp/igmp.ts';
+import type { IpAddress, Mac } from '../wire/address.ts';
 import { EtherType } from '../wire/ethernet.ts';
 import { IpProtocol } from '../wire/ipv4.ts';
 import { isMalformed } from '../wire/malformed.ts';
@@ -137,6 +140,28 @@ function expectOctets(
 /** The group that an accounting record is about; undefined for a session's. */
 export function groupOf(record: DetailRecord): string | undefined {
   return record.text('H3C-IPv4-Multicast-Receive-Group') ?? record.text('Huawei-Multicast-Receive-Group');
+}
+
+/** When the host's EAPOL-Logoff was on the cable. */
+export function loggedOffAt(frames: readonly CapturedFrame[], mac: Mac): number | undefined {
+  return frames.find((frame) => {
+    if (frame.src !== mac || frame.etherType !== EtherType.Eapol) return false;
+    const pdu = decodeEapol(frame.payload);
+    return !isMalformed(pdu) && pdu.type === EapolType.Logoff;
+  })?.atMs;
+}
+
+/** When the host's IGMPv3 report that leaves the group was on the cable. */
+export function leftAt(frames: readonly CapturedFrame[], mac: Mac, group: IpAddress): number | undefined {
+  return frames.find((frame) => {
+    if (frame.src !== mac || frame.ip?.protocol !== IpProtocol.Igmp) return false;
+    const message = decodeIgmp(frame.ip.payload);
+    if (isMalformed(message) || message.kind !== 'record-report') return false;
+    return message.records.some(
+      (record) =>
+        record.group === group && record.type === RecordType.ToInclude && record.sources.length === 0,
+    );
+  })?.atMs;
 }
 
 /** Groups that an IGMP message asks for; none for a leave or a query. */

@@ -3,14 +3,14 @@
  * arrives is counted on the cable. Every expectation of it goes into the report's table. A step that does
  * not come about within its time ends the story, with the daemon's last words.
  */
-import { type Capture, ofGroup, tally } from './capture.ts';
+import { type Capture, type CapturedFrame, ofGroup, tally } from './capture.ts';
 import type { Castgate } from './castgate.ts';
 import type { DetailRecord } from './detail-file.ts';
 import type { Lab } from './lab.ts';
 import type { LineProgram } from './line-program.ts';
 import { pause, until } from './processes.ts';
 import type { Report } from './report.ts';
-import { groupOf, judgeBooks, judgeCables } from './story-evidence.ts';
+import { groupOf, judgeBooks, judgeCables, leftAt, loggedOffAt } from './story-evidence.ts';
 import { FILM, type HostName, NEWS, STORY_PLAN, VAULT } from './story-plan.ts';
 import type { Supplicant } from './supplicant.ts';
 import { LabAddress } from './topology.ts';
@@ -138,32 +138,32 @@ type Ends = Readonly<Record<'alice' | 'bob', number>>;
 async function leaveAndLogoff(cast: Cast): Promise<Ends> {
   const { report, receivers, captures, supplicants, castgate, lab } = cast;
   report.chapter('Ends: alice leaves her channel, bob logs off, alice loses her link');
+  const [aliceHost, bobHost] = [lab.topology.host('alice'), lab.topology.host('bob')];
   const news = await receivers.alice.ask(`leave ${NEWS}`);
-  const leftAtMs = Number(news['atMs']);
   report.expect(
     'alice lost nothing of news meanwhile',
     `${news['missing']} of ${news['packets']} missing`,
     news['missing'] === 0,
   );
   await silence('news on its way to alice', captures.alice, NEWS);
-  const last = tally(captures.alice.frames(), ofGroup(NEWS)).lastAtMs ?? leftAtMs;
-  const tail = Math.max(0, last - leftAtMs);
+  const aliceSaw = captures.alice.frames();
+  const newsTail = tailOf(aliceSaw, NEWS, leftAt(aliceSaw, aliceHost.mac, NEWS));
   report.expect(
-    'news stops after alice has left',
-    `last packet ${tail.toFixed(0)} ms after the leave`,
-    tail < LEAVE_LIMIT_MS,
+    'news stops when alice has left',
+    `${lastPacket(newsTail)} her IGMP leave`,
+    newsTail < LEAVE_LIMIT_MS,
   );
 
   const film = await receivers.bob.ask('counts');
   const filmNow = (film['channels'] as Record<string, { missing: number; packets: number }>)[FILM];
-  const loggedOffAtMs = Date.now();
   await supplicants.bob.logoff();
   await silence('film on its way to bob', captures.bob, FILM);
-  const lastFilm = tally(captures.bob.frames(), ofGroup(FILM)).lastAtMs ?? loggedOffAtMs;
-  const filmTail = Math.max(0, lastFilm - loggedOffAtMs);
+  const bobSaw = captures.bob.frames();
+  const loggedOffAtMs = loggedOffAt(bobSaw, bobHost.mac);
+  const filmTail = tailOf(bobSaw, FILM, loggedOffAtMs);
   report.expect(
     'film stops when bob logs off',
-    `last packet ${filmTail.toFixed(0)} ms after the logoff, ${filmNow?.missing} missing before`,
+    `${lastPacket(filmTail)} his EAPOL-Logoff, ${filmNow?.missing} missing before`,
     filmTail < LOGOFF_LIMIT_MS && filmNow?.missing === 0,
   );
   const echo = await receivers.bob.ask(`echo ${LabAddress.upstream} 20`);
@@ -174,12 +174,12 @@ async function leaveAndLogoff(cast: Cast): Promise<Ends> {
   );
 
   const unpluggedAtMs = Date.now();
-  await lab.topology.unplug(lab.topology.host('alice'));
+  await lab.topology.unplug(aliceHost);
   await until('castgate to have no session any more', STEP_MS, async () =>
     (await castgate.sessions()).some((session) => session.authorized) ? undefined : true,
   );
   report.say("alice's cable is out: no session is left");
-  return { alice: unpluggedAtMs, bob: loggedOffAtMs };
+  return { alice: unpluggedAtMs, bob: loggedOffAtMs ?? 0 };
 }
 
 async function theBooks(cast: Cast, endedAtMs: Ends): Promise<void> {
@@ -224,6 +224,16 @@ async function silence(what: string, capture: Capture, group: string): Promise<v
   });
 }
 
+/** Milliseconds from a frame to the channel's last packet: 0 where that came before, endless without the frame. */
+function tailOf(frames: readonly CapturedFrame[], group: string, sinceMs: number | undefined): number {
+  if (sinceMs === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(0, (tally(frames, ofGroup(group)).lastAtMs ?? 0) - sinceMs);
+}
+
+function lastPacket(tailMs: number): string {
+  return tailMs === 0 ? 'no packet after' : `last packet ${tailMs.toFixed(1)} ms after`;
+}
+
 function summary(record: DetailRecord): string {
   return `${record.text('Acct-Status-Type')} ${record.text('User-Name')} ${groupOf(record) ?? 'session'}`;
 }
@@ -240,4 +250,5 @@ const FLOW_MS = 2_500;
 const SILENCE_MS = 500;
 /** A last-member query interval of 500 ms, twice, and the way there and back. */
 const LEAVE_LIMIT_MS = 1_500;
-const LOGOFF_LIMIT_MS = 100;
+/** The switch's program may have to wait for its turn on a busy machine; nothing is waited for by design. */
+const LOGOFF_LIMIT_MS = 250;
