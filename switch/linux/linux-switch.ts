@@ -6,6 +6,7 @@
  */
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import { ipFamily } from '../../wire/address.ts';
+import { toHex } from '../../wire/bytes.ts';
 import { filterRefusal, gone, hostRefusal, isNothing } from '../rules.ts';
 import type {
   Counter,
@@ -20,9 +21,10 @@ import { BridgeGuard, mustNot } from './bridge-guard.ts';
 import { type CapturedFrame, type CaptureStatistics, FrameSocket } from './frames.ts';
 import { Kernel } from './kernel.ts';
 import type { Link } from './link.ts';
+import { isOfLink } from './link-groups.ts';
 import { LinkWatch } from './link-watch.ts';
 import type { Refusal } from './netlink-socket.ts';
-import type { SetChange } from './nft.ts';
+import type { SetChange, SetElement } from './nft.ts';
 import { type Channel, PortState } from './port-state.ts';
 import { checkBridge, checkSystem, SwitchStartError } from './preflight.ts';
 import { type Expectation, reconcileMacs, reconcileMemberships, reconcileSets } from './reconcile.ts';
@@ -58,8 +60,27 @@ export interface Kept {
   readonly channels: readonly (Channel & { readonly port: string })[];
 }
 
+/** The counters of all that is open. */
+export interface AllCounters {
+  readonly hosts: readonly (HostCounters & { readonly host: HostPlace })[];
+  readonly channels: readonly {
+    readonly port: string;
+    readonly vlan: number;
+    readonly group: IpAddress;
+    readonly counter: Counter;
+  }[];
+}
+
 /** Receives what happened since the last call, in order; never from inside an operation of the switch. */
 export type SwitchListener = (events: readonly SwitchEvent[]) => void;
+
+/** What an operation works on. */
+interface At {
+  readonly port: PortState;
+  readonly link: Link;
+  readonly kernel: Kernel;
+  readonly guard: BridgeGuard;
+}
 
 export class LinuxSwitch implements Switch {
   readonly #options: Required<LinuxSwitchOptions>;
@@ -165,6 +186,7 @@ export class LinuxSwitch implements Switch {
     }
     port.addHost(host);
     this.#openMacs.set(`${vlan}/${host.mac}`, port.name);
+    this.#updateLinkGroups(at, host.vlan, host.mac, true);
     return undefined;
   }
 
@@ -172,6 +194,7 @@ export class LinuxSwitch implements Switch {
     const at = this.#at(host.port);
     if (at?.port.removeHost(host) !== true) return undefined;
     const { port, link, kernel, guard } = at;
+    this.#updateLinkGroups(at, host.vlan, host.mac, false);
     const vlan = guard.vlanOf(link, host.vlan);
     let refusal: Refusal | undefined;
     // Without VLANs in the bridge, the same MAC in two VLANs is one entry.
@@ -227,11 +250,14 @@ export class LinuxSwitch implements Switch {
     const { port, link, kernel, guard } = at;
     const number = guard.vlanOf(link, vlan);
     const isLast = !port.hasGroup(group);
-    // Without VLANs in the bridge, the same group in two VLANs is one entry.
-    const refusal =
-      number === 0 && !isLast
-        ? undefined
-        : this.#inDatabase(() => kernel.clearMembership(guard.bridge.index, link.index, number, group));
+    const { index } = guard.bridge;
+    let refusal: Refusal | undefined;
+    if (port.linkGroups.has(number, group)) {
+      refusal = this.#inDatabase(() => kernel.setMembership(index, link.index, number, group, ANY_SOURCE));
+    } else if (number !== 0 || isLast) {
+      // Without VLANs in the bridge, the same group in two VLANs is one entry.
+      refusal = this.#inDatabase(() => kernel.clearMembership(index, link.index, number, group));
+    }
     const table = isLast
       ? removeElements(kernel, [{ change: 'remove', ...channelElement(portName, group) }])
       : undefined;
@@ -254,6 +280,30 @@ export class LinuxSwitch implements Switch {
     if (at?.port.hasChannel(vlan, group) !== true) return NOTHING_YET;
     const counter = at.kernel.elementCounter(TABLE, channelElement(portName, group));
     return counter === undefined ? NOTHING_YET : withHeaders(counter);
+  }
+
+  /** All counters at once, for four conversations with the kernel instead of one or two for each. */
+  counters(): AllCounters {
+    const read = new Map<string, Counter>();
+    const sets = ['hosts_in', 'hosts_out', 'channels4', 'channels6'] as const;
+    for (const set of sets) {
+      for (const { key, counter } of this.#kernel?.elements(TABLE, set) ?? []) {
+        if (counter !== undefined) read.set(`${set}/${toHex(key)}`, withHeaders(counter));
+      }
+    }
+    const of = ({ set, key }: SetElement) => read.get(`${set}/${toHex(key)}`) ?? NOTHING_YET;
+    const hosts: AllCounters['hosts'][number][] = [];
+    const channels: AllCounters['channels'][number][] = [];
+    for (const port of this.#ports.values()) {
+      for (const host of port.hosts()) {
+        const [into, out] = hostElements(host.port, host.mac);
+        hosts.push({ host, input: of(into), output: of(out) });
+      }
+      for (const { vlan, group } of port.channels()) {
+        channels.push({ port: port.name, vlan, group, counter: of(channelElement(port.name, group)) });
+      }
+    }
+    return { hosts, channels };
   }
 
   macOf(port: string | undefined): Mac | undefined {
@@ -307,7 +357,7 @@ export class LinuxSwitch implements Switch {
     guard.loadTable(kept !== undefined);
     this.#guard = guard;
     for (const link of [...found.ports, ...found.uplinks]) this.#putLink(link);
-    if (kept !== undefined) this.#expect(kept, guard);
+    if (kept !== undefined) this.#expect(kept, kernel, guard);
     reconcileSets(kernel, this.#expectation(guard));
     guard.setBridge();
     for (const port of this.#ports.values()) {
@@ -329,7 +379,8 @@ export class LinuxSwitch implements Switch {
     this.#byIndex.set(link.index, port);
   }
 
-  #expect({ hosts, channels }: Kept, guard: BridgeGuard): void {
+  #expect({ hosts, channels }: Kept, kernel: Kernel, guard: BridgeGuard): void {
+    const memberships = kernel.memberships(guard.bridge.index);
     for (const host of hosts) {
       const port = this.#ports.get(host.port);
       if (port?.subscriber !== true || port.link === undefined) continue;
@@ -337,6 +388,12 @@ export class LinuxSwitch implements Switch {
       if (hostRefusal(host, this.#ownMacs(guard), this.#openMacs.get(key)) !== undefined) continue;
       port.addHost(host);
       this.#openMacs.set(key, port.name);
+      // Which host joined which group of the link is not in the kernel: each is taken for a member of all.
+      const vlan = guard.vlanOf(port.link, host.vlan);
+      const groups = memberships.filter((entry) => entry.port === port.link?.index && entry.vlan === vlan);
+      const ofLink = groups.map(({ group }) => group).filter(isOfLink);
+      port.linkGroups.remember(host.vlan, host.mac, ofLink, []);
+      port.linkGroups.update(host.vlan, host.mac, vlan, true);
     }
     for (const { port: name, vlan, group, filter } of channels) {
       const port = this.#ports.get(name);
@@ -351,7 +408,9 @@ export class LinuxSwitch implements Switch {
     const events: SwitchEvent[] = [];
     for (const { ifindex, vlan, frame } of frames) {
       const port = this.#byIndex.get(ifindex);
-      if (port !== undefined) events.push({ kind: 'frame', port: port.name, vlan, frame });
+      if (port === undefined) continue;
+      events.push({ kind: 'frame', port: port.name, vlan, frame });
+      this.#hearLinkGroups(port, vlan, frame);
     }
     if (events.length > 0) this.#listener(events);
   }
@@ -456,8 +515,28 @@ export class LinuxSwitch implements Switch {
 
   // ---- parts of the operations
 
+  #hearLinkGroups(port: PortState, vlan: number, frame: Uint8Array): void {
+    if (!port.subscriber) return;
+    const mac = port.linkGroups.hear(vlan, frame);
+    if (mac === undefined || !port.hasHost(vlan, mac)) return;
+    const at = this.#at(port.name);
+    if (at !== undefined) this.#updateLinkGroups(at, vlan, mac, true);
+  }
+
+  /** Makes the port a member of its open hosts' groups of the link. A refusal is for the next audit. */
+  #updateLinkGroups({ port, link, kernel, guard }: At, vlan: number, mac: Mac, open: boolean): void {
+    const { index } = guard.bridge;
+    const { begin, end } = port.linkGroups.update(vlan, mac, guard.vlanOf(link, vlan), open);
+    for (const at of begin) {
+      if (!port.hasGroup(at.group)) kernel.setMembership(index, link.index, at.vlan, at.group, ANY_SOURCE);
+    }
+    for (const at of end) {
+      if (!port.hasGroup(at.group)) kernel.clearMembership(index, link.index, at.vlan, at.group);
+    }
+  }
+
   /** What an operation on a subscriber port needs; undefined where the port, or the switch, is not there. */
-  #at(name: string): { port: PortState; link: Link; kernel: Kernel; guard: BridgeGuard } | undefined {
+  #at(name: string): At | undefined {
     const port = this.#ports.get(name);
     if (port?.subscriber !== true || port.link === undefined) return undefined;
     if (this.#kernel === undefined || this.#guard === undefined) return undefined;
@@ -548,6 +627,7 @@ const DEFAULTS = {
   controlledDirections: 'both',
 } as const;
 
+const ANY_SOURCE: SourceFilter = { mode: 'exclude', sources: [] };
 const NOTHING_YET: Counter = { octets: 0, packets: 0 };
 const ETHERNET_HEADER = 14;
 const LOOK_INTERVAL_MS = 1000;

@@ -5,6 +5,7 @@
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import type { HostPlace, SourceFilter } from '../switch.ts';
 import type { Link } from './link.ts';
+import { LinkGroups } from './link-groups.ts';
 
 export interface Channel {
   readonly vlan: number;
@@ -17,6 +18,7 @@ export class PortState {
   readonly subscriber: boolean;
   /** As last seen; undefined while the port is gone. */
   link: Link | undefined;
+  readonly linkGroups = new LinkGroups();
   readonly #hosts = new Map<string, HostPlace>();
   readonly #macs = new Map<Mac, number>();
   readonly #channels = new Map<string, Channel>();
@@ -93,6 +95,7 @@ export class PortState {
   }
 
   clear(): void {
+    this.linkGroups.clear();
     for (const map of [this.#hosts, this.#macs, this.#channels, this.#groups]) map.clear();
   }
 }

@@ -52,6 +52,9 @@ export function reconcileMemberships(kernel: Kernel, expected: Expectation): str
   const { index: bridge } = expected.bridge;
   const wanted = new Map<string, { port: number; vlan: number; group: string; filter: SourceFilter }>();
   for (const [index, port] of ports) {
+    for (const { vlan, group } of port.linkGroups.inForce()) {
+      wanted.set(`${index}/${vlan}/${group}`, { port: index, vlan, group, filter: ANY_SOURCE });
+    }
     for (const { vlan, group, filter } of port.channels()) {
       const number = port.link === undefined ? vlan : expected.vlanOf(port.link, vlan);
       wanted.set(`${index}/${number}/${group}`, { port: index, vlan: number, group, filter });
@@ -120,6 +123,8 @@ function isSame(entry: MdbEntry, filter: SourceFilter): boolean {
     filter.sources.every((source) => sources.has(source))
   );
 }
+
+const ANY_SOURCE: SourceFilter = { mode: 'exclude', sources: [] };
 
 function keyOf({ set, key }: SetElement): string {
   return `${set}/${toHex(key)}`;

@@ -73,7 +73,7 @@ function rules(): string {
   chain from_host {
     ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 accept
     ip daddr 224.0.0.0/4 ip daddr != 224.0.0.0/24 counter name senders drop
-    ip6 daddr ff00::/8 ip6 daddr != ff02::/16 counter name senders drop
+    ip6 daddr ff00::/8 ip6 daddr & ff0f:: != ff02:: counter name senders drop
   }
   chain from_subscriber {
     ip protocol igmp counter name membership_reports drop
@@ -112,7 +112,7 @@ function rules(): string {
     oifname != @occupied counter name vacant_ports drop
     ether daddr ff:ff:ff:ff:ff:ff accept
     ip daddr 224.0.0.0/24 accept
-    ip6 daddr ff02::/16 accept
+    ip6 daddr & ff0f:: == ff02:: accept
     counter name unregistered drop
   }
   chain after_bridge {

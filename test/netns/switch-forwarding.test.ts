@@ -216,6 +216,29 @@ describe.skipIf(reason !== undefined)(`forwarding on a real bridge ${reason ?? '
       expect(sw().channelCounter('swp1', 0, '239.1.1.1')).toEqual({ octets: 0, packets: 0 });
     });
 
+    it('gives all counters at once, the same as one by one', async () => {
+      sw().openHost(host1);
+      sw().openHost(host2);
+      sw().setForwarding('swp1', 0, '239.1.1.1', ANY);
+      sw().setForwarding('swp2', 0, 'ff3e::1', ANY);
+      from1('counted');
+      channel('239.1.1.1', 'counted');
+      channel('ff3e::1', 'counted');
+      await until(
+        'all',
+        () => arrived('up', 'counted') + arrived('h1', 'counted') + arrived('h2', 'counted') === 3,
+      );
+      const { hosts, channels } = sw().counters();
+      expect(hosts).toEqual([host1, host2].map((host) => ({ host, ...sw().hostCounters(host) })));
+      expect(channels).toEqual(
+        [
+          { port: 'swp1', vlan: 0, group: '239.1.1.1' },
+          { port: 'swp2', vlan: 0, group: 'ff3e::1' },
+        ].map((each) => ({ ...each, counter: sw().channelCounter(each.port, each.vlan, each.group) })),
+      );
+      expect(channels.map(({ counter }) => counter.packets)).toEqual([1, 1]);
+    });
+
     it('refuses with the reason what the bridge cannot do', () => {
       const many = Array.from({ length: 32 }, (_, i) => `10.1.0.${i + 1}`);
       expect(sw().setForwarding('swp1', 0, '232.1.1.1', { mode: 'include', sources: many })).toMatchObject({
@@ -276,22 +299,34 @@ describe.skipIf(reason !== undefined)(`forwarding on a real bridge ${reason ?? '
       );
     });
 
-    it('conformance 58: neighbour discovery works for a host whose solicited-node group is forwarded', async () => {
-      await rig.lab.shell('h1', 'ip -6 addr add 2001:db8::1:1/64 dev eth0 nodad');
-      const target = ipBytes('2001:db8::1:1') ?? new Uint8Array(16);
-      const option = concatBytes(Uint8Array.of(1, 1), macBytes(SOURCE) ?? new Uint8Array(6));
-      const solicitation = concatBytes(Uint8Array.of(135, 0, 0, 0, 0, 0, 0, 0), target, option);
-      const advertised = async () => {
+    it('conformance 58: neighbour discovery reaches an open host that joined its groups before or after', async () => {
+      const advertised = async (address: string) => {
+        const target = ipBytes(address) ?? new Uint8Array(16);
+        const group = `ff02::1:ff01:${address.at(-1)}`;
+        const option = concatBytes(Uint8Array.of(1, 1), macBytes(SOURCE) ?? new Uint8Array(6));
+        const solicitation = concatBytes(Uint8Array.of(135, 0, 0, 0, 0, 0, 0, 0), target, option);
         rig.clear();
-        rig.taps.up.send('eth0', ip('2001:db8::9', SOURCE, 'ff02::1:ff01:1', 58, solicitation, 255));
+        rig.taps.up.send('eth0', ip('2001:db8::9', SOURCE, group, 58, solicitation, 255));
         await pause(60);
         return rig.taps.up.frames.filter(({ frame }) => frame[20] === 58 && frame[54] === 136).length;
       };
+      const heard = (tail: string) =>
+        until('the kernel of the host reports', () =>
+          rig.events.some(
+            (event) => event.kind === 'frame' && Buffer.from(event.frame).includes(Buffer.from(tail, 'hex')),
+          ),
+        );
+      await rig.lab.shell('h1', 'ip -6 addr add 2001:db8::1:1/64 dev eth0 nodad');
+      await heard('ff0200000000000000000001ff010001');
+      expect(await advertised('2001:db8::1:1')).toBe(0);
       sw().openHost(host1);
-      expect(await advertised()).toBe(0);
-      expect(sw().setForwarding('swp1', 0, 'ff02::1:ff01:1', ANY)).toBeUndefined();
-      expect(await advertised()).toBe(1);
-      sw().clearForwarding('swp1', 0, 'ff02::1:ff01:1');
+      expect(await advertised('2001:db8::1:1')).toBe(1);
+      await rig.lab.shell('h1', 'ip -6 addr add 2001:db8::1:2/64 dev eth0 nodad');
+      await heard('ff0200000000000000000001ff010002');
+      expect(await advertised('2001:db8::1:2')).toBe(1);
+      expect(sw().audit()).toEqual([]);
+      sw().closeHost(host1);
+      expect(await rig.sw('bridge mdb show dev br0')).not.toContain('swp1 grp ff02::1:ff01');
     });
   });
 
