@@ -152,7 +152,9 @@ export class Channels {
     this.#admission.handleTimeout(now);
     this.#carryOut(now);
     for (const port of this.#querier.takeDue(now)) {
-      this.#query(port, 0, this.#parts.config.multicast.queryResponseIntervalMs);
+      for (const vlan of this.#vlansOf(port)) {
+        this.#query(port, vlan, this.#parts.config.multicast.queryResponseIntervalMs);
+      }
     }
     this.#proxy.handleTimeout(now);
     this.#sendReports();
@@ -247,6 +249,15 @@ export class Channels {
     const news = this.#refusals.get(key)?.reason !== reason;
     this.#refusals.set(key, { ...refusal, at: now });
     this.#parts.log[news ? 'info' : 'debug']('join-refused', refusal);
+  }
+
+  /** A host hears the queries of its own VLAN alone, so each VLAN that somebody is in gets one. */
+  #vlansOf(port: string): ReadonlySet<number> {
+    const vlans = new Set([0]);
+    for (const session of this.#parts.stores.sessions.values()) {
+      if (session.port === port) vlans.add(session.vlan);
+    }
+    return vlans;
   }
 
   #query(port: string, vlan: number, maxResponseMs: number): void {
