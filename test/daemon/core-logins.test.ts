@@ -1,0 +1,608 @@
+/** Who gets onto the ports: the whole core on virtual time, real packets on both sides. */
+import { describe, expect, it } from 'vitest';
+import { EapCode, EapType, encodeEap } from '../../eapol/eap.ts';
+import { EapolType } from '../../eapol/eapol.ts';
+import {
+  AttributeType,
+  allValues,
+  eapMessage,
+  firstInteger,
+  firstText,
+  firstValue,
+  integer,
+  octets,
+  splitEapMessage,
+  text,
+} from '../../radius/attributes.ts';
+import { RadiusCode } from '../../radius/packet.ts';
+import { AcctStatusType, TerminateCause, TerminationAction } from '../../radius/values.ts';
+import { EtherType } from '../../wire/ethernet.ts';
+import { accept, challenge } from './radius-server.ts';
+import { World } from './world.ts';
+
+const { Start, Stop } = AcctStatusType;
+const utf8 = (value: string) => new TextEncoder().encode(value);
+
+/** A world in which alice and bob may log in. */
+function world(more?: Readonly<Record<string, unknown>>): World {
+  const made = new World(more);
+  made.server.users.set('alice', []).set('bob', []);
+  return made;
+}
+
+describe('a login', () => {
+  it('goes by EAP through RADIUS, and opens the port for this MAC address alone', () => {
+    const w = world();
+    const alice = w.host('alice');
+    expect(w.switch.transmit(alice.place, 100)).toBe(false);
+    expect(alice.login()).toMatchObject({ code: EapCode.Success });
+    expect(w.session(alice)).toMatchObject({
+      account: 'alice',
+      server: 'r1',
+      port: 'swp1',
+      startedAt: w.now - 1,
+    });
+    expect(w.switch.transmit(alice.place, 100)).toBe(true);
+    expect(w.switch.openHosts()).toEqual([alice.place]);
+    expect(w.logged('session-started')).toHaveLength(1);
+  });
+
+  it('opens the port before the host hears that it is in', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.login();
+    const done = w.takeDone();
+    expect(done.indexOf(`open ${alice.mac}`)).toBeGreaterThan(-1);
+    expect(done.indexOf(`open ${alice.mac}`)).toBeLessThan(done.indexOf('send success on swp1'));
+  });
+
+  it('answers the request that a port sends when it comes up, without EAPOL-Start', () => {
+    const w = world();
+    const alice = w.host('alice');
+    w.switch.setLink('swp1', false);
+    w.switch.setLink('swp1', true);
+    const hello = alice.heard().at(-1);
+    expect(hello).toMatchObject({ code: EapCode.Request, type: EapType.Identity });
+    alice.identity(hello?.id ?? -1);
+    w.pass(2);
+    expect(alice.answer()).toMatchObject({ code: EapCode.Success });
+    expect(w.session(alice)?.account).toBe('alice');
+  });
+
+  it('does not take an identity with another identifier than that of the request', () => {
+    const w = world();
+    const alice = w.host('alice');
+    const [hello] = alice.heard();
+    alice.identity(((hello?.id ?? 0) + 1) & 0xff);
+    w.pass(100);
+    expect(w.server.asked.filter(({ port }) => port === 'auth')).toEqual([]);
+    expect(w.core.tally.of('swp1', 'drop/eap-not-asked-for')).toBe(1);
+  });
+
+  it('conformance 9: a stale identifier is discarded', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.heard();
+    alice.start();
+    const [request] = alice.heard();
+    alice.identity(((request?.id ?? 0) + 7) & 0xff);
+    w.pass(10);
+    expect(w.server.logins()).toEqual([]);
+    expect(w.core.tally.of('swp1', 'drop/eap-stale')).toBe(1);
+  });
+
+  it('conformance 14: User-Name is the identity, in every request of the conversation', () => {
+    const w = world();
+    w.server.rounds = 3;
+    w.host('alice').login();
+    const names = w.server.logins().map(({ attributes }) => firstText(attributes, AttributeType.UserName));
+    expect(names).toEqual(['alice', 'alice', 'alice', 'alice']);
+  });
+
+  it('conformance 15, 27, 28: says which switch, which port, which host, and what the link carries', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.login();
+    for (const { attributes } of w.server.logins()) {
+      expect(firstText(attributes, AttributeType.NasIdentifier)).toBe('test-switch');
+      expect(firstValue(attributes, AttributeType.NasIpAddress)).toEqual(Uint8Array.of(198, 18, 0, 1));
+      expect(firstInteger(attributes, AttributeType.NasPort)).toBe(w.switch.portNumber('swp1'));
+      expect(firstText(attributes, AttributeType.NasPortId)).toBe('swp1');
+      expect(firstInteger(attributes, AttributeType.NasPortType)).toBe(15);
+      expect(firstInteger(attributes, AttributeType.FramedMtu)).toBe(1500);
+      expect(firstText(attributes, AttributeType.CallingStationId)).toBe(
+        alice.mac.toUpperCase().replaceAll(':', '-'),
+      );
+      expect(firstText(attributes, AttributeType.CalledStationId)).toMatch(/^([0-9A-F]{2}-){5}[0-9A-F]{2}$/);
+    }
+  });
+
+  it('conformance 16, 17: a long response is split in order; every request is signed, first of all', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.heard();
+    alice.start();
+    alice.identity(alice.heard()[0]?.id ?? -1);
+    w.pass(2);
+    const request = alice.heard()[0];
+    const long = Uint8Array.from({ length: 1_000 }, (_, i) => i & 0xff);
+    alice.respond(request?.id ?? -1, EapType.Md5Challenge, long);
+    const packet = w.server.logins()[1];
+    const parts = allValues(packet?.attributes ?? [], AttributeType.EapMessage);
+    expect(parts.map((part) => part.length)).toEqual([253, 253, 253, 246]);
+    const eap = encodeEap({
+      code: EapCode.Response,
+      id: request?.id ?? -1,
+      type: EapType.Md5Challenge,
+      typeData: long,
+    });
+    expect(eapMessage(packet?.attributes ?? [])).toEqual(eap);
+    for (const { attributes } of w.server.logins()) {
+      expect(attributes[0]?.type).toBe(AttributeType.MessageAuthenticator);
+    }
+  });
+
+  it('conformance 22: State is echoed unmodified, and not sent in a new conversation', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.login();
+    alice.login();
+    const states = w.server.logins().map(({ attributes }) => firstText(attributes, AttributeType.State));
+    expect(states).toEqual([undefined, 'state 1', undefined, 'state 2']);
+  });
+
+  it('takes the account from the Access-Accept where that names one', () => {
+    const w = world();
+    w.server.users.set('anonymous', [text(AttributeType.UserName, 'bob')]);
+    const host = w.host('anonymous');
+    host.login();
+    expect(w.session(host)?.account).toBe('bob');
+  });
+});
+
+describe('what the server says', () => {
+  it('conformance 10: the code decides, whatever EAP packet is inside', () => {
+    const w = world();
+    const alice = w.host('alice');
+    const bob = w.host('bob', 'swp2');
+    const failure = splitEapMessage(encodeEap({ code: EapCode.Failure, id: 1 }));
+    const success = splitEapMessage(encodeEap({ code: EapCode.Success, id: 1 }));
+    w.server.script = ({ packet, port }) => {
+      if (port === 'acct') return 'policy';
+      const named = firstText(packet.attributes, AttributeType.UserName);
+      if (named === 'alice') return { code: RadiusCode.AccessAccept, attributes: failure };
+      return { code: RadiusCode.AccessReject, attributes: success };
+    };
+    alice.login();
+    bob.login();
+    expect(w.switch.isOpen(alice.place)).toBe(true);
+    expect(w.session(bob)).toBeUndefined();
+    expect(w.switch.isOpen(bob.place)).toBe(false);
+  });
+
+  it('conformance 11: no Success or Failure is made up, neither for a bare Accept nor for silence', () => {
+    const w = world();
+    const alice = w.host('alice');
+    w.server.script = ({ port }) =>
+      port === 'acct' ? 'policy' : { code: RadiusCode.AccessAccept, attributes: [] };
+    alice.login();
+    expect(w.session(alice)).toBeDefined();
+    const bob = w.host('bob', 'swp2');
+    w.server.alive = false;
+    bob.login();
+    w.pass(200_000);
+    const sent = w.takeDone().filter((done) => done.startsWith('send'));
+    expect(sent.filter((done) => /success|failure/.test(done))).toEqual([]);
+    expect(w.session(bob)).toBeUndefined();
+    expect(w.logged('login-refused')[0]).toMatchObject({
+      host: bob.key,
+      account: 'bob',
+      reason: 'radius-timeout',
+    });
+  });
+
+  it('conformance 12: what an Accept carries is done before the host is in', () => {
+    const w = world();
+    w.server.users.set('alice', [
+      octets(AttributeType.Class, utf8('gold')),
+      octets(AttributeType.State, utf8('later')),
+      integer(AttributeType.AcctInterimInterval, 120),
+    ]);
+    const alice = w.host('alice');
+    expect(alice.login()).toMatchObject({ code: EapCode.Success });
+    expect(w.session(alice)).toMatchObject({
+      classes: [utf8('gold')],
+      state: utf8('later'),
+      interimMs: 120_000,
+    });
+  });
+
+  it.each([
+    [
+      'a VLAN',
+      [integer(AttributeType.TunnelType, 13), text(AttributeType.TunnelPrivateGroupId, '42')],
+      'accept-tunnel',
+    ],
+    ['another service', [integer(AttributeType.ServiceType, 6)], 'accept-service-type'],
+    ['an attribute of a wrong length', [octets(AttributeType.SessionTimeout, utf8('x'))], 'accept-malformed'],
+  ])('conformance 13: an Accept that asks for %s is a reject', (_what, attributes, reason) => {
+    const w = world();
+    w.server.users.set('alice', attributes);
+    const alice = w.host('alice');
+    expect(alice.login()).toMatchObject({ code: EapCode.Failure });
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.switch.openHosts()).toEqual([]);
+    expect(w.logged('login-refused')[0]).toMatchObject({ account: 'alice', reason });
+    expect(w.server.accounting(Start)).toEqual([]);
+  });
+
+  it('conformance 5, 26: a rejected host is held: its frames are ignored and nothing is asked for it', () => {
+    const w = world();
+    const mallory = w.host('mallory');
+    expect(mallory.login()).toMatchObject({ code: EapCode.Failure });
+    const asked = w.server.asked.length;
+    for (let i = 0; i < 5; i++) {
+      w.pass(10_000);
+      mallory.start();
+      mallory.identity(i);
+      mallory.logoff();
+    }
+    expect(mallory.heard()).toEqual([]);
+    expect(w.server.asked.length).toBe(asked);
+    w.pass(10_001);
+    const [request] = mallory.heard();
+    expect(request).toMatchObject({ code: EapCode.Request, type: EapType.Identity });
+  });
+
+  it('a challenge without an EAP request in it is no answer', () => {
+    const w = world();
+    w.server.script = ({ port }) =>
+      port === 'acct' ? 'policy' : { code: RadiusCode.AccessChallenge, attributes: [] };
+    const alice = w.host('alice');
+    alice.login();
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.logged('login-refused')[0]).toMatchObject({ reason: 'challenge-without-eap' });
+  });
+
+  it('conformance 18, 21: forged, unsigned and repeated answers change nothing, and are counted', () => {
+    const w = world();
+    const alice = w.host('alice');
+    w.server.alive = false;
+    alice.heard();
+    alice.start();
+    alice.identity(alice.heard()[0]?.id ?? -1);
+    const asked = w.server.asked.at(-1);
+    const request = asked?.packet;
+    if (asked === undefined || request === undefined) throw new Error('nothing was asked');
+    const yes = accept(1);
+    const forged = w.sign(request, yes, utf8('another secret'));
+    const unsigned = w.unsigned(request, yes);
+    for (const bytes of [forged, unsigned, utf8('garbage'), forged.subarray(0, 30)])
+      w.datagram(bytes, asked.socket);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.core.radius.inFlight('r1')).toBe(1);
+    const good = w.sign(request, challenge(9, utf8('s')));
+    w.datagram(good, asked.socket);
+    w.datagram(good, asked.socket);
+    w.datagram(w.sign(request, yes), asked.socket);
+    expect(w.session(alice)).toBeUndefined();
+    const counted = w.core.tally.withPrefix('radius/r1', 'discarded/');
+    expect(counted).toEqual({
+      'message-authenticator': 1,
+      'eap-without-message-authenticator': 1,
+      'radius-short-header': 1,
+      'radius-bad-length': 1,
+      duplicate: 2,
+    });
+  });
+
+  it('conformance 24: a repeated request is the same packet from the same source port', () => {
+    const w = world();
+    w.server.alive = false;
+    const alice = w.host('alice');
+    alice.login();
+    w.pass(20_000);
+    const logins = w.server.asked.filter(({ port }) => port === 'auth');
+    expect(logins.length).toBeGreaterThan(2);
+    expect(new Set(logins.map(({ bytes }) => Buffer.from(bytes).toString('hex'))).size).toBe(1);
+    expect(new Set(logins.map(({ socket }) => socket)).size).toBe(1);
+  });
+
+  it('an answer to a login that was begun anew meanwhile is not taken', () => {
+    const w = world();
+    w.server.delayMs = 1_000;
+    w.server.rounds = 0;
+    const alice = w.host('alice');
+    alice.heard();
+    alice.start();
+    alice.identity(alice.heard()[0]?.id ?? -1);
+    w.pass(500);
+    alice.start();
+    w.pass(900);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.core.tally.of('radius/r1', 'discarded/no-request')).toBe(1);
+    alice.identity(alice.heard().at(-1)?.id ?? -1);
+    w.pass(1_001);
+    expect(w.session(alice)).toBeDefined();
+  });
+});
+
+describe('the end of a session', () => {
+  it('conformance 4: a logoff closes the port; accounting is told "user request"', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.login();
+    alice.logoff();
+    w.pass(2);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.switch.openHosts()).toEqual([]);
+    const [stop, ...others] = w.server.accounting(Stop);
+    expect(others).toEqual([]);
+    expect(firstInteger(stop?.attributes ?? [], AttributeType.AcctTerminateCause)).toBe(
+      TerminateCause.UserRequest,
+    );
+    expect(w.logged('session-ended')[0]).toMatchObject({ account: 'alice', cause: 'logoff' });
+  });
+
+  it('conformance 8: a port that goes down ends its sessions with "lost carrier", and no other', () => {
+    const w = world();
+    const [alice, bob] = [w.host('alice'), w.host('bob', 'swp2')];
+    alice.login();
+    bob.login();
+    w.switch.setLink('swp1', false);
+    w.pass(2);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.session(bob)).toBeDefined();
+    const [stop] = w.server.accounting(Stop);
+    expect(firstText(stop?.attributes ?? [], AttributeType.UserName)).toBe('alice');
+    expect(firstInteger(stop?.attributes ?? [], AttributeType.AcctTerminateCause)).toBe(
+      TerminateCause.LostCarrier,
+    );
+    expect(w.core.stores.authenticators.has(alice.key)).toBe(false);
+  });
+
+  it('a port that vanishes and returns begins anew', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.login();
+    w.switch.removePort('swp1');
+    expect(w.session(alice)).toBeUndefined();
+    w.switch.addPort('swp1');
+    w.pass(1);
+    expect(alice.answer()).toMatchObject({ code: EapCode.Success });
+    expect(w.switch.isOpen(alice.place)).toBe(true);
+  });
+
+  it('conformance 29: Session-Timeout alone ends the session, and the host is asked anew', () => {
+    const w = world();
+    w.server.users.set('alice', [integer(AttributeType.SessionTimeout, 60)]);
+    const alice = w.host('alice');
+    alice.login();
+    w.pass(59_000);
+    expect(w.session(alice)).toBeDefined();
+    alice.heard();
+    w.pass(1_000);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.switch.isOpen(alice.place)).toBe(false);
+    w.pass(2);
+    const [stop] = w.server.accounting(Stop);
+    expect(firstInteger(stop?.attributes ?? [], AttributeType.AcctTerminateCause)).toBe(
+      TerminateCause.SessionTimeout,
+    );
+    expect(alice.answer()).toMatchObject({ code: EapCode.Success });
+    expect(w.server.accounting(Start)).toHaveLength(2);
+  });
+
+  it('a clean stop ends every session in the books', () => {
+    const w = world();
+    w.host('alice').login();
+    w.host('bob', 'swp2').login();
+    w.turn(() => w.core.shutdown(w.now));
+    w.pass(10);
+    expect(w.core.stores.sessions.size).toBe(0);
+    expect(w.server.accounting(Stop)).toHaveLength(2);
+    expect(w.server.accounting(AcctStatusType.AccountingOff)).toHaveLength(1);
+  });
+});
+
+describe('authenticating again', () => {
+  it('conformance 3, 41: Start of a host that is in: the port stays open, ids stay, no accounting', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.login();
+    const before = w.session(alice);
+    const records = w.server.accounting().length;
+    w.takeDone();
+    alice.start();
+    expect(w.switch.isOpen(alice.place)).toBe(true);
+    w.pass(5);
+    alice.answer();
+    expect(w.switch.isOpen(alice.place)).toBe(true);
+    expect(w.session(alice)).toEqual({ ...before, authenticatedAt: expect.any(Number) });
+    expect(w.session(alice)?.authenticatedAt).toBeGreaterThan(before?.authenticatedAt ?? Infinity);
+    expect(w.server.accounting().length).toBe(records);
+    expect(w.takeDone().filter((done) => done.startsWith('close'))).toEqual([]);
+    expect(w.logged('session-renewed')).toHaveLength(1);
+  });
+
+  it('conformance 29: Session-Timeout with RADIUS-Request is a period of re-authentication', () => {
+    const w = world();
+    w.server.users.set('alice', [
+      integer(AttributeType.SessionTimeout, 60),
+      integer(AttributeType.TerminationAction, TerminationAction.RadiusRequest),
+    ]);
+    const alice = w.host('alice');
+    alice.login();
+    alice.heard();
+    const ids = w.session(alice)?.acctSessionId;
+    w.pass(60_000);
+    expect(w.session(alice)).toBeDefined();
+    expect(alice.answer()).toMatchObject({ code: EapCode.Success });
+    expect(w.session(alice)?.acctSessionId).toBe(ids);
+    for (const { attributes } of w.server.logins()) {
+      expect(firstText(attributes, AttributeType.AcctSessionId)).toBe(ids);
+    }
+  });
+
+  it('a reject at re-authentication ends the session', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.login();
+    w.server.users.delete('alice');
+    expect(alice.login()).toMatchObject({ code: EapCode.Failure });
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.switch.isOpen(alice.place)).toBe(false);
+    const done = w.takeDone();
+    expect(done.lastIndexOf(`close ${alice.mac}`)).toBeGreaterThan(-1);
+    const [stop] = w.server.accounting(Stop);
+    expect(firstInteger(stop?.attributes ?? [], AttributeType.AcctTerminateCause)).toBe(
+      TerminateCause.ReauthenticationFailure,
+    );
+  });
+
+  it('conformance 6: a host that is silent at re-authentication is out after reAuthMax rounds', () => {
+    const w = world({ authenticator: { reauth_period: '1m', tx_period: '1s', max_req: 2, reauth_max: 2 } });
+    const alice = w.host('alice');
+    alice.login();
+    w.pass(60_000);
+    expect(w.session(alice)).toBeDefined();
+    w.pass(60_000);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.core.stores.authenticators.has(alice.key)).toBe(false);
+    expect(w.logged('session-ended')[0]).toMatchObject({ cause: 'reauthentication-failed' });
+  });
+
+  it('conformance 41: another account is another session', () => {
+    const w = world();
+    const host = w.host('alice');
+    host.login('alice');
+    const before = w.session(host);
+    host.login('bob');
+    const after = w.session(host);
+    expect(after?.account).toBe('bob');
+    expect(after?.acctSessionId).not.toBe(before?.acctSessionId);
+    const [stop] = w.server.accounting(Stop);
+    expect(firstText(stop?.attributes ?? [], AttributeType.AcctSessionId)).toBe(before?.acctSessionId);
+    expect(firstInteger(stop?.attributes ?? [], AttributeType.AcctTerminateCause)).toBe(
+      TerminateCause.ServiceUnavailable,
+    );
+    expect(w.server.accounting(Start)).toHaveLength(2);
+    expect(w.switch.isOpen(host.place)).toBe(true);
+  });
+
+  it('a person may ask for it, and it is refused for hosts that are not in', () => {
+    const w = world();
+    const alice = w.host('alice');
+    expect(w.core.reauthenticate(w.now, alice.key)).toBe(false);
+    alice.login();
+    alice.heard();
+    w.turn(() => expect(w.core.reauthenticate(w.now, alice.key)).toBe(true));
+    expect(alice.answer()).toMatchObject({ code: EapCode.Success });
+    expect(w.logged('session-renewed')).toHaveLength(1);
+  });
+});
+
+describe('accounting of a session', () => {
+  it('conformance 32, 36, 37, 38: Class is copied, ids are the same from request to stop', () => {
+    const w = world();
+    w.server.users.set('alice', [
+      octets(AttributeType.Class, utf8('a')),
+      octets(AttributeType.Class, utf8('b')),
+    ]);
+    const alice = w.host('alice');
+    alice.login();
+    for (let i = 0; i < 5; i++) w.switch.transmit(alice.place, 100);
+    for (let i = 0; i < 3; i++) w.switch.transmitTo(0, alice.mac, 1_000);
+    w.pass(5_000);
+    alice.logoff();
+    w.pass(2);
+    const id = firstText(w.server.logins()[0]?.attributes ?? [], AttributeType.AcctSessionId);
+    const [start] = w.server.accounting(Start);
+    const [stop] = w.server.accounting(Stop);
+    for (const packet of [start, stop]) {
+      const attributes = packet?.attributes ?? [];
+      expect(firstText(attributes, AttributeType.AcctSessionId)).toBe(id);
+      expect(allValues(attributes, AttributeType.Class)).toEqual([utf8('a'), utf8('b')]);
+      for (const type of [AttributeType.EapMessage, AttributeType.State, AttributeType.UserPassword]) {
+        expect(firstValue(attributes, type)).toBeUndefined();
+      }
+    }
+    const counted = (type: number) => firstInteger(stop?.attributes ?? [], type);
+    expect(counted(AttributeType.AcctInputOctets)).toBe(500);
+    expect(counted(AttributeType.AcctInputPackets)).toBe(5);
+    expect(counted(AttributeType.AcctOutputOctets)).toBe(3_000);
+    expect(counted(AttributeType.AcctOutputPackets)).toBe(3);
+    expect(counted(AttributeType.AcctSessionTime)).toBe(5);
+  });
+});
+
+describe('bad input', () => {
+  it('conformance 1: is dropped and counted by reason, and nobody gets in by it', () => {
+    const w = world();
+    const alice = w.host('alice');
+    const counts = () => w.core.tally.withPrefix('swp1', 'drop/');
+    w.switch.receive('swp1', 0, new Uint8Array(7));
+    alice.send(EtherType.Eapol, Uint8Array.of(2, 0));
+    alice.send(EtherType.Eapol, Uint8Array.of(2, 0, 1, 0, 1));
+    alice.eapol(99);
+    alice.eapol(EapolType.Key, new Uint8Array(20));
+    alice.eapol(EapolType.Packet, Uint8Array.of(2, 1, 0, 3));
+    alice.eapol(EapolType.Packet, encodeEap({ code: EapCode.Success, id: 1 }));
+    alice.eapol(EapolType.Packet, encodeEap({ code: EapCode.Request, id: 1, type: EapType.Identity }));
+    expect(counts()).toEqual({
+      'ethernet-short-header': 1,
+      'eapol-short-header': 1,
+      'eapol-body-overruns-frame': 1,
+      'eapol-unknown-type': 1,
+      'eapol-type-not-supported': 1,
+      'eap-length-below-header': 1,
+      'eap-not-a-response': 2,
+    });
+    expect(w.core.stores.authenticators.size).toBe(0);
+  });
+
+  it('frames of a group address and frames with a second tag', () => {
+    const w = world();
+    const group = w.host('group', 'swp1', 0, '01:00:5e:01:01:01');
+    group.start();
+    const alice = w.host('alice');
+    alice.send(EtherType.Vlan, Uint8Array.of(0, 42, 0x88, 0x8e, 2, 1, 0, 0));
+    alice.send(EtherType.ServiceVlan, Uint8Array.of(0, 42, 8, 0));
+    expect(w.core.tally.withPrefix('swp1', 'drop/')).toEqual({
+      'source-is-group-address': 1,
+      'second-vlan-tag': 2,
+    });
+    expect(w.core.stores.authenticators.size).toBe(0);
+  });
+
+  it('conformance 2: padding behind an EAPOL body is ignored', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.send(EtherType.Eapol, Uint8Array.of(2, EapolType.Start, 0, 0, ...new Uint8Array(42)));
+    expect(alice.answer()).toMatchObject({ code: EapCode.Success });
+  });
+});
+
+describe('identity is port, VLAN and MAC address', () => {
+  it('the same MAC address on another port is another host, and not let in beside the first', () => {
+    const w = world();
+    const alice = w.host('alice', 'swp1');
+    const twin = w.host('alice', 'swp2');
+    alice.login();
+    expect(twin.login()?.code).not.toBe(EapCode.Success);
+    expect(w.session(twin)).toBeUndefined();
+    expect(w.switch.openHosts()).toEqual([alice.place]);
+    expect(w.logged('switch-refused')[0]).toMatchObject({ operation: 'open-host', errno: 'EEXIST' });
+    expect(w.session(alice)).toBeDefined();
+  });
+
+  it('the same MAC address in another VLAN is another host', () => {
+    const w = world();
+    const alice = w.host('alice', 'swp1', 7);
+    const untagged = w.host('alice', 'swp1', 0);
+    alice.login();
+    expect(w.session(alice)).toMatchObject({ vlan: 7 });
+    expect(w.session(untagged)).toBeUndefined();
+    expect(w.switch.transmit(untagged.place, 10)).toBe(false);
+  });
+});
