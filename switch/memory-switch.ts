@@ -40,6 +40,8 @@ interface MemoryPort {
   readonly mac: Mac;
   present: boolean;
   up: boolean;
+  /** How often the link was lost. */
+  losses: number;
   readonly hosts: Map<string, { place: HostPlace; input: Counter; output: Counter }>;
   readonly channels: Map<string, { group: IpAddress; filter: SourceFilter; counter: Counter }>;
 }
@@ -139,6 +141,11 @@ export class MemorySwitch implements Switch {
     return port === undefined ? BRIDGE_MAC : this.#present(port)?.mac;
   }
 
+  linkId(port: string): string | undefined {
+    const state = this.#present(port);
+    return state === undefined ? undefined : `${state.number}/${state.losses}`;
+  }
+
   portNumber(port: string): number | undefined {
     return this.#present(port)?.number;
   }
@@ -188,6 +195,7 @@ export class MemorySwitch implements Switch {
     const state = this.#present(port);
     if (state === undefined || state.up === up) return;
     state.up = up;
+    if (!up) state.losses++;
     this.#listener([{ kind: 'link', port, up }]);
   }
 
@@ -197,6 +205,7 @@ export class MemorySwitch implements Switch {
     if (state === undefined) return;
     state.present = false;
     state.up = false;
+    state.losses++;
     state.hosts.clear();
     state.channels.clear();
     this.#listener([{ kind: 'port-gone', port }]);
@@ -243,7 +252,7 @@ export class MemorySwitch implements Switch {
     const number = this.#ports.size + 1;
     const mac = `02:ca:57:00:00:${number.toString(16).padStart(2, '0')}`;
     const empty = { hosts: new Map(), channels: new Map() };
-    this.#ports.set(name, { name, number, subscriber, mac, present: true, up: true, ...empty });
+    this.#ports.set(name, { name, number, subscriber, mac, present: true, up: true, losses: 0, ...empty });
   }
 
   #present(name: string): MemoryPort | undefined {

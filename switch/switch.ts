@@ -71,6 +71,11 @@ export interface Switch {
   channelCounter(port: string, vlan: number, group: IpAddress): Counter;
   /** The MAC address of a port or of the bridge (`undefined` as port), as the switch has it now. */
   macOf(port: string | undefined): Mac | undefined;
+  /**
+   * Names the link as it is: another text after every loss of carrier and every replacement of the interface,
+   * also those that nobody saw. Undefined where it cannot be told.
+   */
+  linkId(port: string): string | undefined;
   /** The interface's number for NAS-Port. */
   portNumber(port: string): number | undefined;
 }

@@ -22,6 +22,7 @@ import { type CapturedFrame, type CaptureStatistics, FrameSocket } from './frame
 import { Kernel } from './kernel.ts';
 import type { Link } from './link.ts';
 import { isOfLink } from './link-groups.ts';
+import { linkId } from './link-id.ts';
 import { LinkWatch } from './link-watch.ts';
 import type { Refusal } from './netlink-socket.ts';
 import type { SetChange, SetElement } from './nft.ts';
@@ -308,6 +309,10 @@ export class LinuxSwitch implements Switch {
 
   macOf(port: string | undefined): Mac | undefined {
     return port === undefined ? this.#guard?.bridge.mac : this.#ports.get(port)?.link?.mac;
+  }
+
+  linkId(port: string): string | undefined {
+    return linkId(port);
   }
 
   portNumber(port: string): number | undefined {

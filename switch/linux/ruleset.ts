@@ -74,6 +74,7 @@ function rules(): string {
     ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 accept
     ip daddr 224.0.0.0/4 ip daddr != 224.0.0.0/24 counter name senders drop
     ip6 daddr ff00::/8 ip6 daddr & ff0f:: != ff02:: counter name senders drop
+    ether daddr != ff:ff:ff:ff:ff:ff meta protocol { 8021q, 8021ad } counter name senders drop
   }
   chain from_subscriber {
     ip protocol igmp counter name membership_reports drop

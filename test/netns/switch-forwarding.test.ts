@@ -344,6 +344,23 @@ describe.skipIf(reason !== undefined)(`forwarding on a real bridge ${reason ?? '
       expect((sw().refusals().get('senders')?.packets ?? 0) - before).toBe(4);
     });
 
+    it('conformance 60: drops their multicast behind one VLAN tag, and behind two', async () => {
+      sw().openHost(host1);
+      const before = sw().refusals().get('senders')?.packets ?? 0;
+      const video = udp('10.0.0.1', HOST1, '239.1.1.1', 'hidden');
+      const tag = Uint8Array.of(0x81, 0, 0, 42);
+      const once = concatBytes(video.subarray(0, 12), tag, video.subarray(12));
+      const twice = concatBytes(video.subarray(0, 12), Uint8Array.of(0x88, 0xa8, 0, 7), once.subarray(12));
+      const unicast = udp('10.0.0.1', HOST1, '10.0.0.9', 'in a VLAN', SOURCE);
+      rig.taps.h1.send('eth0', once);
+      rig.taps.h1.send('eth0', twice);
+      rig.taps.h1.send('eth0', concatBytes(unicast.subarray(0, 12), tag, unicast.subarray(12)));
+      await until('unicast', () => arrived('up', 'in a VLAN') === 1);
+      await pause(30);
+      expect(arrived('up', 'hidden')).toBe(0);
+      expect((sw().refusals().get('senders')?.packets ?? 0) - before).toBe(2);
+    });
+
     it('conformance 60: counts strangers apart', async () => {
       const before = sw().refusals().get('strangers')?.packets ?? 0;
       from1('stranger', '02:00:00:00:01:33');

@@ -3,6 +3,7 @@
  * settings: where the kernel one day behaves otherwise, the first half says so.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { concatBytes } from '../../wire/bytes.ts';
 import { pause, until, whyNoNamespaces } from './namespaces.ts';
 import { HOST1, SOURCE, SwitchRig } from './switch-rig.ts';
 import { ethernet, igmp, ip, mld, udp } from './tap.ts';
@@ -107,6 +108,35 @@ describe.skipIf(reason !== undefined)(`traps of the bridge ${reason ?? ''}`, () 
     expect(sw.refusals().get('upstream_queries')?.packets).toBe(1);
   });
 
+  it("a querier behind a port that is not castgate's is displaced", async () => {
+    await rig.lab.veth({ namespace: 'sw', interface: 'other0' }, { namespace: 'up', interface: 'other' });
+    await rig.sw('ip link set other0 master br0');
+    const sw = rig.start();
+    sw.setForwarding('swp1', 0, '232.1.1.1', { mode: 'include', sources: ['10.0.0.9'] });
+    for (const query of [
+      ip('10.0.0.254', SOURCE, '224.0.0.1', 2, igmp('query', '0.0.0.0', 100), 1),
+      ip('fe80::254', SOURCE, 'ff02::1', 58, mld('query', '::'), 1),
+    ]) {
+      rig.taps.up.send('other', query);
+    }
+    await pause(30);
+    channel('232.1.1.1', 'blind', '10.0.0.8');
+    await until('the trap: sources are not told apart', () => arrived1('blind') === 1);
+    await until('displaced', () => rig.kinds().includes('repaired'), 3000);
+    expect(rig.events).toContainEqual({ kind: 'repaired', what: 'bridge br0: McastQuerier' });
+    await pause(50);
+    rig.clear();
+    channel('232.1.1.1', 'unwanted', '10.0.0.8');
+    channel('232.1.1.1', 'listed');
+    await until('the source passes', () => arrived1('listed') === 1);
+    await pause(30);
+    expect(arrived1('unwanted')).toBe(0);
+    expect(sw.audit()).toEqual([]);
+    const options = await rig.sw('ip -d link show br0');
+    expect(options).toContain('mcast_querier_interval 25500 ');
+    expect(options).toContain('mcast_query_response_interval 1000 ');
+  });
+
   it('one group over the limit switches snooping off; castgate raises the limit and puts it right', async () => {
     const snooping = async () => / mcast_snooping (\d)/.exec(await rig.sw('ip -d link show br0'))?.[1];
     await rig.sw('ip link set br0 type bridge mcast_hash_max 8');
@@ -175,16 +205,20 @@ describe.skipIf(reason !== undefined)(`traps of the bridge ${reason ?? ''}`, () 
     const before = sw.refusals().get('membership_reports')?.packets ?? 0;
     rig.taps.h1.send('eth0', report);
     rig.taps.h1.send('eth0', report6);
+    for (const each of [report, report6]) {
+      const tagged = concatBytes(each.subarray(0, 12), Uint8Array.of(0x81, 0, 0, 42), each.subarray(12));
+      rig.taps.h1.send('eth0', tagged);
+    }
     rig.taps.h1.send('eth0', ip('10.0.0.1', HOST1, '224.0.0.1', 2, igmp('query', '0.0.0.0'), 1));
     rig.taps.h1.send('eth0', ip('fe80::1', HOST1, 'ff02::1', 58, mld('query', '::'), 1));
     rig.taps.h1.send('eth0', ip('10.0.0.1', HOST1, '224.0.0.13', 103, Uint8Array.of(0x20, 0, 0xdf, 0xff), 1));
     rig.taps.h1.send('eth0', ip('fe80::1', HOST1, 'ff02::d', 103, Uint8Array.of(0x20, 0, 0xdf, 0xff), 1));
-    await until('castgate is told', () => rig.kinds().filter((kind) => kind === 'frame').length >= 4);
+    await until('castgate is told', () => rig.kinds().filter((kind) => kind === 'frame').length >= 6);
     await pause(30);
     const known = await rig.sw('bridge -d mdb show dev br0');
     expect(known).not.toMatch(/swp1 grp (239|ff15)/);
     expect(known).not.toMatch(/router ports.*swp1/);
-    expect((sw.refusals().get('membership_reports')?.packets ?? 0) - before).toBeGreaterThanOrEqual(4);
+    expect((sw.refusals().get('membership_reports')?.packets ?? 0) - before).toBeGreaterThanOrEqual(6);
     expect(sw.refusals().get('pim')?.packets).toBe(2);
     expect(rig.taps.up.frames.filter(({ frame }) => frame[14 + 9] === 103)).toHaveLength(0);
   });
