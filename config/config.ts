@@ -16,6 +16,7 @@ export interface Config {
   readonly nas: { readonly identifier: string | undefined; readonly address: IpAddress | undefined };
   readonly stateDirectory: string;
   readonly controlSocket: string;
+  readonly restart: { readonly warm: boolean; readonly maxAgeMs: number };
   readonly log: { readonly level: LogLevel };
   readonly authenticator: AuthenticatorConfig & {
     readonly maxHostsPerPort: number;
@@ -151,6 +152,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
     nas: { identifier: file.nas.identifier, address: file.nas.address },
     stateDirectory: file.state_directory,
     controlSocket: file.control_socket,
+    restart: { warm: file.restart.warm, maxAgeMs: file.restart.max_age },
     log: { level: file.log.level },
     authenticator: { ...authenticator, maxHostsPerPort: a.max_hosts_per_port, maxHosts: a.max_hosts },
     radius: {

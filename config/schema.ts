@@ -105,6 +105,18 @@ export const fileSchema = z.strictObject({
     max: 107,
     fallback: '/run/castgate/control.sock',
   }),
+  restart: section('how a daemon that starts again takes up what the last one left', {
+    warm: flag({
+      about: 'keep sessions and channels over a restart, by a journal in the state directory',
+      fallback: true,
+    }),
+    max_age: duration({
+      about: 'an older journal is not used; logoffs and leaves of that time went unheard',
+      min: '1s',
+      max: '1d',
+      fallback: '10m',
+    }),
+  }),
   log: section('what the daemon says, as JSON lines on standard output', {
     level: choice({
       about: 'the least that is said',

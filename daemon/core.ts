@@ -98,6 +98,18 @@ export class Core {
   }
 
   /**
+   * Before `resume` after a pause in which nobody watched the ports: a cable that was out meanwhile may be in
+   * another socket now, so nobody stays in behind it.
+   */
+  dropChangedPorts(now: number): void {
+    for (const { key: port, up, linkId } of [...this.stores.ports.values()]) {
+      const same = linkId !== undefined && this.#parts.readings.linkId(port) === linkId;
+      if (up && !same) this.#linkChanged(now, port, false);
+      else if (!this.#parts.ports.has(port)) this.subscribers.portDown(now, port);
+    }
+  }
+
+  /**
    * castgate goes on with the records of its stores: the switch gets the state that they say, requests in
    * flight are sent again as they were, upstream hears at once what is received here. Servers are told
    * nothing: for them nothing happened. `counters`: whether the switch's counters go on or begin at zero.

@@ -9,7 +9,10 @@ import type { Stores } from './stores.ts';
 import type { Tally } from './tally.ts';
 
 /** What the core reads of the switch; it changes it only by effects. */
-export type SwitchReadings = Pick<Switch, 'hostCounters' | 'channelCounter' | 'macOf' | 'portNumber'>;
+export type SwitchReadings = Pick<
+  Switch,
+  'hostCounters' | 'channelCounter' | 'macOf' | 'linkId' | 'portNumber'
+>;
 
 export interface CoreParts {
   readonly config: Config;

@@ -12,8 +12,10 @@ import type { SwitchEvent } from '../switch/switch.ts';
 import { ControlSocket } from './control-socket.ts';
 import { Core } from './core.ts';
 import type { Effect } from './effects.ts';
+import { grantGrace } from './grace.ts';
 import { openLog } from './log.ts';
 import { RadiusSockets } from './radius-sockets.ts';
+import { SavedState } from './saved-state.ts';
 import { groupRows, portRows, radiusRows, sessionRows } from './show.ts';
 import { endTurn } from './turn.ts';
 
@@ -44,9 +46,11 @@ class Daemon {
   readonly #log: ReturnType<typeof openLog>;
   readonly #switch: LinuxSwitch;
   readonly #core: Core;
+  readonly #state: SavedState;
   readonly #sockets: RadiusSockets;
   readonly #control: ControlSocket;
   readonly #alarm = new Alarm(() => this.#turn((at) => this.#core.handleTimeout(at)));
+  readonly #syncing = setInterval(() => this.#state.sync(), SYNC_INTERVAL_MS);
   /** Stopping without --cleanup: ports, hosts and channels stay as they are, only servers hear the end. */
   #leaves = false;
   /** What happens while a turn runs waits for its end. */
@@ -67,7 +71,10 @@ class Daemon {
       },
       (events) => this.#switchEvents(events),
     );
-    this.#core = new Core(config, { readings: this.#switch, log, random: pooledRandom() });
+    this.#state = new SavedState(config, log, now());
+    const { stores, isWarm } = this.#state;
+    if (isWarm) grantGrace(stores, now(), GRACE_RESPONSES * config.multicast.queryResponseIntervalMs);
+    this.#core = new Core(config, { readings: this.#switch, log, random: pooledRandom(), stores });
     this.#sockets = new RadiusSockets(
       config.radius.servers,
       (server, port, socket, bytes) =>
@@ -83,16 +90,22 @@ class Daemon {
     if (occupied !== undefined) return occupied.refused;
     try {
       this.#sockets.open();
-      this.#turn((at) => this.#core.start(at));
-      this.#switch.start();
+      if (this.#state.isWarm) this.#takeUp();
+      else {
+        this.#turn((at) => this.#core.start(at));
+        this.#switch.start();
+      }
+      this.#state.begin();
     } catch (cause) {
       if (!(cause instanceof SwitchStartError)) throw cause;
       await this.#control.close();
       this.#sockets.close();
       this.#alarm.set(undefined);
+      clearInterval(this.#syncing);
       return cause.message;
     }
     this.#log.info('serving', {
+      sessions: this.#core.stores.sessions.size,
       bridge: this.#config.bridge,
       ports: this.#config.ports.length,
       control: this.#config.controlSocket,
@@ -100,18 +113,40 @@ class Daemon {
     return undefined;
   }
 
-  /** Ends sessions and channels in the books, and waits a little for the server to take them. */
+  /**
+   * Where the next start can go on, sessions and channels go on too; else they end in the books. Waits a
+   * little for the server to take what it has not yet.
+   */
   async stop(cleanup: boolean): Promise<void> {
+    const goesOn = !cleanup && this.#state.isKept;
     this.#leaves = !cleanup;
-    this.#turn((at) => this.#core.shutdown(at));
+    if (!goesOn) this.#turn((at) => this.#core.shutdown(at));
     const until = now() + LAST_WORDS_MS;
     while (this.#core.books.waiting > 0 && now() < until) await pause(10);
     const unsent = this.#core.books.waiting;
     if (unsent > 0) this.#log.error('accounting-unsent', { messages: unsent });
     this.#switch.stop({ cleanup });
     this.#alarm.set(undefined);
+    clearInterval(this.#syncing);
+    this.#state.end(goesOn);
     this.#sockets.close();
     await this.#control.close();
+  }
+
+  /** Goes on where the last run was: what it had opened and forwarded stays, and its counters with it. */
+  #takeUp(): void {
+    this.#turn((at) => this.#core.dropChangedPorts(at));
+    const { sessions, forwardings } = this.#core.stores;
+    this.#switch.start({
+      hosts: [...sessions.values()],
+      channels: [...forwardings.values()].map(({ port, vlan, group, mode, sources }) => ({
+        port,
+        vlan,
+        group,
+        filter: { mode, sources },
+      })),
+    });
+    this.#turn((at) => this.#core.resume(at, 'kept'));
   }
 
   #switchEvents(events: readonly SwitchEvent[]): void {
@@ -151,7 +186,9 @@ class Daemon {
   }
 
   #endTurn(): void {
-    endTurn(this.#core, this.#switch, this.#sockets, now, this.#leaves ? isDatagram : undefined);
+    const before = () => this.#state.endTurn();
+    const end = this.#leaves ? { before, wanted: isDatagram } : { before };
+    endTurn(this.#core, this.#switch, this.#sockets, now, end);
   }
 
   #handlers() {
@@ -196,5 +233,8 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+const SYNC_INTERVAL_MS = 1000;
+/** After a pause hosts have this many query response intervals to say what they still want. */
+const GRACE_RESPONSES = 2;
 const RANDOM_POOL = 16384;
 const LAST_WORDS_MS = 2000;

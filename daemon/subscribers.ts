@@ -72,7 +72,10 @@ export class Subscribers {
     switch (pdu.type) {
       case EapolType.Start:
         if (record !== undefined) this.#run(now, record, (machine) => machine.receiveStart(now));
-        else this.#begin(now, port, vlan, mac, undefined);
+        // Also where this Start was one too many: who speaks is not silent, and is asked anew.
+        if (!this.#parts.stores.authenticators.has(hostKey(port.name, vlan, mac))) {
+          this.#begin(now, port, vlan, mac, undefined);
+        }
         return;
       case EapolType.Logoff:
         if (record !== undefined) this.#run(now, record, (machine) => machine.receiveLogoff(now));
@@ -112,7 +115,8 @@ export class Subscribers {
   /** The port came up: whoever is behind it is asked who it is, once, by a frame to all. */
   portUp(port: PortConfig): void {
     const id = this.#parts.random(1)[0] ?? 0;
-    this.#parts.stores.ports.put(port.name, { v: 1, key: port.name, up: true, helloId: id });
+    const linkId = this.#parts.readings.linkId(port.name);
+    this.#parts.stores.ports.put(port.name, { v: 1, key: port.name, up: true, linkId, helloId: id });
     if (port.mode !== 'auto') return;
     const request = encodeEap({ code: EapCode.Request, id, type: EapType.Identity });
     this.#send(port, 0, PAE_GROUP_ADDRESS, request, undefined);
@@ -121,7 +125,7 @@ export class Subscribers {
 
   /** The port went down or away: everybody behind it is out. */
   portDown(now: number, port: string): void {
-    this.#parts.stores.ports.put(port, { v: 1, key: port, up: false, helloId: -1 });
+    this.#parts.stores.ports.put(port, { v: 1, key: port, up: false, linkId: undefined, helloId: -1 });
     for (const key of this.#ofPort.keys(port)) this.#end(now, key, 'lost-carrier');
     this.#parts.log.info('port-down', { port });
   }

@@ -6,20 +6,29 @@ import type { Switch } from '../switch/switch.ts';
 import type { Core } from './core.ts';
 import { carryOut, type DatagramSender, type Effect } from './effects.ts';
 
+/** How a turn ends. */
+export interface TurnEnd {
+  /** Called before effects leave: what they follow from can be made safe. */
+  readonly before?: () => void;
+  /** Effects that are not wanted are left undone. */
+  readonly wanted?: (effect: Effect) => boolean;
+}
+
 /**
  * Carries the core's effects out. A refused effect makes new ones, which take back what it was part of: never
- * more than a few rounds. Effects that are not `wanted` are left undone. Throws where they do not come to
- * an end, which is a bug.
+ * more than a few rounds. Throws where they do not come to an end, which is a bug.
  */
 export function endTurn(
   core: Core,
   target: Switch,
   datagrams: DatagramSender,
   now: () => number,
-  wanted: (effect: Effect) => boolean = () => true,
+  { before, wanted }: TurnEnd = {},
 ): void {
   for (let rounds = 0; rounds < MAX_ROUNDS; rounds++) {
-    const effects = core.drainEffects().filter(wanted);
+    before?.();
+    const drained = core.drainEffects();
+    const effects = wanted === undefined ? drained : drained.filter(wanted);
     if (effects.length === 0) return;
     const failed = carryOut(effects, target, datagrams);
     if (failed.length > 0) core.failed(now(), failed);

@@ -198,6 +198,8 @@ export interface PortRecord {
   /** The port's name. */
   readonly key: string;
   readonly up: boolean;
+  /** The link as it was when the port came up: another one means that somebody may have changed the cable. */
+  readonly linkId: string | undefined;
   /** Identifier of the Request/Identity that the port sent to all when it came up; -1: none. */
   readonly helloId: number;
 }

@@ -1,0 +1,149 @@
+/**
+ * The journal on the disk: what replication/journal.ts says, in a file that only its owner may read. Every
+ * turn is written before its effects leave, so that a daemon that was killed starts again with what others
+ * believe. Where it cannot be written it is removed, loudly: an old state is worse than none.
+ */
+import {
+  closeSync,
+  fdatasync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import type { Batch } from '../replication/change-log.ts';
+import {
+  type JournalFault,
+  type JournalHead,
+  journalEntry,
+  journalSnapshot,
+  readJournal,
+} from '../replication/journal.ts';
+import type { ReplicatedStores } from '../replication/replicated-stores.ts';
+import type { Logger } from './log.ts';
+
+export class JournalFile {
+  readonly #path: string;
+  readonly #head: JournalHead;
+  readonly #log: Logger;
+  #descriptor: number | undefined;
+  #snapshotOctets = 0;
+  #entryOctets = 0;
+  #synced = true;
+
+  constructor(path: string, head: JournalHead, log: Logger) {
+    this.#path = path;
+    this.#head = head;
+    this.#log = log;
+  }
+
+  /** False where it could not be written: nothing is kept for the next start. */
+  get isKept(): boolean {
+    return this.#descriptor !== undefined;
+  }
+
+  /**
+   * Puts what an earlier run left into empty stores. Undefined: they are as that run left them. A file that was
+   * last written more than `maxAgeMs` ago is not used: too much may have happened unseen.
+   */
+  load(stores: ReplicatedStores, now: number, maxAgeMs: number): JournalFault | 'too-old' | undefined {
+    let octets: Uint8Array;
+    try {
+      if (now - statSync(this.#path).mtimeMs > maxAgeMs) return 'too-old';
+      octets = readFileSync(this.#path);
+    } catch {
+      return 'no-journal';
+    }
+    return readJournal(octets, this.#head, stores);
+  }
+
+  /** Begins anew with all records as they are now; what the file held before is replaced at once. */
+  begin(stores: ReplicatedStores): void {
+    const draft = `${this.#path}.new`;
+    try {
+      this.#close();
+      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
+      rmSync(draft, { force: true });
+      const descriptor = openSync(draft, 'wx', 0o600);
+      this.#descriptor = descriptor;
+      this.#snapshotOctets = 0;
+      this.#entryOctets = 0;
+      for (const frame of journalSnapshot(this.#head, stores)) {
+        writeAll(descriptor, frame);
+        this.#snapshotOctets += frame.length;
+      }
+      fsyncSync(descriptor);
+      renameSync(draft, this.#path);
+    } catch (cause) {
+      this.#fail(cause);
+    }
+  }
+
+  /** Appends a turn. Once the turns outweigh the records, the file begins anew. */
+  append(batch: Batch, stores: ReplicatedStores): void {
+    if (this.#descriptor === undefined) return;
+    const entry = journalEntry(batch);
+    try {
+      writeAll(this.#descriptor, entry);
+    } catch (cause) {
+      this.#fail(cause);
+      return;
+    }
+    this.#entryOctets += entry.length;
+    this.#synced = false;
+    if (this.#entryOctets > Math.max(LEAST_ROTATION_OCTETS, 2 * this.#snapshotOctets)) this.begin(stores);
+  }
+
+  /** Asks the disk for what the kernel still holds: a machine that loses power starts with another boot id anyway. */
+  sync(): void {
+    const descriptor = this.#descriptor;
+    if (this.#synced || descriptor === undefined) return;
+    this.#synced = true;
+    fdatasync(descriptor, (error) => {
+      if (error !== null && this.#descriptor === descriptor) this.#fail(error);
+    });
+  }
+
+  /** Keeps the file for the next start. */
+  close(): void {
+    this.#close();
+  }
+
+  /** Removes the file: the next start begins with nothing. */
+  remove(): void {
+    this.#close();
+    rmSync(this.#path, { force: true });
+    rmSync(`${this.#path}.new`, { force: true });
+  }
+
+  #fail(cause: unknown): void {
+    const error = cause instanceof Error ? cause.message : String(cause);
+    this.#log.error('journal-lost', {
+      path: this.#path,
+      error,
+      means: 'a restart will begin without sessions',
+    });
+    try {
+      this.remove();
+    } catch {
+      // A disk that cannot be written at all: what stays there grows too old to be used.
+    }
+  }
+
+  #close(): void {
+    const descriptor = this.#descriptor;
+    this.#descriptor = undefined;
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+function writeAll(descriptor: number, octets: Uint8Array): void {
+  for (let at = 0; at < octets.length; ) at += writeSync(descriptor, octets, at);
+}
+
+const LEAST_ROTATION_OCTETS = 8 << 20;

@@ -1,0 +1,75 @@
+/**
+ * The stores on the local disk, for a lone node that starts again: the same octets as on the replication
+ * link, a snapshot first and then every turn's changes. A file that does not end where a frame ends was cut
+ * off by a crash: everything up to the last whole frame counts, as that is what the effects followed from.
+ */
+
+import type { Batch } from './change-log.ts';
+import { readChanges } from './change-log.ts';
+import { encodeFrame, FrameReader, FrameType } from './frame.ts';
+import { RecordDecoder, RecordEncoder } from './record-codec.ts';
+import type { ReplicatedStores } from './replicated-stores.ts';
+
+/** What a journal is of; it is used again only where all of it is the same. */
+export interface JournalHead {
+  /** Tells one start of the machine from the next: after it no link is what it was. */
+  readonly bootId: string;
+  readonly bridge: string;
+}
+
+/** Why a journal is not gone on with. */
+export type JournalFault = 'no-journal' | 'other-boot' | 'other-bridge' | 'damaged';
+
+/** The beginning of a journal: its head and all records as they are, in slices. */
+export function* journalSnapshot(head: JournalHead, stores: ReplicatedStores): Generator<Uint8Array> {
+  const encoder = new RecordEncoder();
+  encoder.value({ v: 1, ...head });
+  yield encodeFrame(FrameType.Message, encoder.take());
+  for (const store of stores.all()) {
+    for (const [key, record] of store.entries()) {
+      encoder.text(store.name);
+      encoder.text(key);
+      encoder.value(record);
+      if (encoder.length >= SLICE_OCTETS) yield encodeFrame(FrameType.Records, encoder.take());
+    }
+  }
+  if (encoder.length > 0) yield encodeFrame(FrameType.Records, encoder.take());
+}
+
+/** One turn's changes, to be appended. */
+export function journalEntry(batch: Batch): Uint8Array {
+  return encodeFrame(FrameType.Changes, batch.octets);
+}
+
+/** Puts a journal's records into empty stores. Undefined: they are as they were at its end. */
+export function readJournal(
+  octets: Uint8Array,
+  head: JournalHead,
+  stores: ReplicatedStores,
+): JournalFault | undefined {
+  const reader = new FrameReader();
+  const [first, ...frames] = reader.push(octets);
+  if (first === undefined) return octets.length === 0 ? 'no-journal' : 'damaged';
+  if (first.type !== FrameType.Message) return 'damaged';
+  const fault = compareHead(first.payload, head);
+  if (fault !== undefined) return fault;
+  for (const { type, payload } of frames) {
+    if (type !== FrameType.Records && type !== FrameType.Changes) continue;
+    const changes = readChanges(payload);
+    if (typeof changes === 'string') return 'damaged';
+    for (const { store, key, record } of changes) stores.store(store).apply(key, record);
+  }
+  // A checksum that is wrong, unlike an end that is missing, means that what was read cannot be trusted.
+  return reader.fault === undefined ? undefined : 'damaged';
+}
+
+function compareHead(payload: Uint8Array, head: JournalHead): JournalFault | undefined {
+  const decoder = new RecordDecoder(payload);
+  const value = decoder.value();
+  if (decoder.fault !== undefined || typeof value !== 'object' || value === null) return 'damaged';
+  const { bootId, bridge } = value as Readonly<Record<string, unknown>>;
+  if (bootId !== head.bootId) return 'other-boot';
+  return bridge === head.bridge ? undefined : 'other-bridge';
+}
+
+const SLICE_OCTETS = 1 << 16;
