@@ -74,7 +74,7 @@ async function logins(lab: Lab, castgate: Castgate, report: Report): Promise<Cas
   const open = sessions.filter((session) => session.authorized);
   const known = open.map((session) => `${session.account} on ${session.port}`).sort();
   report.expect(
-    'castgate has the two accounts, bob by his inner name',
+    'castgate knows both, bob by his inner name',
     known.join(', ') || 'nobody',
     known.join() === 'alice on swp1,bob on swp2',
   );
@@ -112,8 +112,8 @@ async function joins(cast: Cast): Promise<void> {
   ]);
   const [toAlice = 0, toBob = 0, toCarol = 0] = echoes.map((answer) => Number(answer['returned']));
   report.expect(
-    'unicast passes for alice and bob, not for carol',
-    `${toAlice}, ${toBob} and ${toCarol} of ${ECHOES} datagrams came back`,
+    'unicast passes for alice and bob, not carol',
+    `${toAlice}, ${toBob} and ${toCarol} of ${ECHOES} came back`,
     toAlice === ECHOES && toBob === ECHOES && toCarol === 0,
   );
   const carol = lab.topology.host('carol');
@@ -125,8 +125,8 @@ async function joins(cast: Cast): Promise<void> {
   const reasonOf = (host: HostName, group: string) =>
     refusals.find((row) => row.mac === lab.topology.host(host).mac && row.group === group)?.reason ?? 'none';
   report.expect(
-    'castgate names why it refused',
-    `alice film: ${reasonOf('alice', FILM)}, bob news: ${reasonOf('bob', NEWS)}, carol news: ${reasonOf('carol', NEWS)}`,
+    'castgate says why not (film, news, news)',
+    `alice ${reasonOf('alice', FILM)}, bob ${reasonOf('bob', NEWS)}, carol ${reasonOf('carol', NEWS)}`,
     [reasonOf('alice', FILM), reasonOf('bob', NEWS), reasonOf('carol', NEWS)].every((why) => why !== 'none'),
   );
   report.quote(table(await castgate.table('groups')));
@@ -169,7 +169,7 @@ async function leaveAndLogoff(cast: Cast): Promise<Ends> {
   const echo = await receivers.bob.ask(`echo ${LabAddress.upstream} 20`);
   report.expect(
     'nothing passes for bob after his logoff',
-    `${echo['returned']} of 20 datagrams came back`,
+    `${echo['returned']} of 20 came back`,
     echo['returned'] === 0,
   );
 
