@@ -2,8 +2,8 @@
  * Writes log lines to a stream without ever waiting for it: what its reader has not taken is kept up to a
  * limit, then dropped and counted, and a reader that has gone ends the output and nothing else. (pino's own
  * destination tries for ever to write its last lines to a closed pipe, and so keeps a process from ending.)
- * Lines go out together once the events at hand are dealt with: a system call a line, and a reader woken for
- * it, would stand between a join and its channel.
+ * Lines are made and go out together once the events at hand are dealt with: making a line, a system call for
+ * it and a reader woken by it would stand between a join and its channel.
  */
 import type { Writable } from 'node:stream';
 
@@ -13,9 +13,13 @@ export class LogOutput {
   readonly #maxBacklog: number;
   #gone = false;
   #dropped = 0;
+  #waiting: (() => void)[] = [];
   /** Lines since the last write to the stream. */
   #lines = '';
   readonly #flush = () => {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const say of waiting) say();
     const lines = this.#lines;
     this.#lines = '';
     if (lines !== '' && !this.#gone) this.#stream.write(lines);
@@ -30,6 +34,13 @@ export class LogOutput {
     });
     // A bug that ends the process at once must not take along what was said about it.
     process.once('exit', this.#flush);
+  }
+
+  /** Has `say` write its lines when the events at hand are dealt with; before the process ends in any case. */
+  later(say: () => void): void {
+    if (this.#gone) return;
+    if (this.#waiting.length === 0) setImmediate(this.#flush);
+    this.#waiting.push(say);
   }
 
   /** Takes a line with its line end. */

@@ -8,7 +8,7 @@ import type { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { LogOutput } from './log-output.ts';
 
-/** `fields` must not be named level, time or event. */
+/** `fields` must not be named level, time or event, and must not change afterwards: the line is made later. */
 export type LogMethod = (event: string, fields?: object) => void;
 
 export interface Logger {
@@ -29,36 +29,44 @@ export type LogTarget = Writable | ((line: string) => void);
 
 /** Logs what is at least `level`. */
 export function openLog(level: keyof Logger, target: LogTarget = process.stdout): OpenLogger {
-  const sink: Sink = typeof target === 'function' ? { write: target } : new LogOutput(target);
+  const sink: Sink = typeof target === 'function' ? atOnce(target) : new LogOutput(target);
+  let saidAt = 0;
   const log = pino(
     {
       level,
       base: null,
       messageKey: 'event',
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: () => `,"time":"${new Date(saidAt).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }), log: (fields) => presentable(fields) },
     },
     sink,
   );
   const method = (name: keyof Logger): LogMethod => {
     if (!log.isLevelEnabled(name)) return nothing;
-    return (event, fields) => log[name](fields ?? {}, event);
+    return (event, fields) => {
+      const at = Date.now();
+      sink.later(() => {
+        saidAt = at;
+        log[name](fields ?? {}, event);
+      });
+    };
   };
   return {
     debug: method('debug'),
     info: method('info'),
     warn: method('warn'),
     error: method('error'),
-    close: () => sink.close?.() ?? Promise.resolve(),
+    close: () => sink.close(),
   };
 }
 
 /** Says nothing. */
 export const silentLog: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
-interface Sink {
-  write(line: string): void;
-  close?(): Promise<void>;
+type Sink = Pick<LogOutput, 'later' | 'write' | 'close'>;
+
+function atOnce(write: (line: string) => void): Sink {
+  return { later: (say) => say(), write, close: () => Promise.resolve() };
 }
 
 function nothing(): void {}

@@ -77,6 +77,20 @@ describe('the log', () => {
     expect(lines.map((line) => JSON.parse(line).n)).toEqual(Array.from({ length: 1000 }, (_, n) => n));
   });
 
+  it('makes lines later, with the time at which they were said', async () => {
+    const { stream, text } = reader();
+    const log = openLog('info', stream);
+    const before = Date.now();
+    log.info('said');
+    const after = Date.now();
+    expect(text()).toBe('');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const time = Date.parse(JSON.parse(text()).time);
+    expect(time).toBeGreaterThanOrEqual(before);
+    expect(time).toBeLessThanOrEqual(after);
+    await log.close();
+  });
+
   it('lets the process end when its reader has gone', async () => {
     expect(await runScript((child) => child.stdout?.destroy())).toBe('code 0');
   });
@@ -91,9 +105,9 @@ describe('the log', () => {
       child.stdout?.on('data', (data) => {
         text += data;
       });
-    }, `output.write('last words\\n'); throw new Error('a bug')`);
+    }, `output.write('one\\n'); output.later(() => output.write('two\\n')); throw new Error('a bug')`);
     expect(ended).toBe('code 1');
-    expect(text).toBe('last words\n');
+    expect(text).toBe('one\ntwo\n');
   });
 });
 
