@@ -12,6 +12,8 @@ export interface TurnEnd {
   readonly before?: () => void;
   /** Effects that are not wanted are left undone. */
   readonly wanted?: (effect: Effect) => boolean;
+  /** Takes the turn's effects, none too, and gives those that may leave now: a gate in which others wait. */
+  readonly pass?: (effects: readonly Effect[]) => readonly Effect[];
 }
 
 /**
@@ -23,12 +25,13 @@ export function endTurn(
   target: Switch,
   datagrams: DatagramSender,
   now: () => number,
-  { before, wanted }: TurnEnd = {},
+  { before, wanted, pass }: TurnEnd = {},
 ): void {
   for (let rounds = 0; rounds < MAX_ROUNDS; rounds++) {
     before?.();
     const drained = core.drainEffects();
-    const effects = wanted === undefined ? drained : drained.filter(wanted);
+    const chosen = wanted === undefined ? drained : drained.filter(wanted);
+    const effects = pass === undefined ? chosen : pass(chosen);
     if (effects.length === 0) return;
     const failed = carryOut(effects, target, datagrams);
     if (failed.length > 0) core.failed(now(), failed);
