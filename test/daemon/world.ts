@@ -84,8 +84,9 @@ export class World {
   readonly server = new TestServer();
   readonly switch: WatchedSwitch;
   readonly log: Logged[] = [];
-  readonly changes: Change[] = [];
-  readonly core: Core;
+  /** What the change feed said, each record as it was then. */
+  changes: Change[] = [];
+  core: Core;
   /** Datagrams that are on their way to the core. */
   #coming: { at: number; deliver: () => void }[] = [];
   #seed: number;
@@ -97,14 +98,7 @@ export class World {
     this.switch = new WatchedSwitch({ ports, uplinks: this.config.uplinks }, (events) => {
       for (const event of events) this.turn(() => this.core.switchEvent(this.now, event));
     });
-    this.core = new Core(this.config, {
-      readings: this.switch,
-      log: this.#logger(),
-      random: (length) => Uint8Array.from({ length }, () => this.#octet()),
-      stores: new Stores(this.config.groups.cacheSize, {
-        changed: (change) => this.changes.push(structuredClone(change)),
-      }),
-    });
+    this.core = this.#newCore(this.#newStores());
     this.turn(() => this.core.start(this.now));
     this.switch.start();
     // Accounting-On is answered.
@@ -144,6 +138,24 @@ export class World {
     this.turn(() => this.core.datagram(this.now, server, port, socket, bytes));
   }
 
+  /** New stores that hold what the change feed has said so far. */
+  replayed(): Stores {
+    const stores = new Stores(this.config.groups.cacheSize);
+    for (const { store, key, record } of this.changes)
+      stores.store(store).apply(key, structuredClone(record));
+    return stores;
+  }
+
+  /** Another core goes on with what the change feed has said, as after a takeover. */
+  takeOver(): void {
+    const told = this.changes;
+    this.changes = [];
+    const stores = this.#newStores();
+    for (const { store, key, record } of told) stores.store(store).apply(key, structuredClone(record));
+    this.core = this.#newCore(stores);
+    this.turn(() => this.core.resume(this.now, 'kept'));
+  }
+
   host(name: string, port = 'swp1', vlan = 0, mac?: Mac): Host {
     return new Host(this, name, port, vlan, mac ?? macOf(name));
   }
@@ -173,6 +185,17 @@ export class World {
     const { done } = this.switch;
     this.switch.done = [];
     return done;
+  }
+
+  #newStores(): Stores {
+    return new Stores(this.config.groups.cacheSize, {
+      changed: (change) => this.changes.push(structuredClone(change)),
+    });
+  }
+
+  #newCore(stores: Stores): Core {
+    const random = (length: number) => Uint8Array.from({ length }, () => this.#octet());
+    return new Core(this.config, { readings: this.switch, log: this.#logger(), random, stores });
   }
 
   #send(server: string, port: 'auth' | 'acct', socket: number, bytes: Uint8Array): void {
