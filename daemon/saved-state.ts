@@ -21,18 +21,18 @@ export class SavedState {
     const { restart, stateDirectory, bridge, groups } = config;
     this.#log = new ChangeLog(0);
     const empty = () => new Stores(groups.cacheSize, this.#log);
+    const path = join(stateDirectory, `journal-${bridge}`);
+    const journal = new JournalFile(path, { bootId: bootId(), bridge }, log);
     if (!restart.warm) {
+      // A journal that nobody keeps must not come to life again when somebody switches this on.
+      journal.remove();
       this.stores = empty();
       this.isWarm = false;
       return;
     }
-    this.#journal = new JournalFile(
-      join(stateDirectory, `journal-${bridge}`),
-      { bootId: bootId(), bridge },
-      log,
-    );
+    this.#journal = journal;
     const stores = empty();
-    const fault = this.#journal.load(stores, now, restart.maxAgeMs);
+    const fault = journal.load(stores, now, restart.maxAgeMs);
     this.isWarm = fault === undefined;
     this.stores = fault === undefined ? stores : empty();
     if (fault !== undefined && fault !== 'no-journal') log.warn('journal-not-used', { why: fault });

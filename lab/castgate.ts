@@ -18,6 +18,7 @@ export interface CastgateSettings {
   readonly multicast?: Readonly<Record<string, unknown>>;
   readonly accounting?: Readonly<Record<string, unknown>>;
   readonly retransmit?: Readonly<Record<string, unknown>>;
+  readonly restart?: Readonly<Record<string, unknown>>;
   readonly log?: Readonly<Record<string, unknown>>;
   /** Flags for node itself: `--cpu-prof`. */
   readonly nodeFlags?: readonly string[];
@@ -154,7 +155,7 @@ function configuration(
       ...(settings.retransmit === undefined ? {} : { retransmit: settings.retransmit }),
     },
     ...Object.fromEntries(
-      (['authenticator', 'groups', 'multicast', 'accounting', 'log'] as const)
+      (['authenticator', 'groups', 'multicast', 'accounting', 'restart', 'log'] as const)
         .filter((section) => settings[section] !== undefined)
         .map((section) => [section, settings[section]]),
     ),

@@ -1,49 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeFrame, FrameReader, FrameType } from '../../replication/frame.ts';
-import type { ReplicatedStore, ReplicatedStores } from '../../replication/replicated-stores.ts';
 import { ReplicationSource } from '../../replication/source.ts';
+import type { StateDigest } from '../../replication/state-digest.ts';
 import { ReplicationTarget } from '../../replication/target.ts';
-import type { ChangeFeed } from '../../session/store.ts';
-import { Store } from '../../session/store.ts';
-
-/** Stores that only keep: what a node of another version has for names that it does not know. */
-class Keeper implements ReplicatedStores {
-  readonly #stores = new Map<string, Store<object>>();
-  readonly #feed: ChangeFeed | undefined;
-  constructor(feed?: ChangeFeed) {
-    this.#feed = feed;
-  }
-  *all(): Generator<ReplicatedStore> {
-    for (const name of this.#stores.keys()) yield this.store(name);
-  }
-  of(name: string): Store<object> {
-    let store = this.#stores.get(name);
-    if (store === undefined) {
-      store = new Store(name, this.#feed);
-      this.#stores.set(name, store);
-    }
-    return store;
-  }
-  store(name: string): ReplicatedStore {
-    const store = this.of(name);
-    return {
-      name,
-      size: () => store.size,
-      entries: () => store.entries(),
-      apply: (key, record) => {
-        if (record === undefined) store.delete(key);
-        else store.put(key, record);
-      },
-    };
-  }
-  contents(): Record<string, Record<string, object>> {
-    const all: Record<string, Record<string, object>> = {};
-    for (const [name, store] of this.#stores)
-      if (store.size > 0) all[name] = Object.fromEntries(store.entries());
-    return all;
-  }
-}
+import { Keeper } from './keeper.ts';
 
 /** An active and a standby, and the link between them. */
 class Pair {
@@ -53,16 +14,26 @@ class Pair {
   readonly target = new ReplicationTarget(() => new Keeper());
   faults: string[] = [];
 
-  constructor(options: { keepOctets?: number; logId?: string } = {}) {
-    const feed: ChangeFeed = { changed: (change) => this.source.changed(change) };
-    this.stores = new Keeper(feed);
-    this.source = new ReplicationSource(this.stores, {
-      logId: options.logId ?? 'run-1',
-      mode: 'sync',
-      patienceMs: 200,
-      keepOctets: options.keepOctets ?? 1 << 20,
-      digestIntervalMs: 1000,
-    });
+  constructor(
+    options: { keepOctets?: number; logId?: string } = {},
+    taken: { stores: Keeper | undefined; digest: StateDigest | undefined } = {
+      stores: undefined,
+      digest: undefined,
+    },
+  ) {
+    this.stores = taken.stores ?? new Keeper();
+    this.stores.feed = { changed: (change) => this.source.changed(change) };
+    this.source = new ReplicationSource(
+      this.stores,
+      {
+        logId: options.logId ?? 'run-1',
+        mode: 'sync',
+        patienceMs: 200,
+        keepOctets: options.keepOctets ?? 1 << 20,
+        digestIntervalMs: 1000,
+      },
+      taken.digest,
+    );
   }
 
   connect(): void {
@@ -284,7 +255,83 @@ describe('faults of the link', () => {
     pair.source.handleTimeout(pair.now);
     expect(pair.source.state).toBe('away');
     expect(pair.source.committed).toBe(1);
-    expect(pair.source.drainEvents().at(-1)).toMatchObject({ kind: 'standby', state: 'away' });
+    expect(pair.source.drainEvents().slice(-2)).toMatchObject([
+      { kind: 'standby', state: 'away' },
+      { kind: 'alone' },
+    ]);
+  });
+
+  it('effects wait for a standby that lost its link a moment ago, and no longer than the patience', () => {
+    const pair = new Pair();
+    pair.connect();
+    pair.carry();
+    pair.put('a', { n: 1 });
+    pair.carry();
+    pair.disconnect();
+    pair.now += 1000;
+    expect(pair.source.committed).toBe(1);
+    pair.put('b', { n: 2 });
+    expect(pair.source.nextTimeout()).toBe(pair.now + 200);
+    pair.now += 199;
+    pair.source.handleTimeout(pair.now);
+    expect([pair.source.state, pair.source.committed]).toEqual(['away', 1]);
+    pair.connect();
+    pair.carry();
+    expect([pair.source.state, pair.source.committed]).toEqual(['in-step', 2]);
+    pair.disconnect();
+    pair.put('c', { n: 3 });
+    pair.now += 200;
+    pair.source.handleTimeout(pair.now);
+    expect(pair.source.committed).toBe(3);
+    expect(pair.source.drainEvents().at(-1)).toMatchObject({ kind: 'alone' });
+  });
+
+  it('a standby that hangs while it joins is given up', () => {
+    const pair = new Pair();
+    pair.source.connected(pair.now);
+    pair.source.drainOutput(pair.now);
+    expect(pair.source.nextTimeout()).toBe(pair.now + 10_000);
+    pair.now += 10_000;
+    pair.source.handleTimeout(pair.now);
+    expect([pair.source.wantsLink, pair.source.nextTimeout()]).toEqual([false, undefined]);
+  });
+
+  it('a standby that found itself diverged acknowledges nothing before it has begun again', () => {
+    const pair = new Pair();
+    pair.put('a', { n: 1 });
+    pair.connect();
+    pair.carry();
+    pair.target.stores?.of('things').put('a', { n: 666 });
+    pair.put('b', { n: 2 });
+    pair.now += 1000;
+    pair.source.handleTimeout(pair.now);
+    for (const octets of pair.source.drainOutput(pair.now)) pair.target.receive(octets);
+    for (const octets of pair.target.drainOutput()) pair.source.receive(pair.now, octets);
+    expect(pair.source.state).toBe('joining');
+    const snapshot = pair.source.drainOutput(pair.now);
+    for (const octets of pair.target.drainOutput()) pair.source.receive(pair.now, octets);
+    expect(pair.source.state).toBe('joining');
+    for (const octets of snapshot) pair.target.receive(octets);
+    for (const octets of pair.target.drainOutput()) pair.source.receive(pair.now, octets);
+    expect(pair.source.state).toBe('in-step');
+    pair.same();
+  });
+
+  it('a standby that takes over replicates on with the digest that it has', () => {
+    const pair = new Pair();
+    for (let i = 0; i < 20; i++) pair.put(`k${i}`, { i });
+    pair.connect();
+    pair.carry();
+    const next = new Pair({ logId: 'run-2' }, { stores: pair.target.stores, digest: pair.target.digest });
+    next.put('k3', undefined);
+    next.connect();
+    next.carry();
+    next.now += 1000;
+    next.source.handleTimeout(next.now);
+    next.carry();
+    expect(next.source.drainEvents().some(({ kind }) => kind === 'diverged')).toBe(false);
+    expect(next.source.state).toBe('in-step');
+    next.same();
   });
 
   it('frames are cut out of the stream however it arrives, and hostile octets never throw', () => {
