@@ -16,16 +16,20 @@ export interface Batch {
 export class ChangeLog implements ChangeFeed {
   readonly #encoder = new RecordEncoder();
   /** Of the records as the log has made them. To be read between turns. */
-  readonly state = new StateDigest();
+  readonly state: StateDigest;
   readonly #kept: Batch[] = [];
   readonly #keepOctets: number;
   #keptOctets = 0;
   #first = 1;
   #next = 1;
 
-  /** `keepOctets`: how much of the past is kept for a standby that comes back. */
-  constructor(keepOctets: number) {
+  /**
+   * `keepOctets`: how much of the past is kept for a standby that comes back. `state` is of records that were
+   * there before the log.
+   */
+  constructor(keepOctets: number, state = new StateDigest()) {
     this.#keepOctets = keepOctets;
+    this.state = state;
   }
 
   /** Number of the last change; 0 before the first. */

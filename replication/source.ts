@@ -2,7 +2,7 @@
  * The active's end of the replication link, without sockets: a snapshot of all stores first, then the
  * change log from exactly there, in one ordered stream. It says up to which change effects may leave
  * (output commit, US7957269B2): in mode `sync` what the standby has acknowledged, as long as one is in
- * step; alone, everything, and loudly.
+ * step or was a moment ago; alone, everything, and loudly.
  *
  * Invariant: a standby that has acknowledged change n holds every record as it was after change n.
  */
@@ -13,6 +13,7 @@ import { type ControlMessage, encodeMessage, readMessage } from './message.ts';
 import { RecordEncoder } from './record-codec.ts';
 import type { ReplicatedStores } from './replicated-stores.ts';
 import { Scrub } from './scrub.ts';
+import { StateDigest } from './state-digest.ts';
 
 /** `away`: no link. `joining`: a snapshot or the missed changes are on their way. `in-step`: it acknowledges. */
 export type StandbyState = 'away' | 'joining' | 'in-step';
@@ -22,17 +23,24 @@ export interface SourceOptions {
   readonly logId: string;
   /** `sync`: effects wait for the standby. `async`: they do not. */
   readonly mode: 'sync' | 'async';
-  /** A standby in step that does not acknowledge for this long is let go, and the active goes on alone. */
+  /**
+   * How long effects wait for a standby that was in step: then one that does not acknowledge is let go, one
+   * that has lost its link is waited for no more, and the active goes on alone.
+   */
   readonly patienceMs: number;
   /** How much of the past is kept for a standby that was away for a moment, in octets. */
   readonly keepOctets: number;
   /** How often digests are compared. */
   readonly digestIntervalMs: number;
+  /** Octets of a snapshot that go out together. */
+  readonly sliceOctets?: number;
 }
 
 /** What happened, for log, alarm and `castgate show ha`. */
 export type SourceEvent =
   | { readonly kind: 'standby'; readonly state: StandbyState; readonly why: string }
+  /** Effects wait for no standby any more: what is believed from here on, a takeover may not know. */
+  | { readonly kind: 'alone'; readonly why: string }
   /** The standby has other records than the active: it begins again. */
   | { readonly kind: 'diverged'; readonly stores: readonly string[] }
   /** A record of the active was changed without being put: a bug. It is in the log now. */
@@ -51,14 +59,19 @@ export class ReplicationSource implements ChangeFeed {
   /** Walks through the stores while a snapshot is taken. */
   #snapshot: Iterator<readonly [string, string, object]> | undefined;
   #acked = 0;
+  /** The standby was in step a moment ago, and effects still wait for it. */
+  #holding = false;
   /** When the oldest change that is not acknowledged was sealed. */
   #waitingSince: number | undefined;
+  /** When a standby that joins last got on. */
+  #joiningSince: number | undefined;
   #digestAt = Infinity;
 
-  constructor(stores: ReplicatedStores, options: SourceOptions) {
+  /** `state` is the digest of records that the stores hold already: a standby's own, once it has taken over. */
+  constructor(stores: ReplicatedStores, options: SourceOptions, state = new StateDigest()) {
     this.#stores = stores;
     this.#options = options;
-    this.#log = new ChangeLog(options.keepOctets);
+    this.#log = new ChangeLog(options.keepOctets, state);
     this.#scrub = new Scrub(stores, this.#log.state);
   }
 
@@ -71,18 +84,16 @@ export class ReplicationSource implements ChangeFeed {
     return this.#log.last;
   }
 
-  /** Number of the last change that the standby has acknowledged on this link. */
+  /** Number of the last change that a standby has acknowledged. */
   get acknowledged(): number {
     return this.#acked;
   }
 
   /** Effects that follow from changes up to this one may leave now. */
   get committed(): number {
-    const waits = this.#options.mode === 'sync' && this.#state === 'in-step';
-    return waits ? this.#acked : this.#log.last;
+    return this.#waits ? this.#acked : this.#log.last;
   }
 
-  /** Records of a store that was there before replication began: they are part of every snapshot. */
   changed(change: Change): void {
     this.#log.changed(change);
   }
@@ -90,16 +101,19 @@ export class ReplicationSource implements ChangeFeed {
   /** Ends a turn: its changes are one batch. Gives the number of the last change, for the effects of the turn. */
   seal(now: number): number {
     const batch = this.#log.seal();
-    if (batch !== undefined && this.#state !== 'away') this.#sendBatch(now, batch);
+    if (batch === undefined) return this.#log.last;
+    if (this.#state !== 'away') this.#sendBatch(batch);
+    if (this.#state === 'in-step' || this.#holding) this.#waitingSince ??= now;
     return this.#log.last;
   }
 
   /** A standby has connected. */
-  connected(_now: number): void {
+  connected(now: number): void {
+    if (this.#connected) this.disconnected('it has connected anew');
     this.#connected = true;
     this.#reader = new FrameReader();
     this.#output = [];
-    this.#acked = 0;
+    this.#joiningSince = now;
     this.#say({ say: 'hello', logId: this.#options.logId });
   }
 
@@ -108,9 +122,9 @@ export class ReplicationSource implements ChangeFeed {
     this.#connected = false;
     this.#output = [];
     this.#snapshot = undefined;
-    this.#waitingSince = undefined;
+    this.#joiningSince = undefined;
     this.#digestAt = Infinity;
-    this.#become('away', why);
+    this.#fallBehind('away', why);
   }
 
   /** Octets from the standby. A fault: close the link. */
@@ -126,6 +140,7 @@ export class ReplicationSource implements ChangeFeed {
   /** Takes what is to be sent. A snapshot goes in slices: ask again when the link has taken this one. */
   drainOutput(now: number): readonly Uint8Array[] {
     if (this.#snapshot !== undefined && this.#output.length === 0) this.#nextSlice(now);
+    if (this.#joiningSince !== undefined && this.#output.length > 0) this.#joiningSince = now;
     const output = this.#output;
     this.#output = [];
     return output;
@@ -137,9 +152,11 @@ export class ReplicationSource implements ChangeFeed {
   }
 
   handleTimeout(now: number): void {
-    const since = this.#waitingSince;
-    if (this.#state === 'in-step' && since !== undefined && now - since >= this.#options.patienceMs) {
-      this.disconnected('it does not acknowledge');
+    if (this.#waitingSince !== undefined && now - this.#waitingSince >= this.#options.patienceMs) {
+      this.#patienceEnds();
+    }
+    if (this.#joiningSince !== undefined && now - this.#joiningSince >= JOIN_PATIENCE_MS) {
+      this.disconnected('it does not get on');
     }
     if (now >= this.#digestAt) {
       this.#digestAt = now + this.#options.digestIntervalMs;
@@ -153,11 +170,9 @@ export class ReplicationSource implements ChangeFeed {
   }
 
   nextTimeout(): number | undefined {
-    const patience =
-      this.#state === 'in-step' && this.#waitingSince !== undefined
-        ? this.#waitingSince + this.#options.patienceMs
-        : Infinity;
-    const next = Math.min(patience, this.#digestAt);
+    const patience = (this.#waitingSince ?? Infinity) + this.#options.patienceMs;
+    const joining = (this.#joiningSince ?? Infinity) + JOIN_PATIENCE_MS;
+    const next = Math.min(patience, joining, this.#digestAt);
     return next === Infinity ? undefined : next;
   }
 
@@ -170,6 +185,25 @@ export class ReplicationSource implements ChangeFeed {
     const events = this.#events;
     this.#events = [];
     return events;
+  }
+
+  get #waits(): boolean {
+    return this.#options.mode === 'sync' && (this.#state === 'in-step' || this.#holding);
+  }
+
+  #patienceEnds(): void {
+    this.#waitingSince = undefined;
+    if (this.#state === 'in-step') this.disconnected('it does not acknowledge');
+    if (!this.#holding) return;
+    this.#holding = false;
+    this.#events.push({ kind: 'alone', why: 'no standby acknowledges' });
+  }
+
+  /** A standby that was in step is not any more: for a while effects wait for it nevertheless. */
+  #fallBehind(state: StandbyState, why: string): void {
+    if (this.#state === 'in-step') this.#holding = this.#options.mode === 'sync';
+    if (!this.#holding) this.#waitingSince = undefined;
+    this.#become(state, why);
   }
 
   #heard(now: number, message: ControlMessage): void {
@@ -193,23 +227,24 @@ export class ReplicationSource implements ChangeFeed {
   /** The standby has everything up to `change` of that log: goes on from there, or with a snapshot. */
   #begin(now: number, logId: string, change: number): void {
     this.#snapshot = undefined;
-    this.#waitingSince = undefined;
+    this.#joiningSince = now;
     this.#digestAt = Infinity;
     const missed = logId === this.#options.logId ? this.#log.since(change) : undefined;
     if (missed === undefined) {
-      this.#become('joining', 'it takes a snapshot');
+      this.#fallBehind('joining', 'it takes a snapshot');
       this.#say({ say: 'snapshot', at: this.#log.last });
       this.#snapshot = this.#walk();
       return;
     }
-    this.#become('joining', `it goes on from change ${change}`);
-    for (const batch of missed) this.#sendBatch(now, batch);
+    this.#fallBehind('joining', `it goes on from change ${change}`);
+    for (const batch of missed) this.#sendBatch(batch);
     this.#completed(now);
   }
 
   #nextSlice(now: number): void {
     const encoder = new RecordEncoder();
-    while (this.#snapshot !== undefined && encoder.length < SLICE_OCTETS) {
+    const slice = this.#options.sliceOctets ?? SLICE_OCTETS;
+    while (this.#snapshot !== undefined && encoder.length < slice) {
       const next = this.#snapshot.next();
       if (next.done === true) {
         this.#snapshot = undefined;
@@ -243,12 +278,15 @@ export class ReplicationSource implements ChangeFeed {
   #acknowledged(now: number, change: number): void {
     if (change > this.#log.last || change < this.#acked) return;
     this.#acked = change;
-    if (this.#state === 'joining' && this.#snapshot === undefined)
+    if (this.#state === 'joining' && this.#snapshot === undefined) {
+      this.#joiningSince = undefined;
+      this.#holding = false;
       this.#become('in-step', 'it has everything');
+    }
     this.#waitingSince = change === this.#log.last ? undefined : now;
   }
 
-  #sendBatch(now: number, { first, last, octets }: Batch): void {
+  #sendBatch({ first, last, octets }: Batch): void {
     const payload = new RecordEncoder();
     payload.count(first);
     payload.count(last);
@@ -257,7 +295,6 @@ export class ReplicationSource implements ChangeFeed {
     body.set(head);
     body.set(octets, head.length);
     this.#output.push(encodeFrame(FrameType.Changes, body));
-    this.#waitingSince ??= now;
   }
 
   #say(message: ControlMessage): void {
@@ -273,5 +310,6 @@ export class ReplicationSource implements ChangeFeed {
 
 /** Records that are looked at each time a digest is sent. */
 const SCRUB_RECORDS = 500;
-/** Records of a snapshot that go out together. */
+/** A standby that takes nothing and says nothing for this long while it joins is given up. */
+const JOIN_PATIENCE_MS = 10_000;
 const SLICE_OCTETS = 1 << 18;

@@ -59,6 +59,11 @@ export class ReplicationTarget<S extends ReplicatedStores> {
     return this.#whole?.stores;
   }
 
+  /** Digest of the stores: it goes with them to the source of a node that takes over. */
+  get digest(): StateDigest | undefined {
+    return this.#whole?.digest;
+  }
+
   /** Number of the last change that is in the stores. */
   get have(): number {
     return this.#whole?.have ?? 0;
@@ -158,7 +163,10 @@ export class ReplicationTarget<S extends ReplicatedStores> {
     if (this.#whole === undefined) return;
     const strayed = this.#whole.scrub.step(SCRUB_RECORDS).map(({ store }) => store);
     const stores = [...new Set([...strayed, ...differences(this.#whole.digest.digest(), digest)])];
-    if (stores.length > 0) this.#say({ say: 'differs', stores });
+    if (stores.length === 0) return;
+    // From here on nothing is acknowledged until a snapshot has come.
+    this.#inStep = false;
+    this.#say({ say: 'differs', stores });
   }
 
   /** One acknowledgement for all that came together. */

@@ -302,8 +302,8 @@ describe('faults of the link', () => {
     pair.connect();
     pair.carry();
     pair.target.stores?.of('things').put('a', { n: 666 });
-    pair.put('b', { n: 2 });
     pair.now += 1000;
+    pair.put('b', { n: 2 });
     pair.source.handleTimeout(pair.now);
     for (const octets of pair.source.drainOutput(pair.now)) pair.target.receive(octets);
     for (const octets of pair.target.drainOutput()) pair.source.receive(pair.now, octets);
