@@ -14,7 +14,7 @@ import { groupAddress } from './channels.ts';
 import { accountOf, macOf } from './supplicants.ts';
 import { pairOf, type WatchPlan } from './viewers.ts';
 
-export interface AskPlan extends Omit<WatchPlan, 'ports'> {
+export interface AskPlan extends WatchPlan {
   /** At most 256: one source port, as many identifiers. */
   readonly inFlight: number;
   readonly accounts: number;

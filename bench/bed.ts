@@ -19,7 +19,7 @@ import { accountOf, type LoginOutcome, type LoginPlan } from './supplicants.ts';
 import type { RushOutcome, WatchPlan, ZapOutcome } from './viewers.ts';
 
 /** Accounts that the server knows; each may receive every group. */
-export const ACCOUNTS = 64;
+export const ACCOUNTS = 128;
 /** Groups that each account may receive. */
 export const GROUPS = 256;
 export const PASSWORD = 'watching-paint-dry';
@@ -27,22 +27,27 @@ export const PASSWORD = 'watching-paint-dry';
 export interface BedOptions {
   /** Where castgate's CPU profile is to be written; undefined: none is made. */
   readonly profileDirectory: string | undefined;
+  /** Whether castgate and hostapd send accounting. */
+  readonly accounting: boolean;
 }
 
 export class Bed {
   readonly network: BenchNetwork;
   readonly castgate: Castgate;
+  readonly #options: BedOptions;
   readonly #workspace: Workspace;
   readonly #radius: FreeRadius;
   readonly #players: LineProgram;
 
   private constructor(
+    options: BedOptions,
     workspace: Workspace,
     network: BenchNetwork,
     radius: FreeRadius,
     castgate: Castgate,
     players: LineProgram,
   ) {
+    this.#options = options;
     this.#workspace = workspace;
     this.network = network;
     this.#radius = radius;
@@ -58,12 +63,7 @@ export class Bed {
     const { directory } = workspace;
     const network = await BenchNetwork.raise(workspace);
     const radius = await FreeRadius.start(RADIUS_PLAN, join(directory, 'radius'), network.radiusNamespace);
-    const castgate = await Castgate.start(
-      join(directory, 'castgate'),
-      network,
-      radius,
-      settings(options.profileDirectory),
-    );
+    const castgate = await Castgate.start(join(directory, 'castgate'), network, radius, settings(options));
     const setup: PlayersSetup = {
       hostsNamespace: network.hostsNamespace,
       hostInterfaces: [...network.castgate.ports, ...network.plain.ports, network.hostapdCable],
@@ -79,7 +79,7 @@ export class Bed {
       [JSON.stringify(setup)],
       network.hostsNamespace,
     );
-    return new Bed(workspace, network, radius, castgate, players);
+    return new Bed(options, workspace, network, radius, castgate, players);
   }
 
   /** The process of the daemon under test. */
@@ -91,7 +91,7 @@ export class Bed {
 
   /** A hostapd that knows nobody yet. */
   startHostapd(): Promise<Hostapd> {
-    return Hostapd.start(this.#workspace.directory, this.network, this.#radius);
+    return Hostapd.start(this.#workspace.directory, this.network, this.#radius, this.#options.accounting);
   }
 
   async login(plan: Omit<LoginPlan, 'accounts' | 'password'>): Promise<LoginOutcome> {
@@ -126,11 +126,11 @@ export class Bed {
   }
 }
 
-function settings(profileDirectory: string | undefined): CastgateSettings {
+function settings({ profileDirectory, accounting }: BedOptions): CastgateSettings {
   return {
     authenticator: { max_hosts_per_port: 4096, quiet_period: '0s' },
     multicast: { max_groups_per_host: 4096, max_groups_per_port: 4096 },
-    accounting: { enabled: false },
+    accounting: { enabled: accounting },
     ...(profileDirectory === undefined
       ? {}
       : { nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`] }),

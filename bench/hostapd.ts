@@ -17,10 +17,15 @@ export class Hostapd {
   }
 
   /** Starts it on its port; resolves when it serves. It knows no station: its table takes 2,007 and forgets none. */
-  static async start(directory: string, network: BenchNetwork, radius: FreeRadius): Promise<Hostapd> {
+  static async start(
+    directory: string,
+    network: BenchNetwork,
+    radius: FreeRadius,
+    accounting: boolean,
+  ): Promise<Hostapd> {
     const file = join(mkdtempSync(join(directory, 'hostapd-')), 'hostapd.conf');
     const secret = readFileSync(radius.secretFile, 'utf8');
-    writeFileSync(file, configuration(network.hostapdPort, secret), { mode: 0o600 });
+    writeFileSync(file, configuration(network.hostapdPort, secret, accounting), { mode: 0o600 });
     const process = LabProcess.start('hostapd', ['hostapd', file], network.switchNamespace);
     await process.waitForLine(/AP-ENABLED/, 5_000);
     return new Hostapd(process);
@@ -31,7 +36,8 @@ export class Hostapd {
   }
 }
 
-function configuration(port: string, secret: string): string {
+function configuration(port: string, secret: string, accounting: boolean): string {
+  const acct = `acct_server_addr=${LabAddress.radius}\nacct_server_port=1813\nacct_server_shared_secret=${secret}\n`;
   return `interface=${port}
 driver=wired
 ieee8021x=1
@@ -44,5 +50,5 @@ nas_identifier=peer
 auth_server_addr=${LabAddress.radius}
 auth_server_port=1812
 auth_server_shared_secret=${secret}
-`;
+${accounting ? acct : ''}`;
 }

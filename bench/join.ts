@@ -4,6 +4,7 @@
  * server itself, asked the same questions by a bare client. Each (viewer, group) pair goes through RADIUS
  * once and then once more through the cache.
  */
+import type { AskOutcome } from './asker.ts';
 import type { Progress } from './auth.ts';
 import { ACCOUNTS, type Bed, GROUPS } from './bed.ts';
 import { cpuSeconds } from './cpu-time.ts';
@@ -14,149 +15,178 @@ import type { RushOutcome, WatchPlan, ZapOutcome } from './viewers.ts';
 /** How much is done. */
 export interface JoinScale {
   readonly rounds: number;
-  /** Joins, one after the other, of a round. */
+  /** Joins of a round, each after a rest. */
   readonly zaps: number;
-  /** Joins of a round with 64 in flight: a multiple of GROUPS, at most 8 × GROUPS. */
+  /** Joins of a round, each at once after the one before. At most 8 × GROUPS, as are the next two. */
+  readonly chain: number;
+  /** Joins of a round with 64 in flight. */
   readonly rush: number;
+  /** The same of one of the four rounds before it counts. */
+  readonly warmUp: number;
 }
 
-interface ZapRound {
-  readonly kernel: ZapOutcome;
-  readonly radius: ZapOutcome;
-  readonly cached: ZapOutcome;
-  readonly serverMs: readonly number[];
+/** One of each, in this order. */
+interface Turn<Outcome, Server> {
+  readonly kernel: Outcome;
+  readonly radius: Outcome;
+  readonly cached: Outcome;
+  readonly server: Server;
 }
 
 interface Rush extends RushOutcome {
-  readonly cpuSeconds: number | undefined;
+  readonly cpuSeconds: number;
 }
 
-interface RushRound {
-  readonly kernel: Rush;
-  readonly radius: Rush;
-  readonly cached: Rush;
-  readonly serverPerSecond: number;
-}
+type ZapTurn = Turn<ZapOutcome, AskOutcome>;
+type RushTurn = Turn<Rush, AskOutcome>;
 
 /** Runs it all. */
 export async function benchJoin(bed: Bed, scale: JoinScale, progress: Progress): Promise<BenchRow[]> {
   const runner = new Runner(bed);
   await runner.login();
-  // Whole passes over all ports and groups, so that the code is compiled as it is after a day.
-  for (let pass = 0; pass < 2; pass++) await runner.rush(WARM_UP);
-  await runner.zap(64);
-  const zaps: ZapRound[] = [];
-  const rushes: RushRound[] = [];
+  // The runtime compiles what it has seen often, so the rounds that count come after some that do not.
+  for (let round = 0; round < WARM_UP_ROUNDS; round++) await runner.rush(scale.warmUp, IN_FLIGHT);
+  const chains: RushTurn[] = [];
+  const zaps: ZapTurn[] = [];
+  const rushes: RushTurn[] = [];
   for (let round = 0; round < scale.rounds; round++) {
+    const chain = await runner.rush(scale.chain, 1);
     const zap = await runner.zap(scale.zaps);
+    const rush = await runner.rush(scale.rush, IN_FLIGHT);
+    chains.push(chain);
     zaps.push(zap);
-    progress(
-      `one by one, round ${round + 1}: kernel ${ms(zap.kernel.joinMs)}, cached ${ms(zap.cached.joinMs)}, through RADIUS ${ms(zap.radius.joinMs)}, server ${ms(zap.serverMs)} (medians)`,
-    );
-    const rush = await runner.rush(scale.rush);
     rushes.push(rush);
     progress(
-      `${IN_FLIGHT} in flight, round ${round + 1}: kernel ${rate(rush.kernel)}, cached ${rate(rush.cached)}, through RADIUS ${rate(rush.radius)} joins/s`,
+      `joins, round ${round + 1}: one after the other ${medians(chain)}; after a rest ${medians(zap)}; ${IN_FLIGHT} in flight ${rates(rush)}`,
     );
   }
-  return [...zapRows(zaps), ...rushRows(rushes)];
+  return [...chainRows(chains), ...zapRows(zaps), ...rushRows(rushes)];
 }
 
-function zapRows(rounds: readonly ZapRound[]): BenchRow[] {
-  const interval = median(rounds.map((round) => round.cached.intervalMs)).toFixed(2);
-  const rows = (
-    title: string,
-    name: string,
-    ours: (round: ZapRound) => readonly number[],
-    theirs: (round: ZapRound) => readonly number[],
-  ) => {
-    const section = `${title}, one at a time, a datagram every ${interval} ms`;
-    return PERCENTILES.map(([what, percent]) =>
-      rowOfRounds(
-        { section, what, unit: 'ms' },
-        name,
-        'difference',
-        rounds.map((round) => ({
-          castgate: percentile(ours(round), percent),
-          reference: percentile(theirs(round), percent),
-        })),
-        {
-          castgate: percentile(rounds.flatMap(ours), percent),
-          reference: percentile(rounds.flatMap(theirs), percent),
-        },
-      ),
-    );
-  };
+function chainRows(turns: readonly RushTurn[]): BenchRow[] {
+  const interval = median(turns.map((turn) => turn.cached.intervalMs)).toFixed(2);
+  const section = `Join to first datagram, one after the other, a datagram every ${interval} ms`;
   return [
-    ...rows(
-      'Cached join to first datagram',
+    ...latencyRows(
+      section,
+      'cached, ',
       KERNEL,
-      (r) => r.cached.joinMs,
-      (r) => r.kernel.joinMs,
+      turns,
+      (t) => t.cached.joinMs,
+      (t) => t.kernel.joinMs,
     ),
-    ...rows(
-      'Join through RADIUS to first datagram',
+    ...latencyRows(
+      section,
+      'through RADIUS, ',
       SERVER,
-      (r) => r.radius.joinMs,
-      (r) => r.serverMs,
+      turns,
+      (t) => t.radius.joinMs,
+      (t) => t.server.roundTripMs,
     ),
-    ...rows(
-      'Leave to last datagram',
-      KERNEL,
-      (r) => r.cached.leaveMs,
-      (r) => r.kernel.leaveMs,
-    ),
-    {
-      section: 'Joins one at a time',
-      what: 'never served',
-      unit: '',
-      castgate: sum(rounds.map((round) => round.cached.unanswered + round.radius.unanswered)),
-      reference: sum(rounds.map((round) => round.kernel.unanswered)),
-      referenceName: KERNEL,
-      comparison: undefined,
-    },
+    unansweredRow(section, turns),
   ];
 }
 
-function rushRows(rounds: readonly RushRound[]): BenchRow[] {
-  const row = (what: string, unit: string, name: string, figure: (round: RushRound) => Round) =>
-    rowOfRounds(
-      { section: `Joins with ${IN_FLIGHT} in flight`, what, unit },
-      name,
-      'ratio',
-      rounds.map(figure),
-    );
-  const cpu = (rush: Rush) => (1000 * (rush.cpuSeconds ?? Number.NaN)) / rush.joinMs.length;
+function zapRows(turns: readonly ZapTurn[]): BenchRow[] {
+  const interval = median(turns.map((turn) => turn.cached.intervalMs)).toFixed(2);
+  const section = `Join to first datagram, each after a rest, a datagram every ${interval} ms`;
+  const leaves = 'Leave to last datagram, each after a rest';
+  return [
+    ...latencyRows(
+      section,
+      'cached, ',
+      KERNEL,
+      turns,
+      (t) => t.cached.joinMs,
+      (t) => t.kernel.joinMs,
+    ),
+    ...latencyRows(
+      section,
+      'through RADIUS, ',
+      SERVER,
+      turns,
+      (t) => t.radius.joinMs,
+      (t) => t.server.roundTripMs,
+    ),
+    unansweredRow(section, turns),
+    ...latencyRows(
+      leaves,
+      '',
+      KERNEL,
+      turns,
+      (t) => t.cached.leaveMs,
+      (t) => t.kernel.leaveMs,
+    ),
+  ];
+}
+
+function rushRows(turns: readonly RushTurn[]): BenchRow[] {
+  const section = `Joins with ${IN_FLIGHT} in flight`;
+  const row = (what: string, unit: string, name: string, figures: (turn: RushTurn) => Round) =>
+    rowOfRounds({ section, what, unit }, name, 'ratio', turns.map(figures));
+  const cpu = ({ cpuSeconds: seconds, joinMs }: Rush) => (1000 * seconds) / joinMs.length;
   return [
     row('cached', '/s', KERNEL, ({ cached, kernel }) => ({
       castgate: perSecond(cached),
       reference: perSecond(kernel),
     })),
-    row('cached, median', 'ms', KERNEL, ({ cached, kernel }) => ({
-      castgate: percentile(cached.joinMs, 50),
-      reference: percentile(kernel.joinMs, 50),
-    })),
-    row('cached, 99th percentile', 'ms', KERNEL, ({ cached, kernel }) => ({
-      castgate: percentile(cached.joinMs, 99),
-      reference: percentile(kernel.joinMs, 99),
-    })),
+    ...[50, 99].map((percent) =>
+      row(`cached, ${percent === 50 ? 'median' : '99th percentile'}`, 'ms', KERNEL, ({ cached, kernel }) => ({
+        castgate: percentile(cached.joinMs, percent),
+        reference: percentile(kernel.joinMs, percent),
+      })),
+    ),
     row('cached, processor time of 1,000 and their leaves', 's', '', ({ cached }) => ({
       castgate: cpu(cached),
       reference: undefined,
     })),
-    row('through RADIUS', '/s', SERVER, ({ radius, serverPerSecond }) => ({
+    row('through RADIUS', '/s', SERVER, ({ radius, server }) => ({
       castgate: perSecond(radius),
-      reference: serverPerSecond,
+      reference: server.roundTripMs.length / server.seconds,
     })),
     row('through RADIUS, processor time of 1,000 and their leaves', 's', '', ({ radius }) => ({
       castgate: cpu(radius),
       reference: undefined,
     })),
-    row('never served', '', KERNEL, ({ cached, radius, kernel }) => ({
-      castgate: cached.unanswered + radius.unanswered,
-      reference: kernel.unanswered,
-    })),
+    unansweredRow(section, turns),
   ];
+}
+
+function latencyRows<T>(
+  section: string,
+  before: string,
+  name: string,
+  turns: readonly T[],
+  ours: (turn: T) => readonly number[],
+  theirs: (turn: T) => readonly number[],
+): BenchRow[] {
+  return PERCENTILES.map(([label, percent]) => {
+    const head = { section, what: `${before}${label}`, unit: 'ms' };
+    const rounds = turns.map((turn) => ({
+      castgate: percentile(ours(turn), percent),
+      reference: percentile(theirs(turn), percent),
+    }));
+    const pooled = {
+      castgate: percentile(turns.flatMap(ours), percent),
+      reference: percentile(turns.flatMap(theirs), percent),
+    };
+    return rowOfRounds(head, name, 'difference', rounds, pooled);
+  });
+}
+
+function unansweredRow(
+  section: string,
+  turns: readonly Turn<{ readonly unanswered: number }, unknown>[],
+): BenchRow {
+  return {
+    section,
+    what: 'never served',
+    unit: '',
+    castgate: sum(turns.map((turn) => turn.cached.unanswered + turn.radius.unanswered)),
+    reference: sum(turns.map((turn) => turn.kernel.unanswered)),
+    referenceName: KERNEL,
+    comparison: undefined,
+  };
 }
 
 class Runner {
@@ -175,38 +205,31 @@ class Runner {
     if (failed > 0) throw new Error(`${failed} of ${VIEWERS} viewers could not log in`);
   }
 
-  async zap(count: number): Promise<ZapRound> {
+  async zap(count: number): Promise<ZapTurn> {
     const first = this.#take(count, 1);
     const { kernel, castgate } = this.#plans(first, count);
     return {
       kernel: await this.#bed.zap(kernel),
       radius: await this.#bed.zap(castgate),
       cached: await this.#bed.zap(castgate),
-      serverMs: (
-        await this.#bed.ask({ viewers: VIEWERS, groups: GROUPS, first, count, inFlight: 1, upstream: 0 })
-      ).roundTripMs,
+      server: await this.#bed.ask({ ...castgate, inFlight: 1 }),
     };
   }
 
-  async rush(count: number): Promise<RushRound> {
+  async rush(count: number, inFlight: number): Promise<RushTurn> {
     const first = this.#take(count, GROUPS);
     const { kernel, castgate } = this.#plans(first, count);
-    const questions = { viewers: VIEWERS, groups: GROUPS, first, count, inFlight: IN_FLIGHT, upstream: 0 };
-    const plain = await this.#bed.rush(kernel, IN_FLIGHT);
-    const radius = await this.#castgateRush(castgate);
-    const cached = await this.#castgateRush(castgate);
-    const server = await this.#bed.ask(questions);
     return {
-      kernel: { ...plain, cpuSeconds: undefined },
-      radius,
-      cached,
-      serverPerSecond: server.roundTripMs.length / server.seconds,
+      kernel: await this.#timed(kernel, inFlight),
+      radius: await this.#timed(castgate, inFlight),
+      cached: await this.#timed(castgate, inFlight),
+      server: await this.#bed.ask({ ...castgate, inFlight }),
     };
   }
 
-  async #castgateRush(plan: WatchPlan): Promise<Rush> {
+  async #timed(plan: WatchPlan, inFlight: number): Promise<Rush> {
     const before = cpuSeconds(this.#bed.castgatePid);
-    const outcome = await this.#bed.rush(plan, IN_FLIGHT);
+    const outcome = await this.#bed.rush(plan, inFlight);
     return { ...outcome, cpuSeconds: cpuSeconds(this.#bed.castgatePid) - before };
   }
 
@@ -233,12 +256,14 @@ function perSecond(rush: RushOutcome): number {
   return rush.joinMs.length / rush.seconds;
 }
 
-function ms(values: readonly number[]): string {
-  return `${median(values).toFixed(2)} ms`;
+function medians(turn: Turn<{ readonly joinMs: readonly number[] }, AskOutcome>): string {
+  const ms = (values: readonly number[]) => median(values).toFixed(2);
+  return `kernel ${ms(turn.kernel.joinMs)}, cached ${ms(turn.cached.joinMs)}, RADIUS ${ms(turn.radius.joinMs)}, server ${ms(turn.server.roundTripMs)} ms`;
 }
 
-function rate(rush: RushOutcome): string {
-  return perSecond(rush).toFixed(0);
+function rates(turn: RushTurn): string {
+  const rate = (rush: Rush) => perSecond(rush).toFixed(0);
+  return `kernel ${rate(turn.kernel)}, cached ${rate(turn.cached)}, RADIUS ${rate(turn.radius)}/s`;
 }
 
 function sum(values: readonly number[]): number {
@@ -255,4 +280,4 @@ const KERNEL = 'kernel snooping';
 const SERVER = "the server's round trip";
 const VIEWERS = ACCOUNTS;
 const IN_FLIGHT = 64;
-const WARM_UP = 2 * GROUPS;
+const WARM_UP_ROUNDS = 4;

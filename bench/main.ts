@@ -21,6 +21,7 @@ Measures castgate beside references, in network namespaces of its own, and print
 Options:
   --quick           fewer rounds: under a minute, noisier
   --only PARTS      auth, join, decode; several with commas
+  --accounting      castgate and hostapd send accounting; without it, neither does
   --json FILE       writes everything that was measured to a file
   --profile FOLDER  writes a CPU profile of castgate, and slows it down meanwhile
   --help            print this
@@ -28,6 +29,7 @@ Options:
 
 interface Options {
   readonly quick: boolean;
+  readonly accounting: boolean;
   readonly parts: ReadonlySet<string>;
   readonly json: string | undefined;
   readonly profile: string | undefined;
@@ -35,11 +37,11 @@ interface Options {
 
 async function main(options: Options): Promise<number> {
   const machine = await lookAtMachine();
-  console.log(`${machineLine(machine)}\n`);
+  console.log(`${machineLine(machine)}; accounting ${options.accounting ? 'on' : 'off'}\n`);
   const rows: BenchRow[] = [];
   if (options.parts.has('decode')) rows.push(...(await benchDecode()));
   if (options.parts.has('auth') || options.parts.has('join')) {
-    const bed = await Bed.raise({ profileDirectory: options.profile });
+    const bed = await Bed.raise({ profileDirectory: options.profile, accounting: options.accounting });
     try {
       if (options.parts.has('auth')) {
         rows.push(...(await benchAuth(bed, options.quick ? QUICK_AUTH : AUTH, machine.hostapd, say)));
@@ -53,7 +55,10 @@ async function main(options: Options): Promise<number> {
   }
   console.log(`\n${benchTable(rows)}`);
   if (options.json !== undefined) {
-    writeFileSync(options.json, `${JSON.stringify({ machine, rows }, undefined, 2)}\n`);
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ machine, accounting: options.accounting, rows }, undefined, 2)}\n`,
+    );
   }
   return 0;
 }
@@ -76,12 +81,19 @@ function readOptions(words: readonly string[]): Options | { readonly print: stri
   const unknown = [...parts].find((part) => !PARTS.includes(part));
   if (unknown !== undefined)
     return { print: `bench: --only is ${PARTS.join(', ')}, not ${unknown}\n`, code: 2 };
-  return { quick: values.quick === true, parts, json: values.json, profile: values.profile };
+  return {
+    quick: values.quick === true,
+    accounting: values.accounting === true,
+    parts,
+    json: values.json,
+    profile: values.profile,
+  };
 }
 
 function parse(words: readonly string[]) {
   const options = {
     quick: { type: 'boolean' },
+    accounting: { type: 'boolean' },
     only: { type: 'string' },
     json: { type: 'string' },
     profile: { type: 'string' },
@@ -93,7 +105,7 @@ function parse(words: readonly string[]) {
 const PARTS = ['decode', 'auth', 'join'];
 const AUTH: AuthScale = {
   rounds: 3,
-  warmUp: 1000,
+  warmUp: 4000,
   levels: [
     { inFlight: 1, count: 400 },
     { inFlight: 8, count: 1000 },
@@ -104,7 +116,7 @@ const AUTH: AuthScale = {
 };
 const QUICK_AUTH: AuthScale = {
   rounds: 1,
-  warmUp: 500,
+  warmUp: 2000,
   levels: [
     { inFlight: 1, count: 200 },
     { inFlight: 8, count: 500 },
@@ -112,8 +124,8 @@ const QUICK_AUTH: AuthScale = {
     { inFlight: 64, count: 500 },
   ],
 };
-const JOIN: JoinScale = { rounds: 6, zaps: 150, rush: 2048 };
-const QUICK_JOIN: JoinScale = { rounds: 2, zaps: 100, rush: 2048 };
+const JOIN: JoinScale = { rounds: 6, zaps: 150, chain: 512, rush: 2048, warmUp: 1024 };
+const QUICK_JOIN: JoinScale = { rounds: 2, zaps: 100, chain: 512, rush: 2048, warmUp: 512 };
 
 const options = readOptions(process.argv.slice(2));
 if ('print' in options) {

@@ -68,7 +68,7 @@ export class Viewers {
     const joinMs: number[] = [];
     const leaveMs: number[] = [];
     let unanswered = 0;
-    this.#headEnd.pace(plan.upstream, ZAP_PAUSE_MS, 1);
+    this.#pace(plan.upstream, 1);
     const begin = performance.now();
     const sentBefore = this.#headEnd.sent;
     for (let i = plan.first; i < plan.first + plan.count; i++) {
@@ -87,7 +87,7 @@ export class Viewers {
 
   /** Joins with `inFlight` on their way at a time, none left before the end; then all leave, not measured. */
   async rush(plan: WatchPlan, inFlight: number): Promise<RushOutcome> {
-    this.#headEnd.pace(plan.upstream, RUSH_PAUSE_MS, RUSH_BURST);
+    this.#pace(plan.upstream, inFlight);
     const wishes = Array.from({ length: plan.count }, (_, i) => this.#wish(plan, plan.first + i));
     const sentBefore = this.#headEnd.sent;
     const outcome = await this.#rush(wishes, inFlight);
@@ -99,14 +99,18 @@ export class Viewers {
 
   /** Does something while the head-end sends, as for `inFlight` joins, what nobody receives. */
   async whileOnAir<T>(upstream: number, inFlight: number, inside: () => Promise<T>): Promise<T> {
-    if (inFlight === 1) this.#headEnd.pace(upstream, ZAP_PAUSE_MS, 1);
-    else this.#headEnd.pace(upstream, RUSH_PAUSE_MS, RUSH_BURST);
+    this.#pace(upstream, inFlight);
     for (let slot = 0; slot < inFlight; slot++) this.#headEnd.set(slot, UNWANTED + slot);
     try {
       return await inside();
     } finally {
       this.#headEnd.silence();
     }
+  }
+
+  #pace(upstream: number, inFlight: number): void {
+    if (inFlight === 1) this.#headEnd.pace(upstream, ONE_PAUSE_MS, 1);
+    else this.#headEnd.pace(upstream, RUSH_PAUSE_MS, RUSH_BURST);
   }
 
   #rush(wishes: readonly Wish[], inFlight: number): Promise<Omit<RushOutcome, 'intervalMs'>> {
@@ -262,7 +266,7 @@ function pause(ms: number): Promise<void> {
 }
 
 /** With the kernel's own slack of 0.05 ms, one datagram about every 0.1 ms. */
-const ZAP_PAUSE_MS = 0.04;
+const ONE_PAUSE_MS = 0.04;
 /** 32 datagrams a millisecond, each of 64 groups twice in three milliseconds. */
 const RUSH_PAUSE_MS = 0.06;
 const RUSH_BURST = 4;
