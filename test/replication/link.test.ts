@@ -308,7 +308,7 @@ describe('faults of the link', () => {
     for (const octets of pair.source.drainOutput(pair.now)) pair.target.receive(octets);
     for (const octets of pair.target.drainOutput()) pair.source.receive(pair.now, octets);
     expect(pair.source.state).toBe('joining');
-    const snapshot = pair.source.drainOutput(pair.now);
+    const snapshot = [...pair.source.drainOutput(pair.now), ...pair.source.drainOutput(pair.now)];
     for (const octets of pair.target.drainOutput()) pair.source.receive(pair.now, octets);
     expect(pair.source.state).toBe('joining');
     for (const octets of snapshot) pair.target.receive(octets);
