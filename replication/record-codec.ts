@@ -62,6 +62,7 @@ export class RecordEncoder {
   /** Text without a tag: its length, then UTF-8. */
   text(text: string): void {
     this.#room(5 + 3 * text.length);
+    if (this.#shortAscii(text)) return;
     // One octet is enough for the length of nearly every text: write behind it, then correct where not.
     const at = this.#at;
     const octets = this.#buffer.write(text, at + 1, 'utf8');
@@ -72,6 +73,22 @@ export class RecordEncoder {
     }
     this.count(octets);
     this.#at += this.#buffer.write(text, this.#at, 'utf8');
+  }
+
+  /** Writes names and keys octet by octet: the way into native code and back costs more. False where it is none. */
+  #shortAscii(text: string): boolean {
+    const { length } = text;
+    if (length > SHORT) return false;
+    const buffer = this.#buffer;
+    const start = this.#at + 1;
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i);
+      if (code >= 0x80) return false;
+      buffer[start + i] = code;
+    }
+    buffer[this.#at] = length;
+    this.#at = start + length;
+    return true;
   }
 
   /** A whole number from 0 to 2^53 - 1, seven bits an octet, lowest first. */
@@ -271,3 +288,4 @@ export class RecordDecoder {
 }
 
 const INITIAL_OCTETS = 1 << 16;
+const SHORT = 48;
