@@ -239,7 +239,7 @@ export class Core {
     if (config === undefined) return;
     const wasUp = this.stores.ports.get(port)?.up === true;
     if (up && !wasUp) {
-      this.subscribers.portUp(config);
+      this.subscribers.portUp(now, config);
       this.channels.portUp(now, port);
     } else if (!up && wasUp) {
       this.subscribers.portDown(now, port);

@@ -14,7 +14,7 @@ import {
   type UnauthorizeCause,
 } from '../eapol/authenticator.ts';
 import { type AuthenticatorRecord, initialAuthenticator } from '../eapol/authenticator-record.ts';
-import { decodeEap, EapCode, type EapPacket, EapType, encodeEap } from '../eapol/eap.ts';
+import { decodeEap, EapCode, type EapPacket, EapType } from '../eapol/eap.ts';
 import { decodeEapol, EapolType } from '../eapol/eapol.ts';
 import type { RadiusPacket } from '../radius/packet.ts';
 import { accountText } from '../session/account.ts';
@@ -27,6 +27,7 @@ import { newAcctSessionId } from './books.ts';
 import { eapFrame, PAE_GROUP_ADDRESS } from './eapol-frames.ts';
 import type { SessionEnd } from './end-cause.ts';
 import { type CoreParts, placeOf } from './parts.ts';
+import { PortHellos } from './port-hellos.ts';
 
 /** What subscribers need of the rest of the core. */
 export interface SubscriberPeers {
@@ -46,12 +47,18 @@ export class Subscribers {
   readonly #ofPort = new KeyIndex();
   readonly #deadlines = new DeadlineHeap();
   readonly #sessionEnds = new DeadlineHeap();
+  readonly #hellos: PortHellos;
 
   /** Takes up the records that the stores hold already. */
   constructor(parts: CoreParts, peers: SubscriberPeers) {
     this.#parts = parts;
     this.#peers = peers;
     this.#login = new Login(parts.config.nas, parts.stores.conversations);
+    this.#hellos = new PortHellos(
+      parts,
+      (port) => this.#ofPort.count(port) === 0,
+      (port, request) => this.#send(port, 0, PAE_GROUP_ADDRESS, request, undefined),
+    );
     for (const record of parts.stores.authenticators.values()) {
       this.#ofPort.add(record.port, record.key);
       this.#deadlines.set(record.key, nextAuthenticatorTimeout(record));
@@ -112,20 +119,15 @@ export class Subscribers {
     this.#run(now, record, (machine) => machine.receiveVerdict(now, { kind: 'timeout' }));
   }
 
-  /** The port came up: whoever is behind it is asked who it is, once, by a frame to all. */
-  portUp(port: PortConfig): void {
-    const id = this.#parts.random(1)[0] ?? 0;
-    const linkId = this.#parts.readings.linkId(port.name);
-    this.#parts.stores.ports.put(port.name, { v: 1, key: port.name, up: true, linkId, helloId: id });
-    if (port.mode !== 'auto') return;
-    const request = encodeEap({ code: EapCode.Request, id, type: EapType.Identity });
-    this.#send(port, 0, PAE_GROUP_ADDRESS, request, undefined);
+  /** The port came up: whoever is behind it is asked who it is. */
+  portUp(now: number, port: PortConfig): void {
+    this.#hellos.portUp(now, port);
     this.#parts.log.info('port-up', { port: port.name });
   }
 
   /** The port went down or away: everybody behind it is out. */
   portDown(now: number, port: string): void {
-    this.#parts.stores.ports.put(port, { v: 1, key: port, up: false, linkId: undefined, helloId: -1 });
+    this.#hellos.portDown(port);
     for (const key of this.#ofPort.keys(port)) this.#end(now, key, 'lost-carrier');
     this.#parts.log.info('port-down', { port });
   }
@@ -158,13 +160,15 @@ export class Subscribers {
     for (let key = this.#sessionEnds.takeDue(now); key !== undefined; key = this.#sessionEnds.takeDue(now)) {
       this.#sessionTimedOut(now, key);
     }
+    this.#hellos.handleTimeout(now);
   }
 
   nextTimeout(): number | undefined {
-    const machines = this.#deadlines.next();
-    const ends = this.#sessionEnds.next();
-    if (machines === undefined || ends === undefined) return machines ?? ends;
-    return Math.min(machines, ends);
+    let next: number | undefined;
+    for (const at of [this.#deadlines.next(), this.#sessionEnds.next(), this.#hellos.nextTimeout()]) {
+      if (at !== undefined && (next === undefined || at < next)) next = at;
+    }
+    return next;
   }
 
   hostsOfPort(port: string): number {
@@ -189,7 +193,7 @@ export class Subscribers {
       return;
     }
     if (record === undefined) {
-      const helloId = this.#parts.stores.ports.get(port.name)?.helloId;
+      const helloId = this.#hellos.idOf(port.name);
       const answersHello = eap.type === EapType.Identity && eap.id === helloId;
       if (answersHello) this.#begin(now, port, vlan, mac, eap);
       else tally.count(port.name, 'drop/eap-not-asked-for');

@@ -200,6 +200,8 @@ export interface PortRecord {
   readonly up: boolean;
   /** The link as it was when the port came up: another one means that somebody may have changed the cable. */
   readonly linkId: string | undefined;
-  /** Identifier of the Request/Identity that the port sent to all when it came up; -1: none. */
+  /** Identifier of the Request/Identity that the port sends to all while nobody is known behind it; -1: none. */
   readonly helloId: number;
+  /** When it is sent again; undefined: not. */
+  readonly helloAt: number | undefined;
 }

@@ -56,6 +56,19 @@ describe('a login', () => {
     expect(done.indexOf(`open ${alice.mac}`)).toBeLessThan(done.indexOf('send success on swp1'));
   });
 
+  it('is asked for again after txPeriod while nobody is known on the port, and no more once somebody is', () => {
+    const w = world();
+    const alice = w.host('alice');
+    const requests = () => alice.heard().filter((eap) => eap.type === EapType.Identity).length;
+    expect(requests()).toBe(1);
+    w.pass(60_500);
+    expect(requests()).toBe(2);
+    alice.login();
+    requests();
+    w.pass(120_000);
+    expect(requests()).toBe(0);
+  });
+
   it('answers the request that a port sends when it comes up, without EAPOL-Start', () => {
     const w = world();
     const alice = w.host('alice');

@@ -1,0 +1,66 @@
+/**
+ * The Request/Identity that a port sends on its own account to whoever may be there, for supplicants that
+ * send no EAPOL-Start: when it comes up, and again after txPeriod as long as nobody is known behind it
+ * (802.1X-2004 §8.2.4, CONNECTING).
+ */
+import type { PortConfig } from '../config/config.ts';
+import { EapCode, EapType, encodeEap } from '../eapol/eap.ts';
+import type { PortRecord } from '../session/records.ts';
+import { DeadlineHeap } from '../wire/deadline-heap.ts';
+import type { CoreParts } from './parts.ts';
+
+export class PortHellos {
+  readonly #parts: CoreParts;
+  readonly #isVacant: (port: string) => boolean;
+  readonly #send: (port: PortConfig, request: Uint8Array) => void;
+  readonly #deadlines = new DeadlineHeap();
+
+  /** Takes up the records that the store holds already. `send` sends to all behind a port. */
+  constructor(
+    parts: CoreParts,
+    isVacant: (port: string) => boolean,
+    send: (port: PortConfig, request: Uint8Array) => void,
+  ) {
+    this.#parts = parts;
+    this.#isVacant = isVacant;
+    this.#send = send;
+    for (const { key, helloAt } of parts.stores.ports.values()) this.#deadlines.set(key, helloAt);
+  }
+
+  portUp(now: number, port: PortConfig): void {
+    const linkId = this.#parts.readings.linkId(port.name);
+    const helloId = this.#parts.random(1)[0] ?? 0;
+    this.#ask(now, port, { v: 1, key: port.name, up: true, linkId, helloId, helloAt: undefined });
+  }
+
+  portDown(port: string): void {
+    const down = { up: false, linkId: undefined, helloId: -1, helloAt: undefined };
+    this.#parts.stores.ports.put(port, { v: 1, key: port, ...down });
+    this.#deadlines.set(port, undefined);
+  }
+
+  /** Identifier of the request; undefined where the port never sent one, -1 where it is down. */
+  idOf(port: string): number | undefined {
+    return this.#parts.stores.ports.get(port)?.helloId;
+  }
+
+  handleTimeout(now: number): void {
+    for (let key = this.#deadlines.takeDue(now); key !== undefined; key = this.#deadlines.takeDue(now)) {
+      const port = this.#parts.ports.get(key);
+      const record = this.#parts.stores.ports.get(key);
+      if (port !== undefined && record?.up === true) this.#ask(now, port, record);
+    }
+  }
+
+  nextTimeout(): number | undefined {
+    return this.#deadlines.next();
+  }
+
+  #ask(now: number, port: PortConfig, record: PortRecord): void {
+    const helloAt = port.mode === 'auto' ? now + port.txPeriodMs : undefined;
+    this.#parts.stores.ports.put(port.name, { ...record, helloAt });
+    this.#deadlines.set(port.name, helloAt);
+    if (port.mode !== 'auto' || !this.#isVacant(port.name)) return;
+    this.#send(port, encodeEap({ code: EapCode.Request, id: record.helloId, type: EapType.Identity }));
+  }
+}
