@@ -80,7 +80,15 @@ export function octets(type: number, value: Uint8Array): RadiusAttribute {
 
 /** A text attribute in UTF-8. */
 export function text(type: number, value: string): RadiusAttribute {
-  return { type, value: ENCODER.encode(value) };
+  // Nearly every text is a short name or a number in ASCII: octet by octet it costs a third of an encoder.
+  const { length } = value;
+  const out = new Uint8Array(length);
+  for (let i = 0; i < length; i++) {
+    const code = value.charCodeAt(i);
+    if (code >= 0x80) return { type, value: ENCODER.encode(value) };
+    out[i] = code;
+  }
+  return { type, value: out };
 }
 
 /** An integer attribute: 32 bits; what is above them is cut off. */
@@ -99,7 +107,12 @@ export function address(type: number, value: IpAddress): RadiusAttribute {
 
 /** A station id, `AA-BB-CC-DD-EE-FF` (RFC 3580 §3.20, §3.21). */
 export function station(type: number, mac: Mac): RadiusAttribute {
-  return text(type, stationText(mac));
+  const value = new Uint8Array(mac.length);
+  for (let i = 0; i < mac.length; i++) {
+    const code = mac.charCodeAt(i);
+    value[i] = code === COLON ? HYPHEN : code >= LETTER_A ? code - UPPER : code;
+  }
+  return { type, value };
 }
 
 /** A MAC address as RADIUS writes it: upper case with hyphens (RFC 3580 §3.20). */
@@ -275,3 +288,8 @@ const FIXED_LENGTHS: ReadonlyMap<number, number> = new Map([
   [T.NasIpv6Address, 16],
   [T.ChapPassword, 17],
 ]);
+const COLON = 0x3a;
+const HYPHEN = 0x2d;
+const LETTER_A = 0x61;
+/** From a small letter to its capital. */
+const UPPER = 0x20;

@@ -16,12 +16,14 @@ import {
   octets,
   splitEapMessage,
   station,
+  stationText,
   text,
   textOf,
   vendorAttributes,
   vendorSpecific,
 } from '../../radius/attributes.ts';
 import { H3cAttribute, Vendor } from '../../radius/values.ts';
+import { macAt } from '../../wire/address.ts';
 import { concatBytes, fromHex, toHex } from '../../wire/bytes.ts';
 import { arbitraryIpv4, arbitraryIpv6 } from '../arbitraries.ts';
 import { utf8 } from './arbitraries.ts';
@@ -48,6 +50,27 @@ describe('attributes', () => {
     expect(firstInteger(list, AttributeType.State)).toBeUndefined();
     expect(integerOf(hex('00000001'))).toBe(1);
     expect(textOf(hex('ff41'))).toBe('\ufffdA');
+  });
+
+  it('writes text in UTF-8, ASCII or not', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' })),
+        (value) => {
+          expect(text(AttributeType.UserName, value).value).toEqual(new TextEncoder().encode(value));
+        },
+      ),
+    );
+  });
+
+  it('writes a station id as its text says', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 6, maxLength: 6 }), (b) => {
+        const mac = macAt(b, 0);
+        const { value } = station(AttributeType.CallingStationId, mac);
+        expect(new TextDecoder().decode(value)).toBe(stationText(mac));
+      }),
+    );
   });
 
   it('conformance 27: writes station ids in upper case with hyphens', () => {
