@@ -31,12 +31,13 @@ export type LogTarget = Writable | ((line: string) => void);
 export function openLog(level: keyof Logger, target: LogTarget = process.stdout): OpenLogger {
   const sink: Sink = typeof target === 'function' ? atOnce(target) : new LogOutput(target);
   let saidAt = 0;
+  let time = '';
   const log = pino(
     {
       level,
       base: null,
       messageKey: 'event',
-      timestamp: () => `,"time":"${new Date(saidAt).toISOString()}"`,
+      timestamp: () => time,
       formatters: { level: (label) => ({ level: label }), log: (fields) => presentable(fields) },
     },
     sink,
@@ -46,6 +47,8 @@ export function openLog(level: keyof Logger, target: LogTarget = process.stdout)
     return (event, fields) => {
       const at = Date.now();
       sink.later(() => {
+        // Many lines of a busy moment have the same time.
+        if (at !== saidAt) time = `,"time":"${new Date(at).toISOString()}"`;
         saidAt = at;
         log[name](fields ?? {}, event);
       });
