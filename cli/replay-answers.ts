@@ -104,7 +104,9 @@ export class RecordedAnswers {
       const exchange: Exchange = { at, mac, answer: undefined, used: false };
       open.set(flow, { exchange, authenticator });
       const key = keyOf(packet);
-      this.#exchanges.set(key, [...(this.#exchanges.get(key) ?? []), exchange]);
+      const alike = this.#exchanges.get(key);
+      if (alike === undefined) this.#exchanges.set(key, [exchange]);
+      else alike.push(exchange);
       if (login) this.#logins.add(toHex(firstValue(packet.attributes, AttributeType.UserName) ?? NOTHING));
       return;
     }
@@ -132,10 +134,12 @@ export class RecordedAnswers {
   ): RecordedAnswer | undefined {
     const response = eapMessage(attributes);
     const asked = response?.[1];
+    // Causes only grow: what lies before this one is said and done.
+    while (this.#words[0] !== undefined && this.#words[0].frame.number <= cause) this.#words.shift();
     const word = this.#words.find(({ frame, eap, used }) => {
       const to = frame.link?.dst ?? NO_MAC;
       const meant = to === mac || to === NO_MAC || isGroupMac(to);
-      if (used || frame.number <= cause || !meant || this.#portOf(frame) !== port) return false;
+      if (used || !meant || this.#portOf(frame) !== port) return false;
       // A request for the identity is the switch's own, and one with the same identifier is a repetition.
       if (eap.code === EapCode.Request) return eap.type !== EapType.Identity && eap.id !== asked;
       return eap.id === asked || response?.[4] === EapType.Identity;

@@ -59,21 +59,42 @@ export interface ReplayCapture {
   readonly frames: readonly ReplayFrame[];
   /** Time of the first frame of all, milliseconds since 1970; undefined where there is none. */
   readonly startsAt: number | undefined;
+  /** Long silences that were shortened. */
+  readonly gaps: readonly Gap[];
 }
 
-/** Reads a capture. `radiusPorts` are looked at beside the well-known ones. Rejects as readCapture does. */
+/** From `at` on the frames' times are `skippedMs` before those of the capture. */
+export interface Gap {
+  readonly at: number;
+  readonly skippedMs: number;
+}
+
+/**
+ * Reads a capture. `radiusPorts` are looked at beside the well-known ones. A silence of more than
+ * LONGEST_SILENCE_MS counts as one of that time: whatever was waited for has come to its end, and a clock
+ * that was set would otherwise stand for years of queries. Rejects as readCapture does.
+ */
 export async function readReplay(path: string, radiusPorts: Iterable<number>): Promise<ReplayCapture> {
   const sorter = new Sorter(new Set([...RADIUS_PORTS, ...radiusPorts]));
   const frames: ReplayFrame[] = [];
+  const gaps: Gap[] = [];
   let startsAt: number | undefined;
-  let at = 0;
+  let last: number | undefined;
+  let skippedMs = 0;
   await readCapture(path, (frame) => {
+    const recorded = frame.timeUs / 1000;
+    startsAt ??= recorded;
     // A capture's time may step back, by a little or by a clock that was set; that of the machines never does.
-    at = Math.max(at, frame.timeUs / 1000);
-    startsAt ??= at;
+    let at = Math.max(last ?? recorded, recorded - skippedMs);
+    if (last !== undefined && at - last > LONGEST_SILENCE_MS) {
+      skippedMs += at - last - LONGEST_SILENCE_MS;
+      at = last + LONGEST_SILENCE_MS;
+      gaps.push({ at, skippedMs });
+    }
+    last = at;
     frames.push(...sorter.sort(frame, at));
   });
-  return { frames, startsAt };
+  return { frames, startsAt, gaps };
 }
 
 class Sorter {
@@ -167,6 +188,8 @@ function groupSays({ etherType, payload }: EthernetFrame): PortFrame['says'] | u
   return packet.message.kind === 'query' ? 'switch' : 'host';
 }
 
+/** Two days: longer than any permission holds. */
+export const LONGEST_SILENCE_MS = 2 * 86_400_000;
 /** linux/if_packet.h: the packet type of what this machine sent. */
 const PACKET_OUTGOING = 4;
 /** Authentication and accounting, and the ports that they had before (RFC 2865 §3, RFC 2866 §3). */

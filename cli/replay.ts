@@ -21,7 +21,7 @@ import { CaptureFileError } from './capture-file.ts';
 import { usable } from './config-file.ts';
 import type { Output } from './program.ts';
 import { questionOf, RecordedAnswers } from './replay-answers.ts';
-import { type PortFrame, type ReplayCapture, readReplay } from './replay-frames.ts';
+import { LONGEST_SILENCE_MS, type PortFrame, type ReplayCapture, readReplay } from './replay-frames.ts';
 import { type PortChoice, PortPlan, portChoice, type ReceivedFrame } from './replay-ports.ts';
 import { type Decision, decisionTime, describeDecision, withHost } from './replay-print.ts';
 
@@ -125,6 +125,7 @@ class Replay {
   run(): void {
     if (this.#capture.startsAt === undefined) return;
     for (const note of this.#plan.notes) this.#note(note);
+    if (this.#capture.gaps.length > 0) this.#note(SHORTENED);
     this.#core.start(this.#now);
     this.#endTurn();
     this.#switch.start();
@@ -159,7 +160,7 @@ class Replay {
       }
       this.#endTurn();
     }
-    throw new Error(`the core did not come to rest before ${decisionTime(until - this.#startsAt)}`);
+    throw new Error(`the core did not come to rest at ${this.#time()}`);
   }
 
   #receive({ frame, port, vlan, octets }: ReceivedFrame): void {
@@ -291,8 +292,13 @@ class Replay {
   }
 
   #decided(decision: string, fields: Readonly<Record<string, unknown>>): void {
-    const time = decisionTime(this.#now - this.#startsAt);
-    this.#print({ time, frame: this.#cause, decision, ...withHost(fields) });
+    this.#print({ time: this.#time(), frame: this.#cause, decision, ...withHost(fields) });
+  }
+
+  /** The time that the capture has now. */
+  #time(): string {
+    const gap = this.#capture.gaps.findLast(({ at }) => at <= this.#now);
+    return decisionTime(this.#now - this.#startsAt + (gap?.skippedMs ?? 0));
   }
 
   #note(note: string): void {
@@ -326,6 +332,7 @@ const STANDS_IN =
   'the capture holds no RADIUS for this login: what the recorded switch told the supplicant stands in for the verdict';
 const UNSIGNED =
   'a recorded answer has no Message-Authenticator: the daemon takes such only without require_message_authenticator';
+const SHORTENED = `a silence of more than ${LONGEST_SILENCE_MS / 3_600_000} hours counts as one of that time`;
 /** What the core logs that is no decision about a host or a channel. */
 const NO_DECISIONS: ReadonlySet<string> = new Set(['port-up', 'port-down']);
 /** Both ends of RADIUS are in this process. */

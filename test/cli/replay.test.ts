@@ -491,6 +491,24 @@ describe('joins', () => {
     expect(lines[2]).toMatchObject({ time: '261.000000000', frame: null });
   });
 
+  it('shortens a silence of years, and keeps the times of the capture', async () => {
+    const years = 10 * 365 * 86_400_000;
+    const recording = alice()
+      .report(years, HOST, [join(NEWS)])
+      .report(years + 1_000, OTHER, [join(NEWS)]);
+    const lines = await replay(
+      recording.ethernet(),
+      CONFIG.replace('nas:', 'authenticator: {reauth_enabled: false}\nnas:'),
+    );
+    expect(notes(lines)[0]).toMatch(/more than 48 hours/);
+    expect(lines.slice(1).map(({ time, decision }) => [time, decision])).toEqual([
+      ['0.015000000', 'session-started'],
+      [`${years / 1000}.000000000`, 'question-unanswered'],
+      [expect.stringMatching(new RegExp(`^${years / 1000}\\.9`)), 'join-refused'],
+      [`${years / 1000 + 1}.000000000`, 'join-refused'],
+    ]);
+  });
+
   it('does not take the recorded switch for a host, and a host that queries for the switch', async () => {
     const query = {
       kind: 'query',
