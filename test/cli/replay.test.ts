@@ -598,6 +598,41 @@ describe('interfaces of a cooked capture', () => {
   });
 });
 
+describe('the command', () => {
+  const command = async (...argv: readonly string[]) => {
+    const { runCommand } = await import('../../cli/program.ts');
+    let out = '';
+    let err = '';
+    const code = await runCommand(argv, {
+      out: (said) => {
+        out += said;
+      },
+      err: (said) => {
+        err += said;
+      },
+    });
+    return { code, out, err };
+  };
+
+  it('takes file, configuration, form and ports', async () => {
+    const file = folder.file('capture.pcap', login(new Recording(), 0, HOST, 'alice').ethernet());
+    const config = folder.file('castgate.yaml', CONFIG);
+    const plain = await command('replay', file, '--config', config);
+    expect(plain).toMatchObject({ code: 0, err: '' });
+    expect(plain.out).toMatch(/session-started +swp1, alice/);
+    const { out } = await command('replay', file, '-c', config, '--json', '-p', 'swp2');
+    expect(JSON.parse(out)).toMatchObject({ decision: 'session-started', port: 'swp2' });
+  });
+
+  it('says what is missing, and what it does', async () => {
+    expect(await command('replay', 'capture.pcap')).toMatchObject({ code: 2, out: '' });
+    const help = await command('replay', '--help');
+    expect(help.code).toBe(0);
+    for (const word of ['--config', '--json', '--port', 'Exit codes']) expect(help.out).toContain(word);
+    expect(Math.max(...help.out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+  });
+});
+
 describe('what cannot be used', () => {
   const capture = () => login(new Recording(), 0, HOST, 'alice').ethernet();
 

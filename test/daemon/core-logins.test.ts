@@ -596,6 +596,28 @@ describe('bad input', () => {
   });
 });
 
+describe('a port without 802.1X', () => {
+  it.each([
+    ['force-authorized', EapCode.Success],
+    ['force-unauthorized', EapCode.Failure],
+  ])('conformance 7: %s answers EAPOL-Start by itself, and nobody has a session', (mode, code) => {
+    const w = world({ ports: { swp1: { mode }, swp2: {} } });
+    const alice = w.host('alice');
+    expect(alice.heard()).toEqual([]);
+    for (let i = 0; i < 2; i++) {
+      alice.start();
+      expect(alice.heard()).toMatchObject([{ code }]);
+    }
+    alice.identity(1);
+    alice.logoff();
+    w.pass(100_000);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.server.logins()).toEqual([]);
+    expect(w.switch.openHosts()).toEqual([]);
+    expect(w.logged('session-started')).toEqual([]);
+  });
+});
+
 describe('identity is port, VLAN and MAC address', () => {
   it('the same MAC address on another port is another host, and not let in beside the first', () => {
     const w = world();
