@@ -14,7 +14,8 @@ import { bridgeSettings, missing, settingName, subscriberSettings, uplinkSetting
 export interface GuardOptions {
   readonly bridge: string;
   readonly hashMax: number;
-  readonly maxGroupsPerPort: number;
+  /** Undefined: the kernel has no such limit. */
+  readonly maxGroupsPerPort: number | undefined;
 }
 
 export class BridgeGuard {
@@ -54,8 +55,9 @@ export class BridgeGuard {
    * counters. Throws SwitchStartError.
    */
   loadTable(keep: boolean): void {
-    if (!keep || !this.#kernel.hasChain(TABLE, versionChain())) {
-      mustNot(this.#kernel.loadRuleset(ruleset()), 'nftables table');
+    const { sourcesIn } = this.#kernel.mdb;
+    if (!keep || !this.#kernel.hasChain(TABLE, versionChain(sourcesIn))) {
+      mustNot(this.#kernel.loadRuleset(ruleset(sourcesIn)), 'nftables table');
     }
     this.#rules = this.#kernel.rules(TABLE);
   }
@@ -78,7 +80,7 @@ export class BridgeGuard {
   /** Puts the table back where it, or a rule of it, is gone; true where that was so: its sets are empty then. */
   repairTable(): boolean {
     if (this.#kernel.rules(TABLE) === this.#rules) return false;
-    if (this.#kernel.loadRuleset(ruleset()) !== undefined) return false;
+    if (this.#kernel.loadRuleset(ruleset(this.#kernel.mdb.sourcesIn)) !== undefined) return false;
     this.#rules = this.#kernel.rules(TABLE);
     return true;
   }

@@ -23,13 +23,8 @@ import {
   type Link,
   type Setting,
 } from './link.ts';
-import {
-  decodeMdb,
-  encodeClearMembership,
-  encodeDumpMdb,
-  encodeSetMembership,
-  type MdbEntry,
-} from './mdb.ts';
+import { decodeMdb, encodeClearMembership, encodeDumpMdb, type MdbEntry } from './mdb.ts';
+import type { MdbWay } from './mdb-way.ts';
 import { NetlinkProtocol } from './netlink.ts';
 import { NetlinkSocket, type Refusal } from './netlink-socket.ts';
 import { NetworkNamespace } from './network-namespace.ts';
@@ -50,12 +45,15 @@ import {
 } from './nft.ts';
 
 export class Kernel {
+  /** How the bridge's multicast database is used. */
+  readonly mdb: MdbWay;
   readonly #route: NetlinkSocket;
   readonly #netfilter: NetlinkSocket;
   readonly #namespace: NetworkNamespace;
 
   /** Throws the errno's name where a socket cannot be made. */
-  constructor() {
+  constructor(mdb: MdbWay) {
+    this.mdb = mdb;
     this.#route = new NetlinkSocket(NetlinkProtocol.Route);
     try {
       this.#netfilter = new NetlinkSocket(NetlinkProtocol.Netfilter);
@@ -125,7 +123,8 @@ export class Kernel {
     group: IpAddress,
     filter: SourceFilter,
   ): Refusal | undefined {
-    return this.#route.transact(encodeSetMembership(bridge, port, vlan, group, filter)).refusal;
+    const { refusal } = this.#route.transact(this.mdb.encodeSet(bridge, port, vlan, group, filter));
+    return refusal === undefined || this.mdb.isThere(refusal) ? undefined : refusal;
   }
 
   clearMembership(

@@ -1,12 +1,12 @@
 /**
- * A Switch over a Linux bridge. Two locks guard every subscriber port: the bridge's own (locked flag, MAC
+ * A Switch over a Linux bridge (5.18 or later: mdb-way.ts). Two locks guard every subscriber port: the bridge's own (locked flag, MAC
  * table, multicast database) and castgate's nftables table (ruleset.ts); what castgate opens, it opens in
  * both. What someone else changes on these ports is put right and told. Without stop({ cleanup: true })
  * everything stays as it is: a dead daemon lets nobody new in, and present viewers go on.
  */
+import { release } from 'node:os';
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import { ipFamily } from '../../wire/address.ts';
-import { toHex } from '../../wire/bytes.ts';
 import { filterRefusal, gone, hostRefusal, isNothing } from '../rules.ts';
 import type {
   Counter,
@@ -24,6 +24,7 @@ import type { Link } from './link.ts';
 import { isOfLink } from './link-groups.ts';
 import { linkId } from './link-id.ts';
 import { LinkWatch } from './link-watch.ts';
+import { MDB_WAYS, type MdbWay, mdbWayOf, type SourcesIn } from './mdb-way.ts';
 import type { Refusal } from './netlink-socket.ts';
 import type { SetChange, SetElement } from './nft.ts';
 import { type Channel, PortState } from './port-state.ts';
@@ -32,6 +33,8 @@ import { type Expectation, reconcileMacs, reconcileMemberships, reconcileSets } 
 import { restore } from './restore.ts';
 import {
   channelElement,
+  channelElements,
+  elementName,
   hostElements,
   portElement,
   type RefusalCounter,
@@ -53,6 +56,8 @@ export interface LinuxSwitchOptions {
   readonly maxGroupsPerPort?: number;
   /** `both` keeps broadcasts from a port without an open host; `in` lets them out (AdminControlledDirections). */
   readonly controlledDirections?: 'both' | 'in';
+  /** Where a port's sources are told apart; without it, by the kernel's version (mdb-way.ts). */
+  readonly sourcesIn?: SourcesIn;
 }
 
 /** What goes on from an earlier run: its entries and counters stay, where the kernel still has them. */
@@ -84,7 +89,8 @@ interface At {
 }
 
 export class LinuxSwitch implements Switch {
-  readonly #options: Required<LinuxSwitchOptions>;
+  readonly #options: Required<Omit<LinuxSwitchOptions, 'sourcesIn'>>;
+  readonly #mdb: MdbWay;
   readonly #listener: SwitchListener;
   readonly #ports = new Map<string, PortState>();
   /** Ports that are there, by interface number: whose frames count. */
@@ -102,6 +108,7 @@ export class LinuxSwitch implements Switch {
 
   constructor(options: LinuxSwitchOptions, listener: SwitchListener) {
     this.#options = { ...DEFAULTS, ...options };
+    this.#mdb = options.sourcesIn === undefined ? mdbWayOf(release()) : MDB_WAYS[options.sourcesIn];
     this.#listener = listener;
     this.#before = new BeforeFile(options.stateDirectory, options.bridge);
     for (const name of options.ports) this.#ports.set(name, new PortState(name, true));
@@ -153,7 +160,7 @@ export class LinuxSwitch implements Switch {
   /** Undoes what an earlier run left, without starting: for `--cleanup`. */
   cleanup(): void {
     checkSystem();
-    this.#kernel = openKernel();
+    this.#kernel = openKernel(this.#mdb);
     this.stop({ cleanup: true });
   }
 
@@ -179,10 +186,7 @@ export class LinuxSwitch implements Switch {
     if (refusal !== undefined) return failure(doing, refusal);
     const bridgeRefusal = putMac(kernel, guard.bridge, link, vlan, host.mac);
     if (bridgeRefusal !== undefined) {
-      removeElements(
-        kernel,
-        changes.map(({ set, key }) => ({ change: 'remove', set, key })),
-      );
+      removeElements(kernel, inverse(changes));
       return failure(doing, bridgeRefusal);
     }
     port.addHost(host);
@@ -223,22 +227,24 @@ export class LinuxSwitch implements Switch {
     const { port, link, kernel, guard } = at;
     const unfit = filterRefusal(portName, group, filter);
     if (unfit !== undefined) return unfit;
-    if (ipFamily(group) === 6 && filter.sources.length > 0 && !guard.knowsIpv6Sources()) {
+    const { sourcesIn } = this.#mdb;
+    const namesSources = sourcesIn === 'database' && filter.sources.length > 0;
+    if (ipFamily(group) === 6 && namesSources && !guard.knowsIpv6Sources()) {
       const why = `${guard.bridge.name} needs an IPv6 address to tell sources apart`;
       return { failed: `${doing}: ${why}`, errno: 'EADDRNOTAVAIL' };
     }
-    const element = channelElement(portName, group);
-    const isNew = !port.hasGroup(group);
-    if (isNew) {
-      const refusal = kernel.changeSets(TABLE, [{ change: 'add', ...element }]);
-      if (refusal !== undefined) return failure(doing, refusal);
-    }
+    const changes = changesBetween(
+      channelElements(portName, group, port.filtersOf(group), sourcesIn),
+      channelElements(portName, group, port.filtersWith({ vlan, group, filter }), sourcesIn),
+    );
+    const tableRefusal = kernel.changeSets(TABLE, changes);
+    if (tableRefusal !== undefined) return failure(doing, tableRefusal);
     const number = guard.vlanOf(link, vlan);
     const refusal = this.#inDatabase(() =>
       kernel.setMembership(guard.bridge.index, link.index, number, group, filter),
     );
     if (refusal !== undefined) {
-      if (isNew) removeElements(kernel, [{ change: 'remove', ...element }]);
+      removeElements(kernel, inverse(changes));
       return failure(doing, refusal);
     }
     port.setChannel({ vlan, group, filter });
@@ -247,8 +253,10 @@ export class LinuxSwitch implements Switch {
 
   clearForwarding(portName: string, vlan: number, group: IpAddress): SwitchFailure | undefined {
     const at = this.#at(portName);
-    if (at?.port.removeChannel(vlan, group) !== true) return undefined;
+    if (at === undefined) return undefined;
     const { port, link, kernel, guard } = at;
+    const before = port.filtersOf(group);
+    if (!port.removeChannel(vlan, group)) return undefined;
     const number = guard.vlanOf(link, vlan);
     const isLast = !port.hasGroup(group);
     const { index } = guard.bridge;
@@ -259,9 +267,14 @@ export class LinuxSwitch implements Switch {
       // Without VLANs in the bridge, the same group in two VLANs is one entry.
       refusal = this.#inDatabase(() => kernel.clearMembership(index, link.index, number, group));
     }
-    const table = isLast
-      ? removeElements(kernel, [{ change: 'remove', ...channelElement(portName, group) }])
-      : undefined;
+    const { sourcesIn } = this.#mdb;
+    const table = removeElements(
+      kernel,
+      changesBetween(
+        channelElements(portName, group, before, sourcesIn),
+        channelElements(portName, group, port.filtersOf(group), sourcesIn),
+      ),
+    );
     const first = isAbsence(refusal) ? table : refusal;
     return first === undefined ? undefined : failure(`stop ${group} on ${portName}`, first);
   }
@@ -289,10 +302,10 @@ export class LinuxSwitch implements Switch {
     const sets = ['hosts_in', 'hosts_out', 'channels4', 'channels6'] as const;
     for (const set of sets) {
       for (const { key, counter } of this.#kernel?.elements(TABLE, set) ?? []) {
-        if (counter !== undefined) read.set(`${set}/${toHex(key)}`, withHeaders(counter));
+        if (counter !== undefined) read.set(elementName({ set, key }), withHeaders(counter));
       }
     }
-    const of = ({ set, key }: SetElement) => read.get(`${set}/${toHex(key)}`) ?? NOTHING_YET;
+    const of = (element: SetElement) => read.get(elementName(element)) ?? NOTHING_YET;
     const hosts: AllCounters['hosts'][number][] = [];
     const channels: AllCounters['channels'][number][] = [];
     for (const port of this.#ports.values()) {
@@ -344,13 +357,18 @@ export class LinuxSwitch implements Switch {
 
   #begin(kept: Kept | undefined): void {
     const { bridge: bridgeName, ports, uplinks } = this.#options;
-    const kernel = openKernel();
+    const kernel = openKernel(this.#mdb);
     this.#kernel = kernel;
     const found = checkBridge(kernel, bridgeName, ports, uplinks);
     const frames = new FrameSocket();
     this.#frames = frames;
-    rememberBefore(this.#before, found, this.#options);
-    const guard = new BridgeGuard(kernel, frames, this.#options, found.bridge);
+    const settings = {
+      bridge: bridgeName,
+      hashMax: this.#options.hashMax,
+      maxGroupsPerPort: this.#mdb.limitsPorts ? this.#options.maxGroupsPerPort : undefined,
+    };
+    rememberBefore(this.#before, found, settings);
+    const guard = new BridgeGuard(kernel, frames, settings, found.bridge);
     this.#linkWatch = new LinkWatch({
       link: (link) => this.#linkNews(link),
       address: (ifindex) => {
@@ -575,9 +593,9 @@ export class LinuxSwitch implements Switch {
   }
 }
 
-function openKernel(): Kernel {
+function openKernel(mdb: MdbWay): Kernel {
   try {
-    return new Kernel();
+    return new Kernel(mdb);
   } catch (cause) {
     throw new SwitchStartError('native', cause instanceof Error ? cause.message : String(cause), { cause });
   }
@@ -604,6 +622,22 @@ function removeElements(kernel: Kernel, changes: readonly SetChange[]): Refusal 
     if (each !== undefined && each.errno !== 'ENOENT') return each;
   }
   return undefined;
+}
+
+/** What makes the table's sets hold `wanted` instead of `present`. */
+function changesBetween(present: Iterable<SetElement>, wanted: Iterable<SetElement>): SetChange[] {
+  const surplus = new Map<string, SetElement>();
+  for (const element of present) surplus.set(elementName(element), element);
+  const changes: SetChange[] = [];
+  for (const element of wanted) {
+    if (!surplus.delete(elementName(element))) changes.push({ change: 'add', ...element });
+  }
+  for (const element of surplus.values()) changes.push({ change: 'remove', ...element });
+  return changes;
+}
+
+function inverse(changes: readonly SetChange[]): SetChange[] {
+  return changes.map(({ set, key, change }) => ({ change: change === 'add' ? 'remove' : 'add', set, key }));
 }
 
 function hostChanges(change: 'add' | 'remove', { port, mac }: HostPlace): SetChange[] {

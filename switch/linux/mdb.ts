@@ -1,8 +1,9 @@
 /**
- * The bridge's multicast database in rtnetlink (linux/if_bridge.h). One message sets what a port receives
- * of a group: a (*,G) entry with filter mode and source list (RFC 9776 §3.2), from which the bridge makes
- * the (S,G) entries itself and joins ports that want every source to them. Needs IGMPv3 and MLDv2 mode on
- * the bridge. The entries carry castgate's own protocol number, by which those of an earlier run are known.
+ * The bridge's multicast database in rtnetlink (linux/if_bridge.h). From Linux 6.3 on one message sets what
+ * a port receives of a group: a (*,G) entry with filter mode and source list (RFC 9776 §3.2), from which the
+ * bridge makes the (S,G) entries itself and joins ports that want every source to them. Needs IGMPv3 and
+ * MLDv2 mode on the bridge. These entries carry castgate's own protocol number, by which those of an earlier
+ * run are known. Older kernels take the plain (*,G) only: see mdb-way.ts.
  */
 import { type IpAddress, ipBytes, ipFamily, ipv4At, ipv6At } from '../../wire/address.ts';
 import type { SourceFilter } from '../switch.ts';
@@ -63,6 +64,16 @@ export function encodeSetMembership(
     })
     .end()
     .bytes();
+}
+
+/** Adds a plain permanent (*,G), as every kernel with locked ports takes it. EEXIST where the port has one. */
+export function encodeAddGroup(bridge: number, port: number, vlan: number, group: IpAddress): Uint8Array {
+  const message = new MessageWriter().begin(
+    MdbMessage.New,
+    MessageFlag.Request | MessageFlag.Ack | MessageFlag.Create | MessageFlag.Exclusive,
+  );
+  putEntry(message, bridge, port, vlan, group);
+  return message.end().bytes();
 }
 
 /** Takes an entry away: the port's (*,G) with all sources of its filter, or with `source` that (S,G). */

@@ -22,7 +22,8 @@ export class PortState {
   readonly #hosts = new Map<string, HostPlace>();
   readonly #macs = new Map<Mac, number>();
   readonly #channels = new Map<string, Channel>();
-  readonly #groups = new Map<IpAddress, number>();
+  /** Filters by group and VLAN. */
+  readonly #groups = new Map<IpAddress, Map<number, SourceFilter>>();
 
   constructor(name: string, subscriber: boolean) {
     this.name = name;
@@ -50,6 +51,16 @@ export class PortState {
   /** Groups that are forwarded in at least one VLAN. */
   groups(): Iterable<IpAddress> {
     return this.#groups.keys();
+  }
+
+  /** What is received of the group: the filter of each VLAN that it is forwarded in. */
+  filtersOf(group: IpAddress): SourceFilter[] {
+    return [...(this.#groups.get(group)?.values() ?? [])];
+  }
+
+  /** The same with another filter in one VLAN. */
+  filtersWith({ vlan, group, filter }: Channel): SourceFilter[] {
+    return [...new Map(this.#groups.get(group)).set(vlan, filter).values()];
   }
 
   hasHost(vlan: number, mac: Mac): boolean {
@@ -82,15 +93,19 @@ export class PortState {
   }
 
   setChannel(channel: Channel): void {
-    const key = `${channel.vlan}/${channel.group}`;
-    if (!this.#channels.has(key)) increase(this.#groups, channel.group);
-    this.#channels.set(key, channel);
+    const { vlan, group, filter } = channel;
+    this.#channels.set(`${vlan}/${group}`, channel);
+    const filters = this.#groups.get(group);
+    if (filters === undefined) this.#groups.set(group, new Map([[vlan, filter]]));
+    else filters.set(vlan, filter);
   }
 
   /** False where there was none. */
   removeChannel(vlan: number, group: IpAddress): boolean {
     if (!this.#channels.delete(`${vlan}/${group}`)) return false;
-    decrease(this.#groups, group);
+    const filters = this.#groups.get(group);
+    filters?.delete(vlan);
+    if (filters?.size === 0) this.#groups.delete(group);
     return true;
   }
 

@@ -43,7 +43,7 @@ export function checkSystem(): void {
     const wanted = MINIMUM_KERNEL.join('.');
     throw new SwitchStartError(
       'kernel',
-      `Linux ${release()} is too old: ${wanted} is the first with source lists in the bridge's multicast database`,
+      `Linux ${release()} is too old: ${wanted} is the first with locked bridge ports`,
     );
   }
   if (spawnSync('nft', ['--version']).error !== undefined) {
@@ -111,7 +111,7 @@ export function atLeast(text: string, [major, minor]: readonly [number, number])
   return Number(a) > major || (Number(a) === major && Number(b) >= minor);
 }
 
-const MINIMUM_KERNEL = [6, 3] as const;
+const MINIMUM_KERNEL = [5, 18] as const;
 
 const PRIVILEGES = [
   { name: 'CAP_NET_ADMIN', bit: 12n },

@@ -3,14 +3,13 @@
  * a subscriber port is taken away. Entries of other ports, and static ones that someone else made, stay.
  * Each function reads one of the kernel's tables once and gives a line for the log, or undefined.
  */
-import { toHex } from '../../wire/bytes.ts';
 import type { SourceFilter } from '../switch.ts';
 import type { Kernel } from './kernel.ts';
 import type { Link } from './link.ts';
-import { CASTGATE_PROTOCOL, type MdbEntry } from './mdb.ts';
+import type { SourcesIn } from './mdb-way.ts';
 import type { SetChange, SetElement } from './nft.ts';
 import type { PortState } from './port-state.ts';
-import { channelElement, hostElements, portElement, setNames, TABLE } from './ruleset.ts';
+import { channelElements, elementName, hostElements, portElement, setNames, TABLE } from './ruleset.ts';
 
 /** What there should be. */
 export interface Expectation {
@@ -61,13 +60,12 @@ export function reconcileMemberships(kernel: Kernel, expected: Expectation): str
     }
   }
   const entries = kernel.memberships(bridge).filter(({ port }) => ports.has(port));
-  const isOurs = (entry: MdbEntry) => entry.protocol === CASTGATE_PROTOCOL && entry.permanent;
   // (*,G) first: it takes its sources with it, and it is what says which sources belong there.
   for (const entry of entries.filter(({ source }) => source === undefined)) {
     const key = `${entry.port}/${entry.vlan}/${entry.group}`;
     const filter = wanted.get(key)?.filter;
-    if (filter !== undefined && isOurs(entry) && isSame(entry, filter)) wanted.delete(key);
-    else if (filter === undefined && (isOurs(entry) || !entry.permanent)) {
+    if (filter !== undefined && kernel.mdb.isRight(entry, filter)) wanted.delete(key);
+    else if (filter === undefined ? kernel.mdb.isOurs(entry) || !entry.permanent : replaces(kernel)) {
       tally.removed(kernel.clearMembership(bridge, entry.port, entry.vlan, entry.group) === undefined);
     }
   }
@@ -81,11 +79,12 @@ export function reconcileMemberships(kernel: Kernel, expected: Expectation): str
 export function reconcileSets(kernel: Kernel, expected: Expectation): string | undefined {
   const tally = new Tally('nftables sets');
   const wanted = new Map<string, SetElement>();
-  for (const element of expectedElements(expected)) wanted.set(keyOf(element), element);
+  const { sourcesIn } = kernel.mdb;
+  for (const element of expectedElements(expected, sourcesIn)) wanted.set(elementName(element), element);
   const changes: SetChange[] = [];
-  for (const set of setNames) {
+  for (const set of setNames(sourcesIn)) {
     for (const { key } of kernel.elements(TABLE, set)) {
-      if (!wanted.delete(keyOf({ set, key }))) changes.push({ change: 'remove', set, key });
+      if (!wanted.delete(elementName({ set, key }))) changes.push({ change: 'remove', set, key });
     }
   }
   const removals = changes.length;
@@ -98,13 +97,18 @@ export function reconcileSets(kernel: Kernel, expected: Expectation): string | u
   return tally.line();
 }
 
-function* expectedElements({ ports, controlledDirections }: Expectation): Generator<SetElement> {
+function* expectedElements(
+  { ports, controlledDirections }: Expectation,
+  sourcesIn: SourcesIn,
+): Generator<SetElement> {
   for (const port of ports) {
     yield portElement(port.subscriber ? 'subscribers' : 'uplinks', port.name);
     if (!port.subscriber) continue;
     if (controlledDirections === 'in' || !port.vacant) yield portElement('occupied', port.name);
     for (const mac of port.macs()) yield* hostElements(port.name, mac);
-    for (const group of port.groups()) yield channelElement(port.name, group);
+    for (const group of port.groups()) {
+      yield* channelElements(port.name, group, port.filtersOf(group), sourcesIn);
+    }
   }
 }
 
@@ -115,20 +119,12 @@ function present({ ports }: Expectation): Map<number, PortState> {
   return found;
 }
 
-function isSame(entry: MdbEntry, filter: SourceFilter): boolean {
-  const sources = new Set(entry.sources);
-  return (
-    entry.mode === filter.mode &&
-    sources.size === new Set(filter.sources).size &&
-    filter.sources.every((source) => sources.has(source))
-  );
+/** Where an entry cannot be set over another, a wrong one has to go first. */
+function replaces({ mdb }: Kernel): boolean {
+  return mdb.sourcesIn === 'table';
 }
 
 const ANY_SOURCE: SourceFilter = { mode: 'exclude', sources: [] };
-
-function keyOf({ set, key }: SetElement): string {
-  return `${set}/${toHex(key)}`;
-}
 
 class Tally {
   readonly #what: string;

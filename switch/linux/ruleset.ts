@@ -7,12 +7,17 @@
  *   frames of open hosts, and of these no multicast beyond the link;
  * - out: unicast to open hosts; broadcast and link-local multicast (neighbour discovery, RFC 4541 §2.1.2,
  *   §3) once a host is open; multicast of the channels that the port was given.
+ * On a kernel whose multicast database cannot hold sources (mdb-way.ts) the table holds them: `include` has
+ * the groups of which a port receives the listed sources only, `sources` these and those it must not get.
  * Queries are castgate's on these ports: those of an upstream router end here (taken in by the bridge they
  * would also make it ignore its database for their response time), and so do those the bridge itself makes.
  */
 
+import { type GrantedShare, mergeShares } from '../../igmp/port-filter.ts';
 import { type IpAddress, ipBytes, ipFamily, type Mac, macBytes } from '../../wire/address.ts';
-import { concatBytes } from '../../wire/bytes.ts';
+import { concatBytes, toHex } from '../../wire/bytes.ts';
+import type { SourceFilter } from '../switch.ts';
+import type { SourcesIn } from './mdb-way.ts';
 import type { SetElement } from './nft.ts';
 
 /** The table's name, in the family `bridge`. */
@@ -26,6 +31,7 @@ export const refusalCounters = [
   'senders',
   'unknown_unicast',
   'unregistered',
+  'other_sources',
   'vacant_ports',
   'upstream_queries',
   'bridge_queries',
@@ -33,8 +39,12 @@ export const refusalCounters = [
 
 export type RefusalCounter = (typeof refusalCounters)[number];
 
-/** Names of the sets. */
-export const setNames = [
+/** Names of the table's sets. */
+export function setNames(sourcesIn: SourcesIn): readonly string[] {
+  return sourcesIn === 'table' ? [...SETS, ...SOURCE_SETS] : SETS;
+}
+
+const SETS = [
   'subscribers',
   'uplinks',
   'occupied',
@@ -44,23 +54,27 @@ export const setNames = [
   'channels6',
 ] as const;
 
+const SOURCE_SETS = ['include4', 'include6', 'included4', 'included6', 'excluded4', 'excluded6'] as const;
+
 /** The table as `nft -f -` reads it; replaces one of an earlier run. */
-export function ruleset(): string {
-  return `add table bridge ${TABLE}\ndelete table bridge ${TABLE}\n${table()}`;
+export function ruleset(sourcesIn: SourcesIn): string {
+  return `add table bridge ${TABLE}\ndelete table bridge ${TABLE}\n${table(sourcesIn)}`;
 }
 
 /** Name of an empty chain that tells which text a table was made of: another castgate's may differ. */
-export function versionChain(): string {
+export function versionChain(sourcesIn: SourcesIn): string {
   let hash = 0x811c9dc5;
-  for (const octet of new TextEncoder().encode(rules())) hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
+  for (const octet of new TextEncoder().encode(rules(sourcesIn)))
+    hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
   return `made_of_${hash.toString(16).padStart(8, '0')}`;
 }
 
-function table(): string {
-  return `table bridge ${TABLE} {\n  chain ${versionChain()} { }\n${rules()}}\n`;
+function table(sourcesIn: SourcesIn): string {
+  return `table bridge ${TABLE} {\n  chain ${versionChain(sourcesIn)} { }\n${rules(sourcesIn)}}\n`;
 }
 
-function rules(): string {
+function rules(sourcesIn: SourcesIn): string {
+  const sources = sourcesIn === 'table' ? { sets: SOURCE_SET_TEXT, rules: SOURCE_RULES } : NO_SOURCES;
   return `${refusalCounters.map((name) => `  counter ${name} { }`).join('\n')}
   set subscribers { type ifname; }
   set uplinks { type ifname; }
@@ -69,7 +83,7 @@ function rules(): string {
   set hosts_out { type ifname . ether_addr; counter; }
   set channels4 { type ifname . ipv4_addr; counter; }
   set channels6 { type ifname . ipv6_addr; counter; }
-
+${sources.sets}
   chain from_host {
     ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 accept
     ip daddr 224.0.0.0/4 ip daddr != 224.0.0.0/24 counter name senders drop
@@ -108,7 +122,7 @@ function rules(): string {
   }
   chain to_subscriber {
     ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 goto to_host
-    oifname . ip daddr @channels4 accept
+${sources.rules}    oifname . ip daddr @channels4 accept
     oifname . ip6 daddr @channels6 accept
     oifname != @occupied counter name vacant_ports drop
     ether daddr ff:ff:ff:ff:ff:ff accept
@@ -122,6 +136,27 @@ function rules(): string {
   }
 `;
 }
+
+const NO_SOURCES = { sets: '', rules: '' };
+
+const SOURCE_SET_TEXT = `  set include4 { type ifname . ipv4_addr; }
+  set include6 { type ifname . ipv6_addr; }
+  set included4 { type ifname . ipv4_addr . ipv4_addr; }
+  set included6 { type ifname . ipv6_addr . ipv6_addr; }
+  set excluded4 { type ifname . ipv4_addr . ipv4_addr; }
+  set excluded6 { type ifname . ipv6_addr . ipv6_addr; }
+`;
+
+const SOURCE_RULES = [4, 6]
+  .map((version) => {
+    const ip = version === 4 ? 'ip' : 'ip6';
+    const drop = 'counter name other_sources drop';
+    const named = `oifname . ${ip} daddr . ${ip} saddr`;
+    return `    oifname . ${ip} daddr @include${version} ${named} != @included${version} ${drop}
+    ${named} @excluded${version} ${drop}
+`;
+  })
+  .join('');
 
 /** A port's element in `subscribers`, `uplinks` or `occupied`. */
 export function portElement(set: 'subscribers' | 'uplinks' | 'occupied', port: string): SetElement {
@@ -143,6 +178,40 @@ export function hostElements(port: string, mac: Mac): [SetElement, SetElement] {
 export function channelElement(port: string, group: IpAddress): SetElement {
   const address = ipBytes(group) ?? new Uint8Array(4);
   return { set: ipFamily(group) === 4 ? 'channels4' : 'channels6', key: concatBytes(portKey(port), address) };
+}
+
+/**
+ * All elements for what a port receives of a group: one filter for each VLAN that it is forwarded in. The
+ * table has no VLANs, so it lets out what any of them wants (RFC 9776 §3.2). No filter: no elements.
+ */
+export function* channelElements(
+  port: string,
+  group: IpAddress,
+  filters: readonly SourceFilter[],
+  sourcesIn: SourcesIn,
+): Generator<SetElement> {
+  if (filters.length === 0) return;
+  const channel = channelElement(port, group);
+  yield channel;
+  if (sourcesIn === 'database') return;
+  const merged = mergeShares(
+    filters.flatMap(({ mode, sources }): GrantedShare[] =>
+      mode === 'exclude'
+        ? [{ source: undefined, excluded: sources }]
+        : sources.map((source) => ({ source, excluded: [] })),
+    ),
+  );
+  const family = ipFamily(group);
+  if (merged?.mode === 'include') yield { set: `include${family}`, key: channel.key };
+  for (const source of merged?.sources ?? []) {
+    const key = concatBytes(channel.key, ipBytes(source) ?? new Uint8Array(4));
+    yield { set: `${merged?.mode}d${family}`, key };
+  }
+}
+
+/** Tells elements apart. */
+export function elementName({ set, key }: SetElement): string {
+  return `${set}/${toHex(key)}`;
 }
 
 /** An interface name as a set's key holds it: sixteen octets, filled with zeros. */

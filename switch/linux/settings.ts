@@ -24,10 +24,11 @@ export function bridgeSettings(bridge: Link, hashMax: number): Setting[] {
  * enough). Multicast router off: no query or PIM makes the port one that gets everything. Unknown unicast
  * off: an open host has an entry, so what is unknown is not for this port. Multicast flood on, because
  * the bridge would else keep neighbour discovery and 224.0.0.0/24 from the port; the nftables table lets
- * only these and the port's channels out. Broadcast flood on, for the same table to judge.
+ * only these and the port's channels out. Broadcast flood on, for the same table to judge. `maxGroups`
+ * undefined: a kernel that has no such limit.
  */
-export function subscriberSettings(maxGroups: number): Setting[] {
-  return [
+export function subscriberSettings(maxGroups: number | undefined): Setting[] {
+  const settings: Setting[] = [
     [PortFlag.Locked, 1],
     [PortFlag.Learning, 0],
     [PortFlag.UnicastFlood, 0],
@@ -35,8 +36,9 @@ export function subscriberSettings(maxGroups: number): Setting[] {
     [PortFlag.BroadcastFlood, 1],
     [PortFlag.MulticastToUnicast, 0],
     [PortFlag.MulticastRouter, MULTICAST_ROUTER_NEVER],
-    [PortFlag.MulticastMaxGroups, maxGroups],
   ];
+  if (maxGroups !== undefined) settings.push([PortFlag.MulticastMaxGroups, maxGroups]);
+  return settings;
 }
 
 /** Flags of an uplink port: what the bridge's hosts send to groups goes there. */
@@ -109,7 +111,7 @@ export class BeforeFile {
 export function rememberBefore(
   file: BeforeFile,
   { bridge, ports, uplinks }: { bridge: Link; ports: readonly Link[]; uplinks: readonly Link[] },
-  { hashMax, maxGroupsPerPort }: { hashMax: number; maxGroupsPerPort: number },
+  { hashMax, maxGroupsPerPort }: { hashMax: number; maxGroupsPerPort: number | undefined },
 ): void {
   const settings = new Map<Link, readonly Setting[]>();
   for (const link of ports) settings.set(link, subscriberSettings(maxGroupsPerPort));

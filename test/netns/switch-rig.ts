@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LinuxSwitch, type LinuxSwitchOptions } from '../../switch/linux/linux-switch.ts';
+import type { SourcesIn } from '../../switch/linux/mdb-way.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
 import { Namespaces } from './namespaces.ts';
 import { Tap } from './tap.ts';
@@ -19,16 +20,18 @@ export class SwitchRig {
   readonly taps: Record<'h1' | 'h2' | 'up', Tap>;
   readonly events: SwitchEvent[] = [];
   readonly stateDirectory: string;
+  readonly #sourcesIn: SourcesIn;
   switch: LinuxSwitch | undefined;
 
-  private constructor(lab: Namespaces) {
+  private constructor(lab: Namespaces, sourcesIn: SourcesIn) {
     this.lab = lab;
+    this.#sourcesIn = sourcesIn;
     this.taps = { h1: new Tap(lab, 'h1'), h2: new Tap(lab, 'h2'), up: new Tap(lab, 'up') };
     this.stateDirectory = mkdtempSync(join(tmpdir(), 'cgt-state-'));
   }
 
   /** sw: br0 with swp1 (to h1/eth0), swp2 (to h2/eth0) and up0 (to up/eth0). Nothing of castgate yet. */
-  static async create(prefix: string): Promise<SwitchRig> {
+  static async create(prefix: string, sourcesIn: SourcesIn = 'database'): Promise<SwitchRig> {
     const lab = await Namespaces.create(prefix);
     try {
       await lab.add('sw', 'h1', 'h2', 'up');
@@ -48,7 +51,7 @@ export class SwitchRig {
       );
       for (const port of ['swp1', 'swp2', 'up0'])
         await lab.exec('sw', 'ip', 'link', 'set', port, 'master', 'br0');
-      return new SwitchRig(lab);
+      return new SwitchRig(lab, sourcesIn);
     } catch (cause) {
       await lab.dispose();
       throw cause;
@@ -70,6 +73,7 @@ export class SwitchRig {
         ports: ['swp1', 'swp2'],
         uplinks: ['up0'],
         stateDirectory: this.stateDirectory,
+        sourcesIn: this.#sourcesIn,
         ...options,
       },
       (events) => {

@@ -1,6 +1,7 @@
 /** Set elements octet by octet; the vectors are what nft 1.0.6 sends and gets (strace), but for its hints. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { SourcesIn } from '../../switch/linux/mdb-way.ts';
 import { littleEndian, type Message, messages } from '../../switch/linux/netlink.ts';
 import {
   decodeElements,
@@ -15,6 +16,7 @@ import {
 } from '../../switch/linux/nft.ts';
 import {
   channelElement,
+  channelElements,
   hostElements,
   portElement,
   refusalCounters,
@@ -22,6 +24,7 @@ import {
   setNames,
   versionChain,
 } from '../../switch/linux/ruleset.ts';
+import type { SourceFilter } from '../../switch/switch.ts';
 import { fromHex, toHex } from '../../wire/bytes.ts';
 
 const hex = (...lines: string[]) => lines.join('').replaceAll(/\s/g, '');
@@ -151,14 +154,57 @@ describe('the table', () => {
     expect(toHex(portElement('uplinks', 'a'.repeat(15)).key)).toBe(`${'61'.repeat(15)}00`);
   });
 
-  it('names each counter and set that the code uses, and replaces one of before', () => {
-    const text = ruleset();
-    expect(text).toMatch(
-      /^add table bridge castgate\ndelete table bridge castgate\ntable bridge castgate \{\n/,
-    );
-    for (const name of refusalCounters) expect(text).toContain(`counter name ${name} drop`);
-    for (const name of setNames) expect(text).toContain(`@${name}`);
-    expect(text).toContain(`chain ${versionChain()} { }`);
-    expect(versionChain()).toMatch(/^made_of_[0-9a-f]{8}$/);
+  it.each(['database', 'table'] as const)(
+    'names each counter and set that the code uses, and replaces one of before: sources in the %s',
+    (sourcesIn) => {
+      const text = ruleset(sourcesIn);
+      expect(text).toMatch(
+        /^add table bridge castgate\ndelete table bridge castgate\ntable bridge castgate \{\n/,
+      );
+      for (const name of refusalCounters) {
+        expect(text).toContain(`counter ${name} { }`);
+        if (sourcesIn === 'table' || name !== 'other_sources')
+          expect(text).toContain(`counter name ${name} drop`);
+      }
+      const sets = [...text.matchAll(/^ {2}set (\w+) /gm)].map(([, name]) => name);
+      expect(sets.sort()).toEqual([...setNames(sourcesIn)].sort());
+      for (const name of sets) expect(text).toContain(`@${name}`);
+      expect(text).toContain(`chain ${versionChain(sourcesIn)} { }`);
+      expect(versionChain(sourcesIn)).toMatch(/^made_of_[0-9a-f]{8}$/);
+    },
+  );
+
+  it('has another name for another text', () => {
+    expect(versionChain('table')).not.toBe(versionChain('database'));
+  });
+
+  it('holds the sources of a port only where the database cannot', () => {
+    const port = '73777031000000000000000000000000';
+    const elements = (filters: SourceFilter[], sourcesIn: SourcesIn, group = '232.1.1.1') =>
+      [...channelElements('swp1', group, filters, sourcesIn)].map(({ set, key }) => {
+        expect(toHex(key).startsWith(port)).toBe(true);
+        return `${set} ${toHex(key).slice(port.length)}`;
+      });
+    const include = (...sources: string[]) => ({ mode: 'include', sources }) as const;
+    const exclude = (...sources: string[]) => ({ mode: 'exclude', sources }) as const;
+    expect(elements([], 'table')).toEqual([]);
+    expect(elements([include('10.0.0.9')], 'database')).toEqual(['channels4 e8010101']);
+    expect(elements([exclude()], 'table')).toEqual(['channels4 e8010101']);
+    expect(elements([include('10.0.0.9', '10.0.0.8')], 'table')).toEqual([
+      'channels4 e8010101',
+      'include4 e8010101',
+      'included4 e80101010a000008',
+      'included4 e80101010a000009',
+    ]);
+    // Another VLAN of the port: what any of both wants.
+    expect(elements([include('10.0.0.9'), include('10.0.0.8')], 'table')).toHaveLength(4);
+    expect(elements([include('10.0.0.9'), exclude('10.0.0.9', '10.0.0.8')], 'table')).toEqual([
+      'channels4 e8010101',
+      'excluded4 e80101010a000008',
+    ]);
+    expect(elements([exclude('2001:db8::9')], 'table', 'ff3e::1')).toEqual([
+      'channels6 ff3e0000000000000000000000000001',
+      'excluded6 ff3e000000000000000000000000000120010db8000000000000000000000009',
+    ]);
   });
 });

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { decodeGroupPacket } from '../../igmp/group-packet.ts';
+import { PortFlag } from '../../switch/linux/link.ts';
+import { mdbWayOf } from '../../switch/linux/mdb-way.ts';
 import { NetworkNamespace } from '../../switch/linux/network-namespace.ts';
 import { atLeast, missingPrivileges } from '../../switch/linux/preflight.ts';
 import { displacingQueries } from '../../switch/linux/querier.ts';
+import { subscriberSettings } from '../../switch/linux/settings.ts';
 import { decodeEthernet } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';
 
@@ -21,6 +24,16 @@ describe('preflight', () => {
       expect(atLeast(release, [6, 3])).toBe(true);
     for (const release of ['6.2.99', '6.1.0-28-amd64', '5.15.0', 'unknown'])
       expect(atLeast(release, [6, 3])).toBe(false);
+  });
+
+  it("tells sources apart in the bridge's database from Linux 6.3 on, else in the nftables table", () => {
+    for (const release of ['6.3.0', '6.18.44-fc']) expect(mdbWayOf(release).sourcesIn).toBe('database');
+    for (const release of ['5.18.0', '6.1.0-28-amd64', '6.2.99']) {
+      expect(mdbWayOf(release)).toMatchObject({ sourcesIn: 'table', limitsPorts: false });
+    }
+    const limit = (maxGroups: number | undefined) =>
+      subscriberSettings(maxGroups).some(([option]) => option === PortFlag.MulticastMaxGroups);
+    expect([limit(9), limit(undefined)]).toEqual([true, false]);
   });
 });
 

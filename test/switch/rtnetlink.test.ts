@@ -25,6 +25,7 @@ import {
 } from '../../switch/linux/link.ts';
 import {
   decodeMdb,
+  encodeAddGroup,
   encodeClearMembership,
   encodeDumpMdb,
   encodeSetMembership,
@@ -113,6 +114,15 @@ describe.skipIf(!littleEndian)('multicast database', () => {
         '20000100 0b000000 01 00 0000 ff3e0000 00000000 00000000 00000001 86dd 0000',
         '30000280 05000300 00000000 05000400 ca000000',
         '1c000280 18000180 14000100 20010db8 00000000 00000000 00000009',
+      ),
+    );
+  });
+
+  it('adds a plain group for kernels before 6.3 as `bridge mdb add … permanent`', () => {
+    expect(toHex(encodeAddGroup(10, 11, 10, '239.1.1.1'))).toBe(
+      hex(
+        '38000000 5400 0506 00000000 00000000 07000000 0a000000',
+        '20000100 0b000000 01 00 0a00 ef010101 00000000 00000000 00000000 0800 0000',
       ),
     );
   });
