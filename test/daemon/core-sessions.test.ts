@@ -1,0 +1,257 @@
+/** Sessions, from the second login to their end: the whole core on virtual time. */
+import { describe, expect, it } from 'vitest';
+import { EapCode } from '../../eapol/eap.ts';
+import {
+  AttributeType,
+  allValues,
+  firstInteger,
+  firstText,
+  firstValue,
+  integer,
+  octets,
+} from '../../radius/attributes.ts';
+import { AcctStatusType, TerminateCause, TerminationAction } from '../../radius/values.ts';
+import { World } from './world.ts';
+
+const { Start, Stop } = AcctStatusType;
+const utf8 = (value: string) => new TextEncoder().encode(value);
+
+/** A world in which alice and bob may log in. */
+function world(more?: Readonly<Record<string, unknown>>): World {
+  const made = new World(more);
+  made.server.users.set('alice', []).set('bob', []);
+  return made;
+}
+
+describe('the end of a session', () => {
+  it('conformance 4: a logoff closes the port; accounting is told "user request"', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.login();
+    alice.logoff();
+    w.pass(2);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.switch.openHosts()).toEqual([]);
+    const [stop, ...others] = w.server.accounting(Stop);
+    expect(others).toEqual([]);
+    expect(firstInteger(stop?.attributes ?? [], AttributeType.AcctTerminateCause)).toBe(
+      TerminateCause.UserRequest,
+    );
+    expect(w.logged('session-ended')[0]).toMatchObject({ account: 'alice', cause: 'logoff' });
+  });
+
+  it('conformance 8: a port that goes down ends its sessions with "lost carrier", and no other', () => {
+    const w = world();
+    const [alice, bob] = [w.host('alice'), w.host('bob', 'swp2')];
+    alice.login();
+    bob.login();
+    w.switch.setLink('swp1', false);
+    w.pass(2);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.session(bob)).toBeDefined();
+    const [stop] = w.server.accounting(Stop);
+    expect(firstText(stop?.attributes ?? [], AttributeType.UserName)).toBe('alice');
+    expect(firstInteger(stop?.attributes ?? [], AttributeType.AcctTerminateCause)).toBe(
+      TerminateCause.LostCarrier,
+    );
+    expect(w.core.stores.authenticators.has(alice.key)).toBe(false);
+  });
+
+  it('a port that vanishes and returns begins anew', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.login();
+    w.switch.removePort('swp1');
+    expect(w.session(alice)).toBeUndefined();
+    w.switch.addPort('swp1');
+    w.pass(1);
+    expect(alice.answer()).toMatchObject({ code: EapCode.Success });
+    expect(w.switch.isOpen(alice.place)).toBe(true);
+  });
+
+  it('conformance 29: Session-Timeout alone ends the session, and the host is asked anew', () => {
+    const w = world();
+    w.server.users.set('alice', [integer(AttributeType.SessionTimeout, 60)]);
+    const alice = w.host('alice');
+    alice.login();
+    w.pass(59_000);
+    expect(w.session(alice)).toBeDefined();
+    alice.heard();
+    w.pass(1_000);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.switch.isOpen(alice.place)).toBe(false);
+    w.pass(2);
+    const [stop] = w.server.accounting(Stop);
+    expect(firstInteger(stop?.attributes ?? [], AttributeType.AcctTerminateCause)).toBe(
+      TerminateCause.SessionTimeout,
+    );
+    expect(alice.answer()).toMatchObject({ code: EapCode.Success });
+    expect(w.server.accounting(Start)).toHaveLength(2);
+  });
+
+  it('a clean stop ends every session in the books', () => {
+    const w = world();
+    w.host('alice').login();
+    w.host('bob', 'swp2').login();
+    w.turn(() => w.core.shutdown(w.now));
+    w.pass(10);
+    expect(w.core.stores.sessions.size).toBe(0);
+    expect(w.server.accounting(Stop)).toHaveLength(2);
+    expect(w.server.accounting(AcctStatusType.AccountingOff)).toHaveLength(1);
+  });
+});
+
+describe('authenticating again', () => {
+  it('conformance 3, 41: Start of a host that is in: the port stays open, ids stay, no accounting', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.login();
+    const before = w.session(alice);
+    const records = w.server.accounting().length;
+    w.takeDone();
+    alice.start();
+    expect(w.switch.isOpen(alice.place)).toBe(true);
+    w.pass(5);
+    alice.answer();
+    expect(w.switch.isOpen(alice.place)).toBe(true);
+    expect(w.session(alice)).toEqual({ ...before, authenticatedAt: expect.any(Number) });
+    expect(w.session(alice)?.authenticatedAt).toBeGreaterThan(before?.authenticatedAt ?? Infinity);
+    expect(w.server.accounting().length).toBe(records);
+    expect(w.takeDone().filter((done) => done.startsWith('close'))).toEqual([]);
+    expect(w.logged('session-renewed')).toHaveLength(1);
+  });
+
+  it('conformance 29: Session-Timeout with RADIUS-Request is a period of re-authentication', () => {
+    const w = world();
+    w.server.users.set('alice', [
+      integer(AttributeType.SessionTimeout, 60),
+      integer(AttributeType.TerminationAction, TerminationAction.RadiusRequest),
+    ]);
+    const alice = w.host('alice');
+    alice.login();
+    alice.heard();
+    const ids = w.session(alice)?.acctSessionId;
+    w.pass(60_000);
+    expect(w.session(alice)).toBeDefined();
+    expect(alice.answer()).toMatchObject({ code: EapCode.Success });
+    expect(w.session(alice)?.acctSessionId).toBe(ids);
+    for (const { attributes } of w.server.logins()) {
+      expect(firstText(attributes, AttributeType.AcctSessionId)).toBe(ids);
+    }
+  });
+
+  it('a reject at re-authentication ends the session', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.login();
+    w.server.users.delete('alice');
+    expect(alice.login()).toMatchObject({ code: EapCode.Failure });
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.switch.isOpen(alice.place)).toBe(false);
+    const done = w.takeDone();
+    expect(done.lastIndexOf(`close ${alice.mac}`)).toBeGreaterThan(-1);
+    const [stop] = w.server.accounting(Stop);
+    expect(firstInteger(stop?.attributes ?? [], AttributeType.AcctTerminateCause)).toBe(
+      TerminateCause.ReauthenticationFailure,
+    );
+  });
+
+  it('conformance 6: a host that is silent at re-authentication is out after reAuthMax rounds', () => {
+    const w = world({ authenticator: { reauth_period: '1m', tx_period: '1s', max_req: 2, reauth_max: 2 } });
+    const alice = w.host('alice');
+    alice.login();
+    w.pass(60_000);
+    expect(w.session(alice)).toBeDefined();
+    w.pass(60_000);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.core.stores.authenticators.has(alice.key)).toBe(false);
+    expect(w.logged('session-ended')[0]).toMatchObject({ cause: 'reauthentication-failed' });
+  });
+
+  it('conformance 41: another account is another session', () => {
+    const w = world();
+    const host = w.host('alice');
+    host.login('alice');
+    const before = w.session(host);
+    host.login('bob');
+    const after = w.session(host);
+    expect(after?.account).toBe('bob');
+    expect(after?.acctSessionId).not.toBe(before?.acctSessionId);
+    const [stop] = w.server.accounting(Stop);
+    expect(firstText(stop?.attributes ?? [], AttributeType.AcctSessionId)).toBe(before?.acctSessionId);
+    expect(firstInteger(stop?.attributes ?? [], AttributeType.AcctTerminateCause)).toBe(
+      TerminateCause.ServiceUnavailable,
+    );
+    expect(w.server.accounting(Start)).toHaveLength(2);
+    expect(w.switch.isOpen(host.place)).toBe(true);
+  });
+
+  it('a person may ask for it, and it is refused for hosts that are not in', () => {
+    const w = world();
+    const alice = w.host('alice');
+    expect(w.core.reauthenticate(w.now, alice.key)).toBe(false);
+    alice.login();
+    alice.heard();
+    w.turn(() => expect(w.core.reauthenticate(w.now, alice.key)).toBe(true));
+    expect(alice.answer()).toMatchObject({ code: EapCode.Success });
+    expect(w.logged('session-renewed')).toHaveLength(1);
+  });
+});
+
+describe('accounting of a session', () => {
+  it('conformance 32, 36, 37, 38: Class is copied, ids are the same from request to stop', () => {
+    const w = world();
+    w.server.users.set('alice', [
+      octets(AttributeType.Class, utf8('a')),
+      octets(AttributeType.Class, utf8('b')),
+    ]);
+    const alice = w.host('alice');
+    alice.login();
+    for (let i = 0; i < 5; i++) w.switch.transmit(alice.place, 100);
+    for (let i = 0; i < 3; i++) w.switch.transmitTo(0, alice.mac, 1_000);
+    w.pass(5_000);
+    alice.logoff();
+    w.pass(2);
+    const id = firstText(w.server.logins()[0]?.attributes ?? [], AttributeType.AcctSessionId);
+    const [start] = w.server.accounting(Start);
+    const [stop] = w.server.accounting(Stop);
+    for (const packet of [start, stop]) {
+      const attributes = packet?.attributes ?? [];
+      expect(firstText(attributes, AttributeType.AcctSessionId)).toBe(id);
+      expect(allValues(attributes, AttributeType.Class)).toEqual([utf8('a'), utf8('b')]);
+      for (const type of [AttributeType.EapMessage, AttributeType.State, AttributeType.UserPassword]) {
+        expect(firstValue(attributes, type)).toBeUndefined();
+      }
+    }
+    const counted = (type: number) => firstInteger(stop?.attributes ?? [], type);
+    expect(counted(AttributeType.AcctInputOctets)).toBe(500);
+    expect(counted(AttributeType.AcctInputPackets)).toBe(5);
+    expect(counted(AttributeType.AcctOutputOctets)).toBe(3_000);
+    expect(counted(AttributeType.AcctOutputPackets)).toBe(3);
+    expect(counted(AttributeType.AcctSessionTime)).toBe(5);
+  });
+});
+
+describe('identity is port, VLAN and MAC address', () => {
+  it('the same MAC address on another port is another host, and not let in beside the first', () => {
+    const w = world();
+    const alice = w.host('alice', 'swp1');
+    const twin = w.host('alice', 'swp2');
+    alice.login();
+    expect(twin.login()?.code).not.toBe(EapCode.Success);
+    expect(w.session(twin)).toBeUndefined();
+    expect(w.switch.openHosts()).toEqual([alice.place]);
+    expect(w.logged('switch-refused')[0]).toMatchObject({ operation: 'open-host', errno: 'EEXIST' });
+    expect(w.session(alice)).toBeDefined();
+  });
+
+  it('the same MAC address in another VLAN is another host', () => {
+    const w = world();
+    const alice = w.host('alice', 'swp1', 7);
+    const untagged = w.host('alice', 'swp1', 0);
+    alice.login();
+    expect(w.session(alice)).toMatchObject({ vlan: 7 });
+    expect(w.session(untagged)).toBeUndefined();
+    expect(w.switch.transmit(untagged.place, 10)).toBe(false);
+  });
+});
