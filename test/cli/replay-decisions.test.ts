@@ -21,7 +21,6 @@ import {
   SWITCH,
   who,
 } from './recording.ts';
-
 import {
   CONFIG,
   group,

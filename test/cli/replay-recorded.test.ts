@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { merged } from './recording.ts';
-
 import { HOST, notes, replay, useScratch, words } from './replay-rig.ts';
 
 /** A replay that opened a socket or started a program would fail here. */

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { EapolType } from '../../eapol/eapol.ts';
 import { Recording } from './recording.ts';
-
 import { CONFIG, folder, HOST, login, notes, replay, run, useScratch, words } from './replay-rig.ts';
 
 /** A replay that opened a socket or started a program would fail here. */
