@@ -64,6 +64,7 @@ class Daemon {
       {
         bridge: config.bridge,
         ports: config.ports.map((port) => port.name),
+        openPorts: config.ports.filter(({ mode }) => mode === 'force-authorized').map(({ name }) => name),
         uplinks: config.uplinks,
         stateDirectory: config.stateDirectory,
         hashMax: config.multicast.hashMax,

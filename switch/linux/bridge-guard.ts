@@ -6,10 +6,18 @@ import type { FrameSocket } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { type Link, querierState, type Setting, vlanInBridge } from './link.ts';
 import type { Refusal } from './netlink-socket.ts';
+import type { PortRole } from './port-state.ts';
 import { SwitchStartError } from './preflight.ts';
 import { becomeQuerier, isQuerier } from './querier.ts';
 import { ruleset, TABLE, versionChain } from './ruleset.ts';
-import { bridgeSettings, missing, settingName, subscriberSettings, uplinkSettings } from './settings.ts';
+import {
+  bridgeSettings,
+  lockedSettings,
+  missing,
+  openSettings,
+  settingName,
+  uplinkSettings,
+} from './settings.ts';
 
 export interface GuardOptions {
   readonly bridge: string;
@@ -72,9 +80,9 @@ export class BridgeGuard {
   }
 
   /** Sets a port's flags. The refusal of a port that has gone meanwhile is the caller's to judge. */
-  setPort(link: Link, subscriber: boolean): Refusal | undefined {
+  setPort(link: Link, role: PortRole): Refusal | undefined {
     this.#vlans = this.#kernel.portVlans();
-    return this.#kernel.setPort(link.index, this.#portSettings(subscriber));
+    return this.#kernel.setPort(link.index, this.#portSettings(role));
   }
 
   /** Puts the table back where it, or a rule of it, is gone; true where that was so: its sets are empty then. */
@@ -108,8 +116,8 @@ export class BridgeGuard {
   }
 
   /** Puts a port's flags right; what was wrong, for the log. */
-  repairPort(link: Link, subscriber: boolean): string | undefined {
-    const wrong = missing(link.port, this.#portSettings(subscriber));
+  repairPort(link: Link, role: PortRole): string | undefined {
+    const wrong = missing(link.port, this.#portSettings(role));
     if (wrong.length === 0 || this.#kernel.setPort(link.index, wrong) !== undefined) return undefined;
     return `port ${link.name}: ${wrong.map(([option]) => settingName(option, 'port')).join(', ')}`;
   }
@@ -118,8 +126,10 @@ export class BridgeGuard {
     return bridgeSettings(this.#bridge, this.#options.hashMax);
   }
 
-  #portSettings(subscriber: boolean): Setting[] {
-    return subscriber ? subscriberSettings(this.#options.maxGroupsPerPort) : uplinkSettings();
+  #portSettings(role: PortRole): Setting[] {
+    const { maxGroupsPerPort } = this.#options;
+    if (role === 'uplink') return uplinkSettings();
+    return role === 'open' ? openSettings(maxGroupsPerPort) : lockedSettings(maxGroupsPerPort);
   }
 }
 

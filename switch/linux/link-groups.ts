@@ -32,6 +32,11 @@ export class LinkGroups {
   readonly #told = new Map<string, readonly LinkGroup[]>();
   readonly #members = new Map<string, { readonly at: LinkGroup; count: number }>();
 
+  /** Open hosts that count. */
+  get hosts(): number {
+    return this.#told.size;
+  }
+
   /** Groups that the port has to receive. */
   inForce(): LinkGroup[] {
     return [...this.#members.values()].map(({ at }) => at);
@@ -137,5 +142,5 @@ function keyOf({ vlan, group }: LinkGroup): string {
 }
 
 const MAX_GROUPS_PER_HOST = 32;
-/** Closed hosts that are remembered. */
-const MAX_HOSTS_PER_PORT = 256;
+/** Hosts that are remembered without being let in one by one. */
+export const MAX_HOSTS_PER_PORT = 256;

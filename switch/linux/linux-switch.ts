@@ -21,7 +21,7 @@ import { BridgeGuard, mustNot } from './bridge-guard.ts';
 import { type CapturedFrame, type CaptureStatistics, FrameSocket } from './frames.ts';
 import { Kernel } from './kernel.ts';
 import type { Link } from './link.ts';
-import { isOfLink } from './link-groups.ts';
+import { isOfLink, MAX_HOSTS_PER_PORT } from './link-groups.ts';
 import { linkId } from './link-id.ts';
 import { LinkWatch } from './link-watch.ts';
 import { MDB_WAYS, type MdbWay, mdbWayOf, type SourcesIn } from './mdb-way.ts';
@@ -47,6 +47,8 @@ export interface LinuxSwitchOptions {
   readonly bridge: string;
   /** Subscriber ports. */
   readonly ports: readonly string[];
+  /** Those of `ports` that are open to everybody: only multicast has to be granted there. */
+  readonly openPorts?: readonly string[];
   readonly uplinks: readonly string[];
   /** Where the settings from before castgate are kept for the cleanup. */
   readonly stateDirectory: string;
@@ -89,7 +91,7 @@ interface At {
 }
 
 export class LinuxSwitch implements Switch {
-  readonly #options: Required<Omit<LinuxSwitchOptions, 'sourcesIn'>>;
+  readonly #options: Required<Omit<LinuxSwitchOptions, 'sourcesIn' | 'openPorts'>>;
   readonly #mdb: MdbWay;
   readonly #listener: SwitchListener;
   readonly #ports = new Map<string, PortState>();
@@ -111,8 +113,11 @@ export class LinuxSwitch implements Switch {
     this.#mdb = options.sourcesIn === undefined ? mdbWayOf(release()) : MDB_WAYS[options.sourcesIn];
     this.#listener = listener;
     this.#before = new BeforeFile(options.stateDirectory, options.bridge);
-    for (const name of options.ports) this.#ports.set(name, new PortState(name, true));
-    for (const name of options.uplinks) this.#ports.set(name, new PortState(name, false));
+    for (const name of options.ports) {
+      const role = options.openPorts?.includes(name) ? 'open' : 'locked';
+      this.#ports.set(name, new PortState(name, role));
+    }
+    for (const name of options.uplinks) this.#ports.set(name, new PortState(name, 'uplink'));
   }
 
   /**
@@ -384,7 +389,7 @@ export class LinuxSwitch implements Switch {
     reconcileSets(kernel, this.#expectation(guard));
     guard.setBridge();
     for (const port of this.#ports.values()) {
-      if (port.link !== undefined) mustNot(guard.setPort(port.link, port.subscriber), `port ${port.name}`);
+      if (port.link !== undefined) mustNot(guard.setPort(port.link, port.role), `port ${port.name}`);
     }
     for (const look of RECONCILERS) look(kernel, this.#expectation(guard));
     frames.watch(
@@ -472,7 +477,7 @@ export class LinuxSwitch implements Switch {
       this.#forget(kernel, guard, port, known);
     if (!present) return;
     if (port.link === undefined) {
-      if (guard.setPort(link, port.subscriber) !== undefined) return;
+      if (guard.setPort(link, port.role) !== undefined) return;
       this.#putLink(link);
       if (port.subscriber) for (const look of RECONCILERS) look(kernel, this.#expectation(guard));
       this.#tell({ kind: 'port-ready', port: port.name });
@@ -480,13 +485,23 @@ export class LinuxSwitch implements Switch {
       return;
     }
     port.link = link;
-    const repaired = guard.repairPort(link, port.subscriber);
+    const repaired = guard.repairPort(link, port.role);
     if (repaired !== undefined) {
       // A port that was open may have learned who is behind it.
       reconcileMacs(kernel, this.#expectation(guard));
       this.#tell({ kind: 'repaired', what: repaired });
     }
-    if (known?.up !== link.up) this.#tell({ kind: 'link', port: port.name, up: link.up });
+    if (known?.up === link.up) return;
+    if (!link.up && port.role === 'open') this.#forgetLinkGroups(kernel, guard, port, link);
+    this.#tell({ kind: 'link', port: port.name, up: link.up });
+  }
+
+  /** Nobody closes the hosts of an open port: they go with the link. */
+  #forgetLinkGroups(kernel: Kernel, guard: BridgeGuard, port: PortState, link: Link): void {
+    for (const { vlan, group } of port.linkGroups.inForce()) {
+      if (!port.hasGroup(group)) kernel.clearMembership(guard.bridge.index, link.index, vlan, group);
+    }
+    port.linkGroups.clear();
   }
 
   /** Forgets what was on a port that is gone; the bridge has forgotten it with the port. */
@@ -541,7 +556,9 @@ export class LinuxSwitch implements Switch {
   #hearLinkGroups(port: PortState, vlan: number, frame: Uint8Array): void {
     if (!port.subscriber) return;
     const mac = port.linkGroups.hear(vlan, frame);
-    if (mac === undefined || !port.hasHost(vlan, mac)) return;
+    if (mac === undefined) return;
+    const anybody = port.role === 'open' && port.linkGroups.hosts < MAX_HOSTS_PER_PORT;
+    if (!anybody && !port.hasHost(vlan, mac)) return;
     const at = this.#at(port.name);
     if (at !== undefined) this.#updateLinkGroups(at, vlan, mac, true);
   }

@@ -13,9 +13,12 @@ export interface Channel {
   readonly filter: SourceFilter;
 }
 
+/** A subscriber port is `locked` but for its open hosts, or (`open`) nobody there needs to be let in. */
+export type PortRole = 'locked' | 'open' | 'uplink';
+
 export class PortState {
   readonly name: string;
-  readonly subscriber: boolean;
+  readonly role: PortRole;
   /** As last seen; undefined while the port is gone. */
   link: Link | undefined;
   readonly linkGroups = new LinkGroups();
@@ -25,14 +28,18 @@ export class PortState {
   /** Filters by group and VLAN. */
   readonly #groups = new Map<IpAddress, Map<number, SourceFilter>>();
 
-  constructor(name: string, subscriber: boolean) {
+  constructor(name: string, role: PortRole) {
     this.name = name;
-    this.subscriber = subscriber;
+    this.role = role;
+  }
+
+  get subscriber(): boolean {
+    return this.role !== 'uplink';
   }
 
   /** Nobody is open here. */
   get vacant(): boolean {
-    return this.#hosts.size === 0;
+    return this.role !== 'open' && this.#hosts.size === 0;
   }
 
   hosts(): Iterable<HostPlace> {

@@ -36,6 +36,7 @@ export function reconcileMacs(kernel: Kernel, expected: Expectation): string | u
     const isWanted = wanted.has(`${entry.port}/${entry.vlan}/${entry.mac}`);
     if (isWanted && entry.sticky) wanted.delete(`${entry.port}/${entry.vlan}/${entry.mac}`);
     if (isWanted || (entry.kind === 'static' && !entry.sticky)) continue;
+    if (entry.kind === 'learned' && ports.get(entry.port)?.role === 'open') continue;
     tally.removed(kernel.closeMac(entry.port, entry.vlan, entry.mac) === undefined);
   }
   for (const { port, vlan, mac } of wanted.values()) {
@@ -104,6 +105,7 @@ function* expectedElements(
   for (const port of ports) {
     yield portElement(port.subscriber ? 'subscribers' : 'uplinks', port.name);
     if (!port.subscriber) continue;
+    if (port.role === 'open') yield portElement('open_ports', port.name);
     if (controlledDirections === 'in' || !port.vacant) yield portElement('occupied', port.name);
     for (const mac of port.macs()) yield* hostElements(port.name, mac);
     for (const group of port.groups()) {

@@ -20,7 +20,7 @@ export function restore(
     const states = members
       .filter(({ name }) => ports.includes(name))
       .map((link) => {
-        const state = new PortState(link.name, true);
+        const state = new PortState(link.name, 'locked');
         state.link = link;
         return state;
       });

@@ -5,6 +5,7 @@
  * All that a subscriber port sends or receives is denied unless one of these rules lets it:
  * - in: IGMP, MLD and PIM never (castgate reads them before the bridge does and answers for the bridge);
  *   frames of open hosts, and of these no multicast beyond the link;
+ * - on an open port (`open_ports`) every host is an open host;
  * - out: unicast to open hosts; broadcast and link-local multicast (neighbour discovery, RFC 4541 §2.1.2,
  *   §3) once a host is open; multicast of the channels that the port was given.
  * On a kernel whose multicast database cannot hold sources (mdb-way.ts) the table holds them: `include` has
@@ -48,6 +49,7 @@ const SETS = [
   'subscribers',
   'uplinks',
   'occupied',
+  'open_ports',
   'hosts_in',
   'hosts_out',
   'channels4',
@@ -79,6 +81,7 @@ function rules(sourcesIn: SourcesIn): string {
   set subscribers { type ifname; }
   set uplinks { type ifname; }
   set occupied { type ifname; }
+  set open_ports { type ifname; }
   set hosts_in { type ifname . ether_addr; counter; }
   set hosts_out { type ifname . ether_addr; counter; }
   set channels4 { type ifname . ipv4_addr; counter; }
@@ -96,6 +99,7 @@ ${sources.sets}
     icmpv6 type { 130, 131, 132, 143 } counter name membership_reports drop
     meta l4proto pim counter name pim drop
     iifname . ether saddr @hosts_in goto from_host
+    iifname @open_ports goto from_host
     counter name strangers drop
   }
   chain from_uplink {
@@ -118,6 +122,7 @@ ${sources.sets}
 
   chain to_host {
     oifname . ether daddr @hosts_out accept
+    oifname @open_ports accept
     counter name unknown_unicast drop
   }
   chain to_subscriber {
@@ -158,8 +163,11 @@ const SOURCE_RULES = [4, 6]
   })
   .join('');
 
-/** A port's element in `subscribers`, `uplinks` or `occupied`. */
-export function portElement(set: 'subscribers' | 'uplinks' | 'occupied', port: string): SetElement {
+/** A port's element in one of the sets of ports. */
+export function portElement(
+  set: 'subscribers' | 'uplinks' | 'occupied' | 'open_ports',
+  port: string,
+): SetElement {
   return { set, key: portKey(port) };
 }
 

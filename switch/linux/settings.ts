@@ -20,14 +20,14 @@ export function bridgeSettings(bridge: Link, hashMax: number): Setting[] {
 }
 
 /**
- * Flags of a subscriber port. Learning off: a locked port that learns opens itself (an EAPOL-Start is
+ * Flags of a locked subscriber port. Learning off: a locked port that learns opens itself (an EAPOL-Start is
  * enough). Multicast router off: no query or PIM makes the port one that gets everything. Unknown unicast
  * off: an open host has an entry, so what is unknown is not for this port. Multicast flood on, because
  * the bridge would else keep neighbour discovery and 224.0.0.0/24 from the port; the nftables table lets
  * only these and the port's channels out. Broadcast flood on, for the same table to judge. `maxGroups`
  * undefined: a kernel that has no such limit.
  */
-export function subscriberSettings(maxGroups: number | undefined): Setting[] {
+export function lockedSettings(maxGroups: number | undefined): Setting[] {
   const settings: Setting[] = [
     [PortFlag.Locked, 1],
     [PortFlag.Learning, 0],
@@ -39,6 +39,21 @@ export function subscriberSettings(maxGroups: number | undefined): Setting[] {
   ];
   if (maxGroups !== undefined) settings.push([PortFlag.MulticastMaxGroups, maxGroups]);
   return settings;
+}
+
+/**
+ * Flags of a port that is open to everybody: as those of a locked one, but an ordinary switch's port for
+ * unicast. It learns who is behind it, and gets what the bridge knows no other place for, so that silent
+ * hosts are reached too. What it learns cannot take the address of a host that is open elsewhere (fdb.ts).
+ */
+export function openSettings(maxGroups: number | undefined): Setting[] {
+  const open: Setting[] = [
+    [PortFlag.Locked, 0],
+    [PortFlag.Learning, 1],
+    [PortFlag.UnicastFlood, 1],
+  ];
+  const rest = lockedSettings(maxGroups).filter(([option]) => !open.some(([other]) => other === option));
+  return [...open, ...rest];
 }
 
 /** Flags of an uplink port: what the bridge's hosts send to groups goes there. */
@@ -114,7 +129,7 @@ export function rememberBefore(
   { hashMax, maxGroupsPerPort }: { hashMax: number; maxGroupsPerPort: number | undefined },
 ): void {
   const settings = new Map<Link, readonly Setting[]>();
-  for (const link of ports) settings.set(link, subscriberSettings(maxGroupsPerPort));
+  for (const link of ports) settings.set(link, lockedSettings(maxGroupsPerPort));
   for (const link of uplinks) settings.set(link, uplinkSettings());
   try {
     file.remember(bridge, settings, [...bridgeSettings(bridge, hashMax), [BridgeOption.McastQuerier, 1]]);

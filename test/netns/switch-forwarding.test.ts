@@ -531,6 +531,78 @@ describe.skipIf(reason !== undefined)(`options of a LinuxSwitch ${reason ?? ''}`
     await until('heard again', () => rig.taps.h1.withText('once more').length === 1);
   });
 
+  it('lets everybody on an open port in, but no multicast beyond the link without a grant', async () => {
+    const sw = rig.start({ openPorts: ['swp1'] });
+    const other = '02:00:00:00:01:0f';
+    expect(await rig.sw('bridge -d link show dev swp1')).toMatch(/learning on .*locked off/s);
+    expect(await rig.sw('bridge -d link show dev swp2')).toMatch(/learning off .*locked on/s);
+
+    // Real hosts: their kernels find each other by ARP and neighbour discovery, begun by either side.
+    await rig.lab.shell('h1', 'ip addr add 10.0.0.1/24 dev eth0; ip addr add 2001:db8::1/64 dev eth0 nodad');
+    await rig.lab.shell('up', 'ip addr add 10.0.0.9/24 dev eth0; ip addr add 2001:db8::9/64 dev eth0 nodad');
+    const datagram = (from: 'h1' | 'up', to: string) =>
+      rig.lab.exec(from, 'bash', '-c', `echo "from ${from} to ${to}" > /dev/udp/${to}/9`);
+    const heardAt = (where: 'h1' | 'up', text: string) => rig.taps[where].withText(text).length;
+    for (const address of ['10.0.0.1', '2001:db8::1']) {
+      await until(`${address} is found`, async () => {
+        await datagram('up', address);
+        await pause(50);
+        return heardAt('h1', `from up to ${address}`) > 0;
+      });
+    }
+    await rig.lab.exec('h1', 'ip', 'neigh', 'flush', 'all');
+    for (const address of ['10.0.0.9', '2001:db8::9']) {
+      await datagram('h1', address);
+      await until(`${address} is found`, () => heardAt('up', `from h1 to ${address}`) > 0);
+    }
+
+    // A second host, one that was never heard, and the closed port beside.
+    rig.taps.h1.send('eth0', udp('10.0.0.2', other, '10.0.0.9', 'second host', SOURCE));
+    await until('it is in', () => rig.taps.up.withText('second host').length === 1);
+    rig.taps.up.send('eth0', udp('10.0.0.9', SOURCE, '10.0.0.2', 'answer', other));
+    rig.taps.up.send('eth0', udp('10.0.0.9', SOURCE, '10.0.0.3', 'to a silent host', '02:00:00:00:0f:0f'));
+    rig.taps.h2.send('eth0', udp('10.0.0.4', HOST2, '10.0.0.9', 'closed', SOURCE));
+    const heard1 = (text: string) => rig.taps.h1.withText(text).length;
+    await until('both', () => heard1('answer') + heard1('to a silent host') === 2);
+    expect(rig.taps.up.withText('closed')).toHaveLength(0);
+    expect(rig.taps.h2.withText('to a silent host')).toHaveLength(0);
+
+    // Joins are castgate's to judge; what it does not grant does not flow, and nobody sends channels.
+    rig.events.length = 0;
+    rig.taps.h1.send('eth0', ip('10.0.0.2', other, '239.1.1.1', 2, igmp('v2', '239.1.1.1'), 1));
+    rig.taps.h1.send('eth0', udp('10.0.0.2', other, '239.1.1.1', 'as a sender'));
+    await until('the join is reported', () =>
+      rig.events.some((event) => event.kind === 'frame' && event.frame[23] === 2),
+    );
+    rig.taps.up.send('eth0', udp('10.0.0.9', SOURCE, '239.1.1.1', 'not granted'));
+    await pause(50);
+    expect(heard1('not granted')).toBe(0);
+    expect(rig.taps.up.withText('as a sender')).toHaveLength(0);
+    expect(await rig.sw('bridge mdb show dev br0')).not.toContain('239.1.1.1');
+    sw.setForwarding('swp1', 0, '239.1.1.1', ANY);
+    rig.taps.up.send('eth0', udp('10.0.0.9', SOURCE, '239.1.1.1', 'granted'));
+    await until('granted', () => heard1('granted') === 1);
+
+    // What the port learned is no damage; a lock is.
+    expect(sw.audit()).toEqual([]);
+    expect(await rig.sw('bridge fdb show dev swp1')).toContain(other);
+    await rig.sw('bridge link set dev swp1 locked on learning off');
+    await until('put right', async () =>
+      /learning on .*locked off/s.test(await rig.sw('bridge -d link show dev swp1')),
+    );
+
+    // Its hosts' groups of the link go with the link.
+    expect(await rig.sw('bridge mdb show dev br0')).toContain('swp1 grp ff02::1:ff00:1 permanent');
+    await rig.lab.exec('h1', 'ip', 'link', 'set', 'eth0', 'down');
+    await until('gone', async () => !(await rig.sw('bridge mdb show dev br0')).includes('swp1 grp ff02:'));
+
+    // Locked again at the next start: what was learned does not stay.
+    await rig.lab.exec('h1', 'ip', 'link', 'set', 'eth0', 'up');
+    sw.stop({ cleanup: false });
+    rig.start();
+    expect(await rig.sw(`bridge fdb show dev swp1 | grep -v permanent || true`)).toBe('');
+  });
+
   it('refuses a group above the limit of the port, with nothing left of it', async () => {
     const sw = rig.start({ maxGroupsPerPort: 3 });
     for (let i = 1; i <= 3; i++) expect(sw.setForwarding('swp1', 0, `239.1.1.${i}`, ANY)).toBeUndefined();

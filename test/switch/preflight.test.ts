@@ -5,7 +5,7 @@ import { mdbWayOf } from '../../switch/linux/mdb-way.ts';
 import { NetworkNamespace } from '../../switch/linux/network-namespace.ts';
 import { atLeast, missingPrivileges } from '../../switch/linux/preflight.ts';
 import { displacingQueries } from '../../switch/linux/querier.ts';
-import { subscriberSettings } from '../../switch/linux/settings.ts';
+import { lockedSettings } from '../../switch/linux/settings.ts';
 import { decodeEthernet } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';
 
@@ -32,7 +32,7 @@ describe('preflight', () => {
       expect(mdbWayOf(release)).toMatchObject({ sourcesIn: 'table', limitsPorts: false });
     }
     const limit = (maxGroups: number | undefined) =>
-      subscriberSettings(maxGroups).some(([option]) => option === PortFlag.MulticastMaxGroups);
+      lockedSettings(maxGroups).some(([option]) => option === PortFlag.MulticastMaxGroups);
     expect([limit(9), limit(undefined)]).toEqual([true, false]);
   });
 });
