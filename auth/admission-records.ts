@@ -31,6 +31,7 @@ export type RevokeCause =
   | 'reauthentication-failed'
   | 'session-timeout'
   | 'account-changed'
+  | 'mode-changed'
   | 'switch-failed'
   | 'shutdown';
 

@@ -99,14 +99,17 @@ export class Core {
 
   /**
    * Before `resume` after a pause in which nobody watched the ports: a cable that was out meanwhile may be in
-   * another socket now, so nobody stays in behind it.
+   * another socket now, so nobody stays in behind it. Nor does who came in when the port had another mode.
    */
   dropChangedPorts(now: number): void {
     for (const { key: port, up, linkId } of [...this.stores.ports.values()]) {
       const same = linkId !== undefined && this.#parts.readings.linkId(port) === linkId;
-      if (up && !same) this.#linkChanged(now, port, false);
-      else if (!this.#parts.ports.has(port)) this.subscribers.portDown(now, port);
+      if (same && this.#parts.ports.has(port)) continue;
+      if (!up && this.subscribers.hostsOfPort(port) === 0) continue;
+      this.subscribers.portDown(now, port);
+      this.channels.portDown(port);
     }
+    this.subscribers.endOtherModes(now);
   }
 
   /**
@@ -241,7 +244,7 @@ export class Core {
     if (up && !wasUp) {
       this.subscribers.portUp(now, config);
       this.channels.portUp(now, port);
-    } else if (!up && wasUp) {
+    } else if (!up && (wasUp || this.subscribers.hostsOfPort(port) > 0)) {
       this.subscribers.portDown(now, port);
       this.channels.portDown(port);
     }

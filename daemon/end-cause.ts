@@ -9,6 +9,7 @@ export type SessionEnd =
   | 'reauthentication-failed'
   | 'session-timeout'
   | 'account-changed'
+  | 'mode-changed'
   | 'switch-failed'
   | 'shutdown';
 
@@ -23,6 +24,7 @@ export const channelTerminateCause: Readonly<Record<RevokeCause, TerminateCause>
   'reauthentication-failed': TerminateCause.ReauthenticationFailure,
   'session-timeout': TerminateCause.SessionTimeout,
   'account-changed': TerminateCause.ServiceUnavailable,
+  'mode-changed': TerminateCause.AdminReset,
   'switch-failed': TerminateCause.NasError,
   shutdown: TerminateCause.AdminReboot,
 };

@@ -132,6 +132,14 @@ export class Subscribers {
     this.#parts.log.info('port-down', { port });
   }
 
+  /** Ends hosts whose authenticator began under another mode of the port than the configured one. */
+  endOtherModes(now: number): void {
+    for (const { key, port, portControl } of [...this.#parts.stores.authenticators.values()]) {
+      const mode = this.#parts.ports.get(port)?.mode;
+      if (mode !== undefined && mode !== portControl) this.#end(now, key, 'mode-changed');
+    }
+  }
+
   /** The switch could not open the port for the host: it is not in. */
   openFailed(now: number, key: string): void {
     this.#end(now, key, 'switch-failed');
