@@ -263,16 +263,22 @@ export class Admission {
       this.#refuse(membership, session.account, group, source, noReason(known));
       return;
     }
+    // A host that leaves before the answer gives up its place here, not the question that is on its way.
+    const asked = this.#authorization.askedBy(host) >= this.#options.maxGroupsPerHost;
+    if (asked && !this.#authorization.isAsked(question)) {
+      this.#refuse(membership, session.account, group, source, 'host-group-limit');
+      return;
+    }
     const { account } = session;
     const pending: PendingRecord = { v: 1, key, host, group, source, account, question, since: now };
     this.#stores.pending.put(key, pending);
     this.#indexPending(pending);
-    if (this.#authorization.ask(now, question)) {
+    if (this.#authorization.ask(now, question, host)) {
       this.#actions.push({ kind: 'ask', question, session, group, source });
     }
   }
 
-  /** Limits are counted over what is granted or asked, so that they also bound the questions. */
+  /** Limits are counted over what is granted or waits for an answer. */
   #limitOf(membership: MembershipRecord): RefusalReason | undefined {
     const { host, port, vlan, group } = membership;
     const ofHost = this.#grants.countOfHost(host) + this.#pendingOfHost.count(host);

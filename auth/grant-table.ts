@@ -135,7 +135,7 @@ export class GrantTable {
     this.#deadlines.set(grant.key, grant.expiresAt);
     const session = this.#stores.sessions.get(grant.host);
     const question = this.#questionOf(grant);
-    if (session === undefined || !this.#authorization.ask(now, question)) return;
+    if (session === undefined || !this.#authorization.ask(now, question, grant.host)) return;
     this.#emit({ kind: 'ask', question, session, group: grant.group, source: grant.source });
   }
 

@@ -6,6 +6,7 @@
  */
 import { AttributeType, allValues, firstInteger } from '../radius/attributes.ts';
 import { RadiusCode, type RadiusPacket } from '../radius/packet.ts';
+import { KeyIndex } from '../session/key-index.ts';
 import type { DecisionRecord, QuestionRecord } from '../session/records.ts';
 import type { IpAddress } from '../wire/address.ts';
 import type { RecordMap } from '../wire/records.ts';
@@ -35,11 +36,14 @@ export class GroupAuthorization {
   readonly #times: DecisionTimes;
   readonly #decisions: DecisionCache;
   readonly #questions: RecordMap<QuestionRecord>;
+  readonly #ofHost = new KeyIndex();
 
+  /** Takes up the questions that are there already. */
   constructor(times: DecisionTimes, decisions: DecisionCache, questions: RecordMap<QuestionRecord>) {
     this.#times = times;
     this.#decisions = decisions;
     this.#questions = questions;
+    for (const { host, key } of questions.values()) this.#ofHost.add(host, key);
   }
 
   /** What is known, without asking. */
@@ -48,10 +52,16 @@ export class GroupAuthorization {
   }
 
   /** True where the caller must put the question to RADIUS now; false where it is there already. */
-  ask(now: number, question: string): boolean {
+  ask(now: number, question: string, host: string): boolean {
     if (this.#questions.has(question)) return false;
-    this.#questions.put(question, { v: 1, key: question, askedAt: now });
+    this.#questions.put(question, { v: 1, key: question, host, askedAt: now });
+    this.#ofHost.add(host, question);
     return true;
+  }
+
+  /** How many questions are with RADIUS because of the host, also those whose answer it no longer wants. */
+  askedBy(host: string): number {
+    return this.#ofHost.count(host);
   }
 
   /** Whether an answer is awaited. */
@@ -74,7 +84,7 @@ export class GroupAuthorization {
   unanswered(now: number, question: string, reason: NoAnswer): DecisionRecord {
     const known = this.known(now, question);
     if (known?.permit === true) {
-      this.#questions.delete(question);
+      this.#close(question);
       return known;
     }
     return this.#decide(now, question, false, this.#times.timeoutHoldMs, reason, []);
@@ -88,7 +98,7 @@ export class GroupAuthorization {
     reason: DecisionRecord['reason'],
     classes: readonly Uint8Array[],
   ): DecisionRecord {
-    this.#questions.delete(key);
+    this.#close(key);
     const record: DecisionRecord = {
       v: 1,
       key,
@@ -100,6 +110,13 @@ export class GroupAuthorization {
     };
     this.#decisions.put(record);
     return record;
+  }
+
+  #close(question: string): void {
+    const record = this.#questions.get(question);
+    if (record === undefined) return;
+    this.#questions.delete(question);
+    this.#ofHost.remove(record.host, question);
   }
 }
 

@@ -172,6 +172,8 @@ export interface QuestionRecord {
   readonly v: 1;
   /** questionKey of auth/group-authorization.ts. */
   readonly key: string;
+  /** hostKey of the first who asked: it counts against this host's limit until the answer. */
+  readonly host: string;
   readonly askedAt: number;
 }
 
