@@ -4,7 +4,9 @@
  * open for a moment: a port that was just plugged in, snooping switched off, a querier not yet believed in.
  * All that a subscriber port sends or receives is denied unless one of these rules lets it:
  * - in: IGMP, MLD and PIM never (castgate reads them before the bridge does and answers for the bridge);
- *   frames of open hosts, and of these no multicast beyond the link;
+ *   frames of open hosts, and of these no multicast beyond the link. Where a report may hide from these
+ *   matches (in fragments, behind AH or other headers), nothing passes: nothing to the addresses of reports,
+ *   no IPv6 multicast in fragments, none with a hop-by-hop header, which a bridge wants before it learns;
  * - on an open port (`open_ports`) every host is an open host;
  * - out: unicast to open hosts; broadcast and link-local multicast (neighbour discovery, RFC 4541 §2.1.2,
  *   §3) once a host is open; multicast of the channels that the port was given.
@@ -27,6 +29,7 @@ export const TABLE = 'castgate';
 /** Names of the counters of what was refused; each is also a metric's label. */
 export const refusalCounters = [
   'membership_reports',
+  'fragments',
   'pim',
   'strangers',
   'senders',
@@ -97,6 +100,11 @@ ${sources.sets}
     ip protocol igmp counter name membership_reports drop
     ip6 nexthdr hopopt @nh,320,8 58 counter name membership_reports drop
     icmpv6 type { 130, 131, 132, 143 } counter name membership_reports drop
+    ip daddr 224.0.0.22 counter name membership_reports drop
+    ip6 daddr ff02::16 counter name membership_reports drop
+    ether daddr { 01:00:5e:00:00:16, 33:33:00:00:00:16 } counter name membership_reports drop
+    ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 ip6 nexthdr hopopt counter name membership_reports drop
+    ip6 daddr ff00::/8 exthdr frag exists counter name fragments drop
     meta l4proto pim counter name pim drop
     iifname . ether saddr @hosts_in goto from_host
     iifname @open_ports goto from_host

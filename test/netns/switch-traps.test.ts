@@ -190,6 +190,94 @@ describe.skipIf(reason !== undefined)(`traps of the bridge ${reason ?? ''}`, () 
     expect(await rig.sw('ip -d link show br0')).toContain(' mcast_snooping 1 ');
   });
 
+  it('the bridge learns joins behind a fragment header too; castgate lets none of any form into it', async () => {
+    const learned = async (): Promise<string[]> =>
+      (await rig.sw('bridge mdb show dev br0')).match(/port swp1 grp (?:239|ff15)[^ ]*/g) ?? [];
+    const hopByHop = [0, Uint8Array.of(0, 0, 5, 2, 0, 0, 1, 0)] as const;
+    const options = [60, Uint8Array.of(0, 0, 1, 4, 0, 0, 0, 0)] as const;
+    const routing = [43, Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0)] as const;
+    const fragment = (offset: number, more: 0 | 1) =>
+      [44, Uint8Array.of(0, 0, offset >>> 5, ((offset << 3) & 0xff) | more, 0, 0, 0, 7)] as const;
+    const authentication = [51, Uint8Array.of(0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1)] as const;
+    const report = (chain: readonly Header[], group = 'ff15::33', to = 'ff02::16') =>
+      withHeaders(ip('fe80::1', HOST1, to, 58, mld('report', group), 1), chain);
+    const plain = ip('10.0.0.1', HOST1, '224.0.0.22', 2, igmp('v3', '239.3.3.3'), 1);
+    const inFragments = (protocol: number, offset: number, more: 0 | 1) => {
+      const frame = Uint8Array.from(plain);
+      frame.set([(more << 5) | (offset >>> 8), offset & 0xff], 20);
+      frame[23] = protocol;
+      frame.set([0, 0], 24);
+      let sum = 0;
+      for (let at = 14; at < 38; at += 2) sum += ((frame[at] ?? 0) << 8) | (frame[at + 1] ?? 0);
+      sum = ~((sum & 0xffff) + (sum >>> 16));
+      frame.set([(sum >>> 8) & 0xff, sum & 0xff], 24);
+      return frame;
+    };
+    const toRouter = (frame: Uint8Array) => {
+      const copy = Uint8Array.from(frame);
+      copy.set([2, 0, 0, 0, 9, 1]);
+      return copy;
+    };
+    const frames: Record<string, Uint8Array> = {
+      'fragment header alone': report([fragment(0, 0)]),
+      'first fragment': report([hopByHop, fragment(0, 1)]),
+      'the whole in one fragment': report([hopByHop, fragment(0, 0)], 'ff15::34'),
+      'later fragment': report([hopByHop, fragment(3, 0)]),
+      'options, then a fragment': report([hopByHop, options, fragment(0, 0)], 'ff15::35'),
+      'behind options': report([hopByHop, options], 'ff15::36'),
+      'behind a routing header': report([hopByHop, routing], 'ff15::37'),
+      authenticated: report([hopByHop, authentication], 'ff15::38'),
+      'authenticated, to all routers': report([hopByHop, authentication], 'ff15::42', 'ff02::2'),
+      'ESP to ff02::16': ip('fe80::1', HOST1, 'ff02::16', 50, new Uint8Array(32), 1),
+      'UDP to ff02::16': udp('fe80::1', HOST1, 'ff02::16', 'odd'),
+      'a fragment to another group of the link': report([hopByHop, fragment(3, 0)], 'ff15::39', 'ff02::2'),
+      'in fragments to the router alone': toRouter(report([hopByHop, fragment(3, 0)], 'ff15::40', 'ff02::2')),
+      'to the router alone': toRouter(report([fragment(3, 0)], 'ff15::41')),
+      'IGMP, first fragment': inFragments(2, 0, 1),
+      'IGMP, later fragment': inFragments(2, 3, 0),
+      'ESP to 224.0.0.22': inFragments(50, 0, 0),
+      'AH to 224.0.0.22, to the router alone': toRouter(inFragments(51, 0, 0)),
+    };
+    const sendAll = () => {
+      for (const frame of Object.values(frames)) rig.taps.h1.send('eth0', frame);
+    };
+    const arrived = () =>
+      Object.entries(frames)
+        .filter(([, frame]) => rig.taps.up.frames.some((seen) => Buffer.compare(seen.frame, frame) === 0))
+        .map(([name]) => name);
+    sendAll();
+    await until('the trap: learned', async () => {
+      const known = await learned();
+      return ['34', '35', '36', '38', '42'].every((n) => known.includes(`port swp1 grp ff15::${n}`));
+    });
+    await until('the trap: seen on the uplink', () => arrived().length > 10);
+
+    const sw = rig.start();
+    sw.openHost(host1);
+    rig.clear();
+    const refused = () =>
+      (['membership_reports', 'fragments', 'senders'] as const)
+        .map((name) => sw.refusals().get(name)?.packets ?? 0)
+        .reduce((a, b) => a + b);
+    const before = refused();
+    sendAll();
+    fromHost1('behind them');
+    await until('what came after them passes', () => arrivedUp('behind them') === 1);
+    await pause(30);
+    expect(arrived()).toEqual([]);
+    expect(await learned()).toEqual([]);
+    expect(refused() - before).toBeGreaterThanOrEqual(Object.keys(frames).length);
+
+    // Fragments for one host, and multicast of the link in one piece, pass as before.
+    const single = withHeaders(ip('fe80::1', HOST1, 'fe80::9', 58, mld('report', 'ff15::50'), 64, SOURCE), [
+      fragment(3, 0),
+    ]);
+    rig.taps.h1.send('eth0', single);
+    rig.taps.h1.send('eth0', udp('fe80::1', HOST1, 'ff02::fb', 'a name'));
+    await until('both', () => arrivedUp('a name') === 1);
+    expect(rig.taps.up.frames.some((seen) => Buffer.compare(seen.frame, single) === 0)).toBe(true);
+  });
+
   it('the bridge learns joins by itself; castgate keeps reports, PIM and queries of subscribers from it', async () => {
     const report = ip('10.0.0.1', HOST1, '224.0.0.22', 2, igmp('v3', '239.3.3.3'), 1);
     const report6 = ip('fe80::1', HOST1, 'ff02::16', 58, mld('report', 'ff15::33'), 1);
@@ -225,3 +313,20 @@ describe.skipIf(reason !== undefined)(`traps of the bridge ${reason ?? ''}`, () 
     expect(rig.taps.up.frames.filter(({ frame }) => frame[14 + 9] === 103)).toHaveLength(0);
   });
 });
+
+/** Number and octets of an IPv6 extension header; the octet that names the next one is filled in. */
+type Header = readonly [number: number, octets: Uint8Array];
+
+/** An MLD frame of ip() with other extension headers in front of its message. */
+function withHeaders(frame: Uint8Array, chain: readonly Header[]): Uint8Array {
+  const message = frame.subarray(14 + 40 + 8);
+  const headers = chain.map(([, octets], i) => {
+    const copy = Uint8Array.from(octets);
+    copy[0] = chain[i + 1]?.[0] ?? 58;
+    return copy;
+  });
+  const payload = concatBytes(...headers, message);
+  const fixed = Uint8Array.from(frame.subarray(0, 14 + 40));
+  fixed.set([payload.length >>> 8, payload.length & 0xff, chain[0]?.[0] ?? 58], 14 + 4);
+  return concatBytes(fixed, payload);
+}
