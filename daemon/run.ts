@@ -14,6 +14,7 @@ import { Core } from './core.ts';
 import type { Effect } from './effects.ts';
 import { grantGrace } from './grace.ts';
 import { openLog } from './log.ts';
+import { limitPerPort } from './log-limit.ts';
 import { RadiusSockets } from './radius-sockets.ts';
 import { SavedState } from './saved-state.ts';
 import { groupRows, portRows, radiusRows, sessionRows } from './show.ts';
@@ -75,7 +76,12 @@ class Daemon {
     this.#state = new SavedState(config, log, now());
     const { stores, isWarm } = this.#state;
     if (isWarm) grantGrace(stores, now(), GRACE_RESPONSES * config.multicast.queryResponseIntervalMs);
-    this.#core = new Core(config, { readings: this.#switch, log, random: pooledRandom(), stores });
+    this.#core = new Core(config, {
+      readings: this.#switch,
+      log: limitPerPort(log, now),
+      random: pooledRandom(),
+      stores,
+    });
     this.#sockets = new RadiusSockets(
       config.radius.servers,
       (server, port, socket, bytes) =>
