@@ -203,7 +203,8 @@ const SHOW = `Asks the running daemon and prints a table, or JSON.
   sessions   hosts that are logging in or are in: account, state, octets
   groups     channels that hosts receive, wait for or were refused, and why
   radius     servers: alive or dead, answers, round trip, waiting accounting
-  ports      link, hosts, channels, frames, drops by reason`;
+  ports      link, hosts, channels, frames, drops by reason; what the kernel refused
+  refusals   what the kernel refused on all ports, each of its counters`;
 const SHOW_HELP = `
 The socket is --socket, else control_socket of --config, else
 ${DEFAULT_SOCKET}. In JSON, times are milliseconds since 1970 and

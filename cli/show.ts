@@ -2,7 +2,7 @@
  * `castgate show`: what a running daemon knows, as a table for people or as JSON for programs. The JSON is
  * the daemon's rows as they are (daemon/show-rows.ts); the table leaves some out and rounds.
  */
-import type { GroupRow, PortRow, RadiusRow, SessionRow, ShowRows } from '../daemon/show-rows.ts';
+import type { GroupRow, PortRow, RadiusRow, RefusalRow, SessionRow, ShowRows } from '../daemon/show-rows.ts';
 import { askDaemon } from './control-client.ts';
 import { amount, type Column, printable, span, table } from './table.ts';
 
@@ -12,6 +12,7 @@ export const SHOW_TOPICS = [
   'groups',
   'radius',
   'ports',
+  'refusals',
 ] as const satisfies readonly (keyof ShowRows)[];
 export type ShowTopic = (typeof SHOW_TOPICS)[number];
 
@@ -27,7 +28,17 @@ export async function show(topic: ShowTopic, socketPath: string, json: boolean, 
       failed: `the daemon on ${socketPath} answered '${topic}' with no list: is it of another version?`,
     };
   }
-  return { text: json ? `${JSON.stringify(answer.result)}\n` : renderRows(topic, answer.result, now) };
+  if (json) return { text: `${JSON.stringify(answer.result)}\n` };
+  const text = renderRows(topic, answer.result, now);
+  return { text: topic === 'ports' ? text + (await refusedBelow(socketPath)) : text };
+}
+
+/** Under the ports, what the kernel refused on all of them; nothing where a daemon does not tell. */
+async function refusedBelow(socketPath: string): Promise<string> {
+  const answer = await askDaemon(socketPath, 'refusals');
+  if ('failed' in answer || !isRows(answer.result)) return '';
+  const refused = answer.result.filter((row) => Number(field(row, 'packets')) > 0);
+  return refused.length === 0 ? '' : `\nrefused by the kernel:\n${table(REFUSAL_COLUMNS, refused)}`;
 }
 
 /** Rows as a table. A field that is missing or of another type than it should be reads `-`. */
@@ -41,6 +52,8 @@ export function renderRows(topic: ShowTopic, rows: readonly object[], now: numbe
       return table(RADIUS_COLUMNS, rows) + reasons(rows, 'server', 'discarded');
     case 'ports':
       return table(PORT_COLUMNS, rows) + reasons(rows, 'port', 'drops');
+    case 'refusals':
+      return table(REFUSAL_COLUMNS, rows);
   }
 }
 
@@ -108,6 +121,12 @@ const PORT_COLUMNS: Columns = [
   count<PortRow>('EAPOL-TX', 'eapolTx'),
   count<PortRow>('IGMP-RX', 'igmpRx'),
   sum<PortRow>('DROPS', 'drops'),
+];
+
+const REFUSAL_COLUMNS: Columns = [
+  text<RefusalRow>('WHAT', 'what'),
+  count<RefusalRow>('PACKETS', 'packets'),
+  octets<RefusalRow>('OCTETS', 'octets'),
 ];
 
 /** Under the table: each count by reason, of those that are not 0. */

@@ -13,6 +13,7 @@ import { ControlSocket } from './control-socket.ts';
 import { Core } from './core.ts';
 import type { Effect } from './effects.ts';
 import { grantGrace } from './grace.ts';
+import { RefusalLog, refusalRows } from './kernel-refusals.ts';
 import { openLog } from './log.ts';
 import { limitPerPort } from './log-limit.ts';
 import { RadiusSockets } from './radius-sockets.ts';
@@ -51,6 +52,8 @@ class Daemon {
   readonly #sockets: RadiusSockets;
   readonly #control: ControlSocket;
   readonly #alarm = new Alarm(() => this.#turn((at) => this.#core.handleTimeout(at)));
+  readonly #refusals: RefusalLog;
+  readonly #looking = setInterval(() => this.#refusals.look(), REFUSALS_INTERVAL_MS);
   readonly #syncing = setInterval(() => this.#state.sync(), SYNC_INTERVAL_MS);
   /** Stopping without --cleanup: ports, hosts and channels stay as they are, only servers hear the end. */
   #leaves = false;
@@ -73,6 +76,7 @@ class Daemon {
       },
       (events) => this.#switchEvents(events),
     );
+    this.#refusals = new RefusalLog(() => this.#switch.refusals(), log);
     this.#state = new SavedState(config, log, now());
     const { stores, isWarm } = this.#state;
     if (isWarm) grantGrace(stores, now(), GRACE_RESPONSES * config.multicast.queryResponseIntervalMs);
@@ -103,12 +107,14 @@ class Daemon {
         this.#switch.start();
       }
       this.#state.begin();
+      this.#refusals.begin();
     } catch (cause) {
       if (!(cause instanceof SwitchStartError)) throw cause;
       await this.#control.close();
       this.#sockets.close();
       this.#alarm.set(undefined);
       clearInterval(this.#syncing);
+      clearInterval(this.#looking);
       return cause.message;
     }
     this.#log.info('serving', {
@@ -132,6 +138,8 @@ class Daemon {
     while (this.#core.books.waiting > 0 && now() < until) await pause(10);
     const unsent = this.#core.books.waiting;
     if (unsent > 0) this.#log.error('accounting-unsent', { messages: unsent });
+    clearInterval(this.#looking);
+    this.#refusals.look();
     this.#switch.stop({ cleanup });
     this.#alarm.set(undefined);
     clearInterval(this.#syncing);
@@ -205,6 +213,7 @@ class Daemon {
       groups: () => groupRows(this.#core, readings),
       radius: () => radiusRows(this.#core),
       ports: () => portRows(this.#core),
+      refusals: () => refusalRows(() => readings.refusals()),
     };
   }
 }
@@ -241,6 +250,7 @@ function pause(ms: number): Promise<void> {
 }
 
 const SYNC_INTERVAL_MS = 1000;
+const REFUSALS_INTERVAL_MS = 60_000;
 /** After a pause hosts have this many query response intervals to say what they still want. */
 const GRACE_RESPONSES = 2;
 const RANDOM_POOL = 16384;

@@ -1,5 +1,5 @@
 /**
- * What `castgate show` is answered with: one row a session, channel, server or port. Plain JSON; times are
+ * What `castgate show` is answered with: one row a session, channel, server, port or counter. Plain JSON; times are
  * milliseconds since 1970, and what is not known is null.
  */
 
@@ -9,6 +9,16 @@ export interface ShowRows {
   readonly groups: readonly GroupRow[];
   readonly radius: readonly RadiusRow[];
   readonly ports: readonly PortRow[];
+  readonly refusals: readonly RefusalRow[];
+}
+
+/** What the kernel refused on all subscriber ports since castgate's nftables table was loaded. */
+export interface RefusalRow {
+  /** The table's counter. */
+  readonly what: string;
+  readonly packets: number;
+  /** From the IP header on. */
+  readonly octets: number;
 }
 
 export interface SessionRow {

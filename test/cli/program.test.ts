@@ -126,6 +126,34 @@ describe('show', () => {
     });
   });
 
+  it('prints what the kernel refused below the ports, and as JSON by itself', async () => {
+    const socket = join(folder, 'refusing.sock');
+    const refused = [
+      { what: 'senders', packets: 2, octets: 120 },
+      { what: 'pim', packets: 0, octets: 0 },
+    ];
+    const daemon = new ControlSocket(socket, { ports: () => ROWS, refusals: () => refused });
+    expect(await daemon.listen()).toBeUndefined();
+    try {
+      const { out } = await castgate('show', 'ports', '--socket', socket);
+      expect(out.split('\n').slice(-5)).toEqual([
+        '',
+        'refused by the kernel:',
+        'WHAT     PACKETS  OCTETS',
+        'senders        2     120',
+        '',
+      ]);
+      expect(JSON.parse((await castgate('show', 'ports', '--json', '--socket', socket)).out)).toEqual(ROWS);
+      expect(JSON.parse((await castgate('show', 'refusals', '--json', '--socket', socket)).out)).toEqual(
+        refused,
+      );
+      refused[0] = { what: 'senders', packets: 0, octets: 0 };
+      expect((await castgate('show', 'ports', '--socket', socket)).out).not.toContain('kernel');
+    } finally {
+      await daemon.close();
+    }
+  });
+
   it('needs no secret to find the socket', async () => {
     const path = join(folder, 'no-secret.yaml');
     writeFileSync(path, readFileSync(valid, 'utf8').replace('secret_file: secret', 'secret_file: none'));

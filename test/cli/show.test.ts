@@ -123,6 +123,18 @@ describe('castgate show', () => {
     );
   });
 
+  it('shows what the kernel refused', () => {
+    const rows = [
+      { what: 'senders', packets: 12, octets: 12_345 },
+      { what: 'strangers', packets: 0, octets: 0 },
+    ];
+    expect(renderRows('refusals', rows, NOW)).toBe(
+      ['WHAT       PACKETS  OCTETS', 'senders         12   12.3k', 'strangers        0       0', ''].join(
+        '\n',
+      ),
+    );
+  });
+
   it('says that there is nothing', () => {
     expect(renderRows('sessions', [], NOW)).toBe('no sessions\n');
     expect(renderRows('groups', [], NOW)).toBe('no groups\n');
