@@ -26,7 +26,12 @@ export interface LoginTerms {
 }
 
 /** Why an Access-Accept counts as a reject. */
-export type UnacceptableAccept = 'accept-malformed' | 'accept-service-type' | 'accept-tunnel';
+export type UnacceptableAccept =
+  | 'accept-malformed'
+  | 'accept-service-type'
+  | 'accept-tunnel'
+  /** Session-Timeout 0: a session that would end as it begins, and begin anew, without end. */
+  | 'accept-for-no-time';
 
 /** Reads the Accept's attributes. */
 export function readAccept(attributes: readonly RadiusAttribute[]): LoginTerms | UnacceptableAccept {
@@ -37,6 +42,7 @@ export function readAccept(attributes: readonly RadiusAttribute[]): LoginTerms |
   }
   if (firstValue(attributes, AttributeType.TunnelType) !== undefined) return 'accept-tunnel';
   const seconds = firstInteger(attributes, AttributeType.SessionTimeout);
+  if (seconds === 0) return 'accept-for-no-time';
   const action = firstInteger(attributes, AttributeType.TerminationAction);
   const again = seconds !== undefined && action === TerminationAction.RadiusRequest;
   const interim = firstInteger(attributes, AttributeType.AcctInterimInterval);

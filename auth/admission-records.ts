@@ -13,6 +13,8 @@ export type RefusalReason =
   | 'host-group-limit'
   | 'port-group-limit'
   | 'radius-reject'
+  /** An Access-Accept that is malformed, or permits for no time at all. */
+  | 'radius-bad-accept'
   | 'radius-timeout'
   | 'radius-no-server'
   | 'radius-table-full'

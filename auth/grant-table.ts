@@ -104,7 +104,8 @@ export class GrantTable {
   /** RADIUS was asked again: the permission goes on, or ends now. Silence leaves it to its end. */
   decided(now: number, decision: DecisionRecord): void {
     for (const grant of this.#resolve(this.#ofQuestion.keys(decision.key))) {
-      if (decision.reason === 'radius-reject') this.#end(grant, 'permission-withdrawn');
+      if (decision.reason === 'radius-reject' || decision.reason === 'radius-bad-accept')
+        this.#end(grant, 'permission-withdrawn');
       else if (decision.permit && decision.expiresAt > grant.expiresAt) {
         const renewed: GrantRecord = { ...grant, expiresAt: decision.expiresAt };
         this.#records.put(grant.key, renewed);

@@ -4,7 +4,7 @@
  * Silence is a refusal, remembered for a short time so that a storm of joins does not become a storm of
  * requests.
  */
-import { AttributeType, allValues, firstInteger } from '../radius/attributes.ts';
+import { AttributeType, allValues, badAttributeLength, firstInteger } from '../radius/attributes.ts';
 import { RadiusCode, type RadiusPacket } from '../radius/packet.ts';
 import { KeyIndex } from '../session/key-index.ts';
 import type { DecisionRecord, QuestionRecord } from '../session/records.ts';
@@ -69,12 +69,15 @@ export class GroupAuthorization {
     return this.#questions.has(question);
   }
 
-  /** The server answered. Only the packet's code decides; an Access-Challenge is no permission. */
+  /** The server answered. An Access-Challenge is no permission, and neither is an Accept that cannot be read. */
   answered(now: number, question: string, reply: RadiusPacket): DecisionRecord {
     if (reply.code !== RadiusCode.AccessAccept) {
       return this.#decide(now, question, false, this.#times.denyMs, 'radius-reject', []);
     }
     const seconds = firstInteger(reply.attributes, AttributeType.SessionTimeout);
+    if (seconds === 0 || badAttributeLength(reply.attributes) !== undefined) {
+      return this.#decide(now, question, false, this.#times.denyMs, 'radius-bad-accept', []);
+    }
     const holdsMs = seconds === undefined ? this.#times.defaultPermitMs : seconds * 1000;
     const classes = allValues(reply.attributes, AttributeType.Class).map((value) => value.slice());
     return this.#decide(now, question, true, Math.min(holdsMs, this.#times.maxPermitMs), undefined, classes);

@@ -123,7 +123,8 @@ export class Login {
         const state = firstValue(reply.attributes, AttributeType.State)?.slice();
         this.#conversations.put(host, { ...conversation, state, server });
         const seconds = firstInteger(reply.attributes, AttributeType.SessionTimeout);
-        const timeoutMs = seconds === undefined ? undefined : seconds * 1000;
+        // 0 would leave no time for any answer.
+        const timeoutMs = seconds === undefined || seconds === 0 ? undefined : seconds * 1000;
         return { ...answer, verdict: { kind: 'challenge', eap, timeoutMs } };
       }
       case RadiusCode.AccessAccept: {

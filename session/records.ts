@@ -156,6 +156,7 @@ export interface DecisionRecord {
   /** Why not, where not. */
   readonly reason:
     | 'radius-reject'
+    | 'radius-bad-accept'
     | 'radius-timeout'
     | 'radius-no-server'
     | 'radius-table-full'

@@ -29,6 +29,7 @@ describe('terms of an Access-Accept', () => {
     ['accept-service-type', integer(AttributeType.ServiceType, 6)],
     ['accept-tunnel', integer(AttributeType.TunnelType, 13)],
     ['accept-malformed', octets(AttributeType.SessionTimeout, new Uint8Array(3))],
+    ['accept-for-no-time', integer(AttributeType.SessionTimeout, 0)],
   ])('conformance 13: %s counts as a reject', (why, attribute) => {
     expect(readAccept([attribute])).toBe(why);
   });

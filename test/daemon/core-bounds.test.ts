@@ -1,4 +1,4 @@
-/** What a hostile host cannot make grow: questions to RADIUS, lines of the log. */
+/** What a hostile host cannot make grow: questions to RADIUS. */
 import { describe, expect, it } from 'vitest';
 import { World, wish } from './world.ts';
 
