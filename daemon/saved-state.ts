@@ -19,7 +19,7 @@ export class SavedState {
 
   constructor(config: Config, log: Logger, now: number) {
     const { restart, stateDirectory, bridge, groups } = config;
-    this.#log = new ChangeLog(0);
+    this.#log = new ChangeLog(0, 'none');
     const empty = () => new Stores(groups.cacheSize, this.#log);
     const path = join(stateDirectory, `journal-${bridge}`);
     const journal = new JournalFile(path, { bootId: bootId(), bridge }, log);

@@ -19,17 +19,19 @@ export class ChangeLog implements ChangeFeed {
   readonly state: StateDigest;
   readonly #kept: Batch[] = [];
   readonly #keepOctets: number;
+  readonly #digests: boolean;
   #keptOctets = 0;
   #first = 1;
   #next = 1;
 
   /**
    * `keepOctets`: how much of the past is kept for a standby that comes back. `state` is of records that were
-   * there before the log.
+   * there before the log; `none` where nobody compares digests, and `state` is then never brought up to date.
    */
-  constructor(keepOctets: number, state = new StateDigest()) {
+  constructor(keepOctets: number, state: StateDigest | 'none' = new StateDigest()) {
     this.#keepOctets = keepOctets;
-    this.state = state;
+    this.#digests = state !== 'none';
+    this.state = state === 'none' ? new StateDigest() : state;
   }
 
   /** Number of the last change; 0 before the first. */
@@ -43,7 +45,9 @@ export class ChangeLog implements ChangeFeed {
     encoder.text(key);
     const start = encoder.length;
     encoder.value(record);
-    this.state.update(store, key, record === undefined ? undefined : encoder.since(start));
+    if (this.#digests) {
+      this.state.update(store, key, record === undefined ? undefined : encoder.since(start));
+    }
     this.#next++;
   }
 

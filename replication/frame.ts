@@ -26,7 +26,7 @@ export type FrameFault = 'frame-too-long' | 'frame-too-short' | 'frame-checksum'
 
 /** One frame. */
 export function encodeFrame(type: number, payload: Uint8Array): Uint8Array {
-  const out = new Uint8Array(HEADER + payload.length + TRAILER);
+  const out = Buffer.allocUnsafe(HEADER + payload.length + TRAILER);
   putU32(out, 0, 1 + payload.length + TRAILER);
   out[4] = type;
   out.set(payload, HEADER);

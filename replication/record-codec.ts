@@ -20,7 +20,8 @@ export class RecordEncoder {
 
   /** A copy of what was written, and an empty encoder. */
   take(): Uint8Array {
-    const out = new Uint8Array(this.since(0));
+    const out = Buffer.allocUnsafe(this.#at);
+    this.#buffer.copy(out, 0, 0, this.#at);
     this.#at = 0;
     return out;
   }
