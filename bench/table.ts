@@ -17,11 +17,11 @@ export function benchTable(rows: readonly BenchRow[]): string {
     what: width('what', ''),
     castgate: width('castgate', 'castgate'),
     reference: width('reference', 'reference'),
-    comparison: width('comparison', 'ratio'),
+    comparison: width('comparison', 'compared'),
   };
   const line = (what: string, castgate: string, reference: string, compared: string, name: string) =>
     `${what.padEnd(widths.what)}  ${castgate.padStart(widths.castgate)}  ${reference.padStart(widths.reference)}  ${compared.padStart(widths.comparison)}  ${name}`.trimEnd();
-  const lines = [line('', 'castgate', 'reference', 'ratio', 'reference is')];
+  const lines = [line('', 'castgate', 'reference', 'compared', 'reference is')];
   let section = '';
   for (const cell of cells) {
     if (cell.section !== section) lines.push('', cell.section);
