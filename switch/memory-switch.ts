@@ -248,6 +248,18 @@ export class MemorySwitch implements Switch {
     return this.#subscriber(port)?.channels.get(`${vlan}/${group}`)?.filter;
   }
 
+  /** All that is forwarded. */
+  forwardings(): { port: string; vlan: number; group: IpAddress; filter: SourceFilter }[] {
+    return [...this.#ports.values()].flatMap(({ name: port, channels }) =>
+      [...channels].map(([key, { group, filter }]) => ({
+        port,
+        vlan: Number.parseInt(key, 10),
+        group,
+        filter,
+      })),
+    );
+  }
+
   #add(name: string, subscriber: boolean): void {
     const number = this.#ports.size + 1;
     const mac = `02:ca:57:00:00:${number.toString(16).padStart(2, '0')}`;
