@@ -125,8 +125,9 @@ export class Radius {
     const { tally, log, effect } = this.#parts;
     switch (event.kind) {
       case 'send': {
-        const { server, port, socket, bytes } = event;
+        const { server, port, socket, bytes, again } = event;
         tally.count(ownerOf(server), 'sent');
+        if (again) tally.count(ownerOf(server), 'retransmits');
         effect({ kind: 'datagram', server, port, socket, bytes });
         return;
       }
@@ -137,7 +138,9 @@ export class Radius {
         return;
       case 'gave-up':
         this.#askedAt.delete(event.token);
-        tally.count(ownerOf(''), event.reason);
+        if (event.server !== undefined && event.reason === 'radius-timeout') {
+          tally.count(ownerOf(event.server), 'timeouts');
+        } else tally.count(ownerOf(''), event.reason);
         this.#peers.unanswered(now, event.token, event.reason);
         return;
       case 'server-state':

@@ -86,20 +86,18 @@ export function radiusRows(core: Core): RadiusRow[] {
     const owner = ownerOf(server.name);
     const count = (name: string) => core.tally.of(owner, name);
     const roundTrip = core.radius.roundTripMs(server.name);
-    const replies = count('accepts') + count('rejects') + count('challenges') + count('accounted');
-    const inFlight = core.radius.inFlight(server.name);
     return {
       server: server.name,
       address: server.address,
       state:
         core.radius.isDead(server.name, 'auth') || core.radius.isDead(server.name, 'acct') ? 'dead' : 'alive',
-      inFlight,
+      inFlight: core.radius.inFlight(server.name),
       sent: count('sent'),
       accepts: count('accepts'),
       rejects: count('rejects'),
       challenges: count('challenges'),
       timeouts: count('timeouts'),
-      retransmits: Math.max(0, count('sent') - replies - inFlight - count('timeouts')),
+      retransmits: count('retransmits'),
       discarded: core.tally.withPrefix(owner, 'discarded/'),
       rttMs: roundTrip === undefined ? null : Math.round(roundTrip * 1000) / 1000,
       accountingQueue: core.stores.accountingQueue.size,

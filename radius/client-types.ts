@@ -90,9 +90,17 @@ export type RadiusEvent =
       /** Number of the source port, 0 to socketsPerServer - 1. */
       readonly socket: number;
       readonly bytes: Uint8Array;
+      /** The request was sent before, to this server or another. */
+      readonly again: boolean;
     }
   | { readonly kind: 'reply'; readonly token: string; readonly server: string; readonly reply: RadiusPacket }
-  | { readonly kind: 'gave-up'; readonly token: string; readonly reason: RadiusGaveUpReason }
+  | {
+      readonly kind: 'gave-up';
+      readonly token: string;
+      readonly reason: RadiusGaveUpReason;
+      /** Who was asked last; undefined where nobody was. */
+      readonly server: string | undefined;
+    }
   | {
       readonly kind: 'server-state';
       readonly server: string;

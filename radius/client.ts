@@ -85,13 +85,13 @@ export class RadiusClient {
     const { token, list, code } = request;
     if (this.#requests.has(token)) throw new Error(`RADIUS request ${token} is in flight already`);
     if (requestPacketLength(code, request.attributes) > RADIUS_MAX_LENGTH) {
-      this.#failed(now, token, 'radius-too-long');
+      this.#failed(now, token, 'radius-too-long', undefined);
       return;
     }
     const names = this.#table.order(list, request.server, request.pinned === true);
     const found = this.#table.pick(now, names, portOf(list), token, 'any');
     if (typeof found === 'string') {
-      this.#failed(now, token, found);
+      this.#failed(now, token, found, undefined);
       return;
     }
     const accounting = code === RadiusCode.AccountingRequest;
@@ -255,7 +255,9 @@ export class RadiusClient {
         ? nextInterval(record.intervalMs, maxIntervalMs, this.#draw(), this.#options.jitter)
         : firstInterval(initialMs, this.#draw(), this.#options.jitter),
     });
-    this.#events.push({ kind: 'send', server: name, port: lane.port, socket: slot.socket, bytes });
+    const { port } = lane;
+    const { socket } = slot;
+    this.#events.push({ kind: 'send', server: name, port, socket, bytes, again: before.tries > 0 });
   }
 
   /** Sends the same packet again: same identifier, authenticator and source port (RFC 5080 §2.2.1). */
@@ -280,7 +282,14 @@ export class RadiusClient {
 
   #emit(lane: Lane, record: RadiusRequestRecord, { socket, id, authenticator }: RadiusAttempt): void {
     const bytes = requestPacket(record, id, authenticator, lane.server.secret);
-    this.#events.push({ kind: 'send', server: lane.server.name, port: lane.port, socket, bytes });
+    this.#events.push({
+      kind: 'send',
+      server: lane.server.name,
+      port: lane.port,
+      socket,
+      bytes,
+      again: true,
+    });
   }
 
   /** A wait of a request is over. */
@@ -335,13 +344,13 @@ export class RadiusClient {
 
   #giveUp(now: number, record: RadiusRequestRecord, reason: RadiusGaveUpReason): void {
     this.#end(now, record, undefined);
-    this.#failed(now, record.token, reason);
+    this.#failed(now, record.token, reason, record.attempts.at(-1)?.server);
   }
 
   /** Tells the asker; a probe has none and comes back later. */
-  #failed(now: number, token: string, reason: RadiusGaveUpReason): void {
+  #failed(now: number, token: string, reason: RadiusGaveUpReason, server: string | undefined): void {
     if (isProbe(token)) this.#deadlines.set(token, now + this.#options.deadMs);
-    else this.#events.push({ kind: 'gave-up', token, reason });
+    else this.#events.push({ kind: 'gave-up', token, reason, server });
   }
 
   /** Takes a request off the table. */
