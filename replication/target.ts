@@ -129,16 +129,20 @@ export class ReplicationTarget<S extends ReplicatedStores> {
     }
   }
 
+  /** A snapshot or the missed changes are all here. A snapshot that lacks something never counts as whole. */
   #complete(at: number, digest: Digest): TargetFault | undefined {
-    if (this.#taking !== undefined) {
-      this.#whole = this.#taking;
-      this.#taking = undefined;
+    const replica = this.#taking ?? this.#whole;
+    if (replica === undefined || replica.logId !== this.#activeLog) return 'not-begun';
+    if (at !== replica.have) return 'changes-out-of-order';
+    const stores = differences(replica.digest.digest(), digest);
+    this.#taking = undefined;
+    if (stores.length > 0) {
+      this.#differs(stores);
+      return undefined;
     }
-    if (this.#whole === undefined || this.#whole.logId !== this.#activeLog) return 'not-begun';
-    if (at !== this.#whole.have) return 'changes-out-of-order';
+    this.#whole = replica;
     this.#inStep = true;
     this.#acked = -1;
-    this.#compare(digest);
     return undefined;
   }
 
@@ -163,8 +167,11 @@ export class ReplicationTarget<S extends ReplicatedStores> {
     if (this.#whole === undefined) return;
     const strayed = this.#whole.scrub.step(SCRUB_RECORDS).map(({ store }) => store);
     const stores = [...new Set([...strayed, ...differences(this.#whole.digest.digest(), digest)])];
-    if (stores.length === 0) return;
-    // From here on nothing is acknowledged until a snapshot has come.
+    if (stores.length > 0) this.#differs(stores);
+  }
+
+  /** From here on nothing is acknowledged until a snapshot has come. */
+  #differs(stores: readonly string[]): void {
     this.#inStep = false;
     this.#say({ say: 'differs', stores });
   }

@@ -15,7 +15,7 @@ class Pair {
   faults: string[] = [];
 
   constructor(
-    options: { keepOctets?: number; logId?: string } = {},
+    options: { keepOctets?: number; logId?: string; sliceOctets?: number } = {},
     taken: { stores: Keeper | undefined; digest: StateDigest | undefined } = {
       stores: undefined,
       digest: undefined,
@@ -31,6 +31,7 @@ class Pair {
         patienceMs: 200,
         keepOctets: options.keepOctets ?? 1 << 20,
         digestIntervalMs: 1000,
+        ...(options.sliceOctets && { sliceOctets: options.sliceOctets }),
       },
       taken.digest,
     );
@@ -165,6 +166,35 @@ describe('a standby', () => {
     }
     expect(frames).toBeGreaterThan(2);
     pair.target.disconnected();
+    expect(pair.target.state).toBe('stale');
+    expect(pair.target.stores?.contents()).toEqual(before);
+  });
+
+  it('takes no snapshot for whole that lacks a slice', () => {
+    const pair = new Pair({ sliceOctets: 200 });
+    for (let i = 0; i < 40; i++) pair.put(`k${i}`, { i });
+    pair.connect();
+    let slices = 0;
+    pair.carry((octets) => (octets[4] === FrameType.Records && ++slices === 2 ? undefined : octets));
+    expect(pair.source.drainEvents()).toContainEqual({ kind: 'diverged', stores: ['things'] });
+    expect(pair.target.state).toBe('in-step');
+    pair.same();
+    pair.disconnect();
+    pair.put('k1', undefined);
+    const before = pair.target.stores?.contents();
+    const other = new Pair({ logId: 'run-2', sliceOctets: 200 });
+    for (let i = 0; i < 40; i++) other.put(`k${i}`, { other: i });
+    other.source.connected(0);
+    pair.target.connected();
+    for (const octets of other.source.drainOutput(0)) pair.target.receive(octets);
+    for (const octets of pair.target.drainOutput()) other.source.receive(0, octets);
+    slices = 0;
+    while (other.source.hasMore) {
+      for (const octets of other.source.drainOutput(0)) {
+        if (octets[4] !== FrameType.Records || slices++ !== 1) pair.target.receive(octets);
+      }
+    }
+    expect(slices).toBeGreaterThan(3);
     expect(pair.target.state).toBe('stale');
     expect(pair.target.stores?.contents()).toEqual(before);
   });
