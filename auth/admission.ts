@@ -104,6 +104,7 @@ export class Admission {
     const sourceUntil = this.#sourceDeadlines(now, filter, meant, before);
     const expiresAt = filter.mode === 'include' ? Math.min(...sourceUntil) : now + this.#intervalMs;
     const membership: MembershipRecord = {
+      ...before,
       v: 1,
       key,
       host,

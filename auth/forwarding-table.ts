@@ -30,7 +30,7 @@ export class ForwardingTable {
       this.#ofGroup.remove(groupKey(vlan, group), key);
       return true;
     }
-    const record: ForwardingRecord = { v: 1, key, port, vlan, group, ...filter };
+    const record: ForwardingRecord = { ...this.#records.get(key), v: 1, key, port, vlan, group, ...filter };
     this.#records.put(key, record);
     this.#index(record);
     return true;

@@ -73,6 +73,7 @@ export class Login {
   ): LoginRequest {
     const before = this.#conversations.get(host);
     const conversation: ConversationRecord = {
+      ...before,
       v: 1,
       key: host,
       userName: identity.slice(),

@@ -313,6 +313,7 @@ export class Subscribers {
       this.#endSession(now, record.key, 'account-changed');
     const kept = before?.account === account ? before : undefined;
     const session: SessionRecord = {
+      ...kept,
       v: 1,
       key: record.key,
       port: record.port,

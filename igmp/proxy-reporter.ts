@@ -93,6 +93,7 @@ export class ProxyReporter {
     const pendingLeft = this.#timers.robustness - 1;
     this.#report(now, vlan, pending);
     this.#keep({
+      ...before,
       v: 1,
       key,
       vlan,
