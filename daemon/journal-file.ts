@@ -7,6 +7,7 @@ import {
   closeSync,
   fdatasync,
   fsyncSync,
+  futimesSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -48,8 +49,8 @@ export class JournalFile {
   }
 
   /**
-   * Puts what an earlier run left into empty stores. Undefined: they are as that run left them. A file that was
-   * last written more than `maxAgeMs` ago is not used: too much may have happened unseen.
+   * Puts what an earlier run left into empty stores. Undefined: they are as that run left them. A file whose
+   * daemon was last alive more than `maxAgeMs` ago is not used: too much may have happened unseen.
    */
   load(stores: ReplicatedStores, now: number, maxAgeMs: number): JournalFault | 'too-old' | undefined {
     let octets: Uint8Array;
@@ -99,10 +100,15 @@ export class JournalFile {
     if (this.#entryOctets > Math.max(LEAST_ROTATION_OCTETS, 2 * this.#snapshotOctets)) this.begin(stores);
   }
 
-  /** Asks the disk for what the kernel still holds: a machine that loses power starts with another boot id anyway. */
+  /**
+   * Tells by the file's time that the daemon lives, also where nothing has changed, and asks the disk for what
+   * the kernel still holds: a machine that loses power starts with another boot id anyway.
+   */
   sync(): void {
     const descriptor = this.#descriptor;
-    if (this.#synced || descriptor === undefined) return;
+    if (descriptor === undefined) return;
+    this.#touch(descriptor);
+    if (this.#synced) return;
     this.#synced = true;
     fdatasync(descriptor, (error) => {
       if (error !== null && this.#descriptor === descriptor) this.#fail(error);
@@ -111,6 +117,7 @@ export class JournalFile {
 
   /** Keeps the file for the next start. */
   close(): void {
+    if (this.#descriptor !== undefined) this.#touch(this.#descriptor);
     this.#close();
   }
 
@@ -119,6 +126,15 @@ export class JournalFile {
     this.#close();
     rmSync(this.#path, { force: true });
     rmSync(`${this.#path}.new`, { force: true });
+  }
+
+  #touch(descriptor: number): void {
+    const seconds = Date.now() / 1000;
+    try {
+      futimesSync(descriptor, seconds, seconds);
+    } catch (cause) {
+      this.#fail(cause);
+    }
   }
 
   #fail(cause: unknown): void {
