@@ -64,8 +64,11 @@ export class RadiusSockets implements DatagramSender {
     const line: Line = { socket, waiting: [] };
     this.#lines.set(key, line);
     socket.on('message', (bytes) => this.#listener(server, port, number, bytes));
-    // ICMP errors of a server that is down arrive here; the client's timers deal with it.
-    socket.on('error', (error) => this.#unsent(server, error));
+    socket.on('error', (error) => {
+      // ICMP errors of a server that is down arrive here; the client's timers deal with it.
+      if (line.waiting === undefined) this.#unsent(server, error);
+      else this.#unusable(key, line, server, error);
+    });
     socket.on('connect', () => {
       const waiting = line.waiting ?? [];
       line.waiting = undefined;
@@ -77,6 +80,15 @@ export class RadiusSockets implements DatagramSender {
       () => socket.connect(remote, config.address),
     );
     return line;
+  }
+
+  /** A socket that could not be bound or connected takes with it what waits for it; the next packet makes another. */
+  #unusable(key: string, line: Line, server: string, error: Error): void {
+    this.#log.warn('radius-socket-failed', { server, error: error.message });
+    line.waiting = [];
+    if (this.#lines.get(key) !== line) return;
+    this.#lines.delete(key);
+    line.socket.close();
   }
 
   #unsent(server: string, error: Error | null): void {
