@@ -61,6 +61,11 @@ export class GrantTable {
     return this.#resolve(this.#ofForwarding.keys(forwardingKey(port, vlan, group)));
   }
 
+  /** What all ports of the VLAN together receive of the group. */
+  upstreamFilter(vlan: number, group: IpAddress): HostFilter | undefined {
+    return this.#forwardings.ofAll(vlan, group);
+  }
+
   /** Groups that the port receives. */
   channelsOfPort(port: string): number {
     return this.#forwardings.countOfPort(port);
@@ -109,7 +114,7 @@ export class GrantTable {
       else if (decision.permit && decision.expiresAt > grant.expiresAt) {
         const renewed: GrantRecord = { ...grant, expiresAt: decision.expiresAt };
         this.#records.put(grant.key, renewed);
-        this.#arm(now, renewed);
+        this.#arm(now, renewed, 'radius');
       }
     }
   }
@@ -151,12 +156,15 @@ export class GrantTable {
     this.#ofMembership.add(membershipKey(grant.host, grant.group), grant.key);
     this.#ofForwarding.add(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
     this.#ofQuestion.add(this.#questionOf(grant), grant.key);
-    this.#arm(now, grant);
+    this.#arm(now, grant, grant.by);
   }
 
-  #arm(now: number, grant: GrantRecord): void {
-    const lead = Math.min(RENEWAL_LEAD_MS, (grant.expiresAt - now) / 10);
-    this.#deadlines.set(grant.key, grant.expiresAt - lead);
+  /** A decision from the cache may be near its end: then it is asked for again at once. */
+  #arm(now: number, grant: GrantRecord, by: GrantRecord['by']): void {
+    const leftMs = grant.expiresAt - now;
+    const least = by === 'cache' ? LEAST_LEAD_MS : Math.min(LEAST_LEAD_MS, leftMs / 2);
+    const lead = Math.min(MOST_LEAD_MS, Math.max(leftMs / 10, least));
+    this.#deadlines.set(grant.key, Math.max(now, grant.expiresAt - lead));
   }
 
   #questionOf(grant: GrantRecord): string {
@@ -196,5 +204,9 @@ export class GrantTable {
 }
 
 const NONE: readonly IpAddress[] = [];
-/** A renewal is asked for this long before the permission ends, or a tenth of its time where that is less. */
-const RENEWAL_LEAD_MS = 30_000;
+/**
+ * A renewal is asked for a tenth of its time before the permission ends, within these bounds; of a short
+ * permission at half of its time.
+ */
+const MOST_LEAD_MS = 30_000;
+const LEAST_LEAD_MS = 5_000;

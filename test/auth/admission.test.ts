@@ -269,6 +269,20 @@ describe('the join gate', () => {
     expect(gate.stores.grants.size).toBe(1);
   });
 
+  it('asks at once where a remembered permission is near its end, of a short one at half of its time', () => {
+    const gate = new Gate();
+    gate.say(ToExclude, NEWS);
+    gate.answer(`${NEWS}/*/alice`, true, 100);
+    gate.say(ToInclude, NEWS);
+    gate.pass(99_000);
+    expect(kinds(gate.say(ToExclude, NEWS))).toEqual(['port-filter', 'upstream-filter', 'granted']);
+    expect(asked(gate.pass(0))).toEqual([`${NEWS}/*/alice`]);
+    expect(gate.answer(`${NEWS}/*/alice`, true, 6)).toEqual([]);
+    expect(kinds(gate.pass(2_999))).toEqual([]);
+    expect(asked(gate.pass(1))).toEqual([`${NEWS}/*/alice`]);
+    expect(gate.stores.grants.size).toBe(1);
+  });
+
   it('a permission that is withdrawn stops the channel at once, one that cannot be renewed at its end', () => {
     const withdrawn = new Gate();
     withdrawn.say(ToExclude, NEWS);
