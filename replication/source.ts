@@ -140,7 +140,6 @@ export class ReplicationSource implements ChangeFeed {
   /** Takes what is to be sent. A snapshot goes in slices: ask again when the link has taken this one. */
   drainOutput(now: number): readonly Uint8Array[] {
     if (this.#snapshot !== undefined && this.#output.length === 0) this.#nextSlice(now);
-    if (this.#joiningSince !== undefined && this.#output.length > 0) this.#joiningSince = now;
     const output = this.#output;
     this.#output = [];
     return output;
@@ -242,6 +241,7 @@ export class ReplicationSource implements ChangeFeed {
   }
 
   #nextSlice(now: number): void {
+    this.#joiningSince = now;
     const encoder = new RecordEncoder();
     const slice = this.#options.sliceOctets ?? SLICE_OCTETS;
     while (this.#snapshot !== undefined && encoder.length < slice) {

@@ -326,6 +326,25 @@ describe('faults of the link', () => {
     expect([pair.source.wantsLink, pair.source.nextTimeout()]).toEqual([false, undefined]);
   });
 
+  it('a standby that says nothing to a whole snapshot is given up, also where changes go on', () => {
+    const pair = new Pair();
+    for (let i = 0; i < 20; i++) pair.put(`k${i}`, { i });
+    pair.connect();
+    for (let i = 0; i < 3; i++) {
+      for (const octets of pair.source.drainOutput(pair.now)) pair.target.receive(octets);
+      for (const octets of pair.target.drainOutput()) if (i === 0) pair.source.receive(pair.now, octets);
+    }
+    expect(pair.source.hasMore).toBe(false);
+    for (let i = 0; i < 11; i++) {
+      expect(pair.source.state).toBe('joining');
+      pair.now += 999;
+      pair.put('a', { i });
+      pair.source.drainOutput(pair.now);
+      pair.source.handleTimeout(pair.now);
+    }
+    expect([pair.source.state, pair.source.wantsLink]).toEqual(['away', false]);
+  });
+
   it('a standby that found itself diverged acknowledges nothing before it has begun again', () => {
     const pair = new Pair();
     pair.put('a', { n: 1 });
