@@ -188,6 +188,11 @@ export class Admission {
     return this.#grants.channelsOfPort(port);
   }
 
+  /** What all ports of the VLAN together receive of the group. */
+  upstreamFilter(vlan: number, group: IpAddress): HostFilter | undefined {
+    return this.#grants.upstreamFilter(vlan, group);
+  }
+
   /** How many grants are behind what the port receives of the group. */
   hostsOf(port: string, vlan: number, group: IpAddress): number {
     return this.#grants.behind(port, vlan, group).length;

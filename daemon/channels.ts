@@ -144,6 +144,7 @@ export class Channels {
 
   /** Upstream is told at once what is received here: its switches learn where from. */
   resume(now: number): void {
+    this.#followConfiguration(now);
     this.#proxy.sayAll(now);
     this.#sendReports();
   }
@@ -179,6 +180,24 @@ export class Channels {
   /** The last refusals, newest first. */
   refusals(): KeptRefusal[] {
     return [...this.#refusals.values()];
+  }
+
+  /** What queriers and proxy do is as the file says now, whatever it said when the records were made. */
+  #followConfiguration(now: number): void {
+    const { config, stores } = this.#parts;
+    for (const { key: port, up } of stores.ports.values()) {
+      if (!config.multicast.querier.enabled) this.#querier.stopPort(port);
+      else if (up && !stores.queriers.has(port)) this.#querier.startPort(now, port);
+    }
+    if (!config.multicast.proxy) {
+      for (const key of [...stores.upstreamGroups.values()].map((record) => record.key)) {
+        stores.upstreamGroups.delete(key);
+      }
+      return;
+    }
+    for (const { vlan, group } of stores.forwardings.values()) {
+      this.#proxy.set(now, vlan, group, this.#admission.upstreamFilter(vlan, group));
+    }
   }
 
   #carryOut(now: number): void {

@@ -176,7 +176,10 @@ export class Core {
 
   /** A bug showed itself while this port was served: nobody behind it stays in. */
   shutPort(now: number, port: string): void {
+    const wasUp = this.stores.ports.get(port)?.up === true;
     this.#linkChanged(now, port, false);
+    // Its link is still there: the port goes on, with nobody in.
+    if (wasUp) this.#linkChanged(now, port, true);
     this.#settle(now);
   }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { isMap, isScalar, isSeq, parseDocument } from 'yaml';
-import { parseConfig } from '../../config/load.ts';
+import { loadConfig, parseConfig } from '../../config/load.ts';
 import { formatProblem } from '../../config/problem.ts';
 import { describeKeys } from '../../config/reference.ts';
 
@@ -69,4 +69,9 @@ describe('castgate.example.yaml', () => {
       expect(TEXT.replaceAll(/\n *# /g, ' '), path).toContain(range.split(',')[0]);
     }
   });
+});
+
+it('is valid as it lies there, secret file and all', () => {
+  const { pathname } = new URL('../../castgate.example.yaml', import.meta.url);
+  expect(loadConfig(pathname)).toMatchObject({ config: { bridge: 'br0' } });
 });

@@ -80,7 +80,7 @@ class WatchedSwitch extends MemorySwitch {
 
 export class World {
   now = 1_700_000_000_000;
-  readonly config: Config;
+  config: Config;
   readonly server = new TestServer();
   readonly switch: WatchedSwitch;
   readonly log: Logged[] = [];
@@ -146,8 +146,9 @@ export class World {
     return stores;
   }
 
-  /** Another core goes on with what the change feed has said, as after a takeover. */
-  takeOver(): void {
+  /** Another core goes on with what the change feed has said, as after a takeover; under another file, maybe. */
+  takeOver(more?: Readonly<Record<string, unknown>>): void {
+    if (more !== undefined) this.config = configOf(more);
     const told = this.changes;
     this.changes = [];
     const stores = this.#newStores();
