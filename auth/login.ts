@@ -3,7 +3,7 @@
  * authenticator (RFC 3579). The packet's code alone decides, never the EAP packet inside (§2.6.3). Keeps
  * per host what the next request must carry: User-Name, State and the server that has the conversation.
  */
-import type { ServerVerdict } from '../eapol/authenticator.ts';
+import type { ServerVerdict } from '../eapol/authenticator-actions.ts';
 import { decodeEap, EapCode } from '../eapol/eap.ts';
 import {
   AttributeType,

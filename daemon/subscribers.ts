@@ -7,12 +7,8 @@
 import { multiSessionId } from '../accounting/multi-session-id.ts';
 import { Login, type LoginAnswer, type LoginRequest, type SessionIds } from '../auth/login.ts';
 import type { PortConfig } from '../config/config.ts';
-import {
-  Authenticator,
-  type AuthenticatorAction,
-  nextAuthenticatorTimeout,
-  type UnauthorizeCause,
-} from '../eapol/authenticator.ts';
+import { Authenticator, nextAuthenticatorTimeout } from '../eapol/authenticator.ts';
+import type { AuthenticatorAction, UnauthorizeCause } from '../eapol/authenticator-actions.ts';
 import { type AuthenticatorRecord, initialAuthenticator } from '../eapol/authenticator-record.ts';
 import { decodeEap, EapCode, type EapPacket, EapType } from '../eapol/eap.ts';
 import { decodeEapol, EapolType } from '../eapol/eapol.ts';

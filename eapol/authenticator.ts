@@ -8,60 +8,15 @@
  * Invariant: `authorized` is set only in AUTHENTICATED, on the way back to it by re-authentication, and
  * in FORCE_AUTH; it is lost in DISCONNECTED, HELD and FORCE_UNAUTH.
  */
+import type {
+  AuthenticatorAction,
+  AuthenticatorCounter,
+  ServerVerdict,
+  UnauthorizeCause,
+} from './authenticator-actions.ts';
 import type { AuthenticatorRecord, AuthenticatorTimers, PaeState } from './authenticator-record.ts';
 import { EapCode, type EapPacket, EapType, encodeEap } from './eap.ts';
-
-/** Why an authorized machine became unauthorized: the accounting's terminate cause follows from it. */
-export type UnauthorizeCause = 'logoff' | 'rejected' | 'reauthentication-failed';
-
-/** What a machine asks of the world. */
-export type AuthenticatorAction =
-  | { readonly kind: 'send-eap'; readonly eap: Uint8Array }
-  /** Pass the response to the server; `first` begins a new RADIUS conversation (no State, RFC 5080 §2.2.1). */
-  | {
-      readonly kind: 'ask-server';
-      readonly eap: Uint8Array;
-      readonly identity: Uint8Array;
-      readonly first: boolean;
-    }
-  /** Forget the request to the server: it has taken too long, or its answer is no longer wanted. */
-  | { readonly kind: 'abort-server'; readonly why: 'timeout' | 'unwanted' }
-  | { readonly kind: 'authorize' }
-  | { readonly kind: 'unauthorize'; readonly cause: UnauthorizeCause }
-  /** The machine has ended; its record is to be removed. */
-  | { readonly kind: 'remove' }
-  | { readonly kind: 'transition'; readonly from: PaeState; readonly to: PaeState }
-  | { readonly kind: 'count'; readonly counter: AuthenticatorCounter };
-
-/** dot1xAuthStatsTable and dot1xAuthDiagTable, IEEE8021-PAE-MIB: counted at the transitions that define them. */
-export type AuthenticatorCounter =
-  | 'authEntersConnecting'
-  | 'authEapLogoffsWhileConnecting'
-  | 'authEntersAuthenticating'
-  | 'authAuthSuccessesWhileAuthenticating'
-  | 'authAuthTimeoutsWhileAuthenticating'
-  | 'authAuthFailWhileAuthenticating'
-  | 'authAuthEapStartsWhileAuthenticating'
-  | 'authAuthEapLogoffWhileAuthenticating'
-  | 'authAuthReauthsWhileAuthenticated'
-  | 'authAuthEapStartsWhileAuthenticated'
-  | 'authAuthEapLogoffWhileAuthenticated'
-  | 'backendResponses'
-  | 'backendAccessChallenges'
-  | 'backendAuthSuccesses'
-  | 'backendAuthFails';
-
-/** What the RADIUS server decided; `eap` is what it gave to send on. */
-export type ServerVerdict =
-  | { readonly kind: 'challenge'; readonly eap: EapPacket; readonly timeoutMs: number | undefined }
-  | {
-      readonly kind: 'accept';
-      readonly eap: Uint8Array | undefined;
-      /** Undefined: the local period. Infinity: the session ends instead, no re-authentication of ours. */
-      readonly reAuthPeriodMs: number | undefined;
-    }
-  | { readonly kind: 'reject'; readonly eap: Uint8Array | undefined }
-  | { readonly kind: 'timeout' };
+import { retransmit, stepEap, stopEap, takeVerdict } from './eap-pass-through.ts';
 
 /** The verbs on one record. Holds nothing itself: make one whenever something happens to the record. */
 export class Authenticator {
@@ -125,37 +80,12 @@ export class Authenticator {
 
   /** The answer of the server, or that none came. Ignored where none is awaited. */
   receiveVerdict(now: number, verdict: ServerVerdict): void {
-    const r = this.record;
-    if (r.eap !== 'AAA_IDLE') return;
-    switch (verdict.kind) {
-      case 'challenge':
-        this.#count('backendAccessChallenges');
-        r.eapReqData = verdict.eap.bytes;
-        r.currentId = verdict.eap.id;
-        r.methodTimeoutMs = verdict.timeoutMs;
-        r.eap = 'IDLE2';
-        this.#armRequest(now, r.methodTimeoutMs ?? this.#timers.suppTimeoutMs);
-        break;
-      case 'accept':
-        r.eapReqData = verdict.eap;
-        r.eapSuccess = true;
-        r.eap = 'SUCCESS2';
-        r.reAuthWhen = this.#reAuthDeadline(now, verdict.reAuthPeriodMs);
-        break;
-      case 'reject':
-        // Without an EAP-Failure from the server the supplicant would go on waiting; the packet type alone
-        // has decided (RFC 3579 §2.6.3), so saying so contradicts nothing.
-        r.eapReqData = verdict.eap ?? encodeEap({ code: EapCode.Failure, id: r.currentId });
-        r.eapFail = true;
-        r.eap = 'FAILURE2';
-        break;
-      case 'timeout':
-        // RFC 3579 §2.6.3: no EAP packet of our own making because of a time-out.
-        r.eapReqData = undefined;
-        r.eapTimeout = true;
-        r.eap = 'TIMEOUT_FAILURE2';
-        break;
+    if (this.record.eap !== 'AAA_IDLE') return;
+    if (verdict.kind === 'challenge') this.#count('backendAccessChallenges');
+    if (verdict.kind === 'accept') {
+      this.record.reAuthWhen = this.#reAuthDeadline(now, verdict.reAuthPeriodMs);
     }
+    takeVerdict(this.record, this.#timers, now, verdict);
     this.#run(now);
   }
 
@@ -187,7 +117,10 @@ export class Authenticator {
     this.#now = now;
     this.#expire(now);
     for (let steps = 0; steps < MAX_STEPS; steps++) {
-      const changed = this.#stepPae() || this.#stepBackend() || this.#stepEap();
+      const changed =
+        this.#stepPae() ||
+        this.#stepBackend() ||
+        stepEap(this.record, this.#timers, this.#now, this.#actions);
       if (!changed) return;
     }
     throw new Error(`authenticator of ${this.record.key} did not come to rest in ${MAX_STEPS} steps`);
@@ -195,7 +128,7 @@ export class Authenticator {
 
   #expire(now: number): void {
     const r = this.record;
-    if (r.retransWhile !== undefined && r.retransWhile <= now) this.#retransmit(now);
+    if (r.retransWhile !== undefined && r.retransWhile <= now) retransmit(r, this.#timers, now);
     if (r.aWhile !== undefined && r.aWhile <= now) {
       r.aWhile = undefined;
       if (r.backend === 'RESPONSE') this.#enterBackendTimeout();
@@ -330,7 +263,7 @@ export class Authenticator {
     if (r.pae !== to) this.#actions.push({ kind: 'transition', from: r.pae, to });
     r.pae = to;
     r.eapolStart = false;
-    r.currentId = nextId(r.currentId);
+    r.currentId = (r.currentId + 1) & 0xff;
     const code = to === 'FORCE_AUTH' ? EapCode.Success : EapCode.Failure;
     r.authorized = to === 'FORCE_AUTH';
     this.#actions.push({ kind: 'send-eap', eap: encodeEap({ code, id: r.currentId }) });
@@ -340,7 +273,7 @@ export class Authenticator {
   /** DISCONNECTED for good: unauthorized, and the record goes. */
   #leave(cause: UnauthorizeCause): boolean {
     this.#enterPae('DISCONNECTED');
-    this.#stopEap();
+    stopEap(this.record);
     this.#unauthorize(cause);
     this.#actions.push({ kind: 'remove' });
     return false;
@@ -359,7 +292,7 @@ export class Authenticator {
     const r = this.record;
     if (r.authAbort) {
       if (r.eap === 'AAA_IDLE') this.#actions.push({ kind: 'abort-server', why: 'unwanted' });
-      this.#stopEap();
+      stopEap(this.record);
       r.backend = 'IDLE';
       r.authStart = false;
       r.authAbort = false;
@@ -435,84 +368,10 @@ export class Authenticator {
   #enterBackendTimeout(): true {
     const r = this.record;
     if (r.eap === 'AAA_IDLE') this.#actions.push({ kind: 'abort-server', why: 'timeout' });
-    this.#stopEap();
+    stopEap(this.record);
     r.backend = 'TIMEOUT';
     r.authTimeout = true;
     return true;
-  }
-
-  /** The EAP layer, RFC 4137 §6 and §7.1: identity first, everything after it belongs to the server. */
-  #stepEap(): boolean {
-    const r = this.record;
-    if (r.eapRestart) {
-      r.eapRestart = false;
-      this.#stopEap();
-      r.identity = undefined;
-      r.methodTimeoutMs = undefined;
-      r.currentId = nextId(r.currentId);
-      r.eapReqData = encodeEap({ code: EapCode.Request, id: r.currentId, type: EapType.Identity });
-      r.eap = 'IDLE';
-      this.#armRequest(this.#now, this.#timers.txPeriodMs);
-      return true;
-    }
-    if (r.eapResp) {
-      r.eapResp = false;
-      const response = r.eapRespData;
-      if (response === undefined || (r.eap !== 'IDLE' && r.eap !== 'IDLE2')) {
-        r.eapNoReq = true;
-        return true;
-      }
-      const first = r.eap === 'IDLE';
-      if (first) r.identity = response.subarray(5);
-      r.retransWhile = undefined;
-      r.eap = 'AAA_IDLE';
-      const identity = r.identity ?? new Uint8Array(0);
-      this.#actions.push({ kind: 'ask-server', eap: response, identity, first });
-      return true;
-    }
-    return false;
-  }
-
-  #armRequest(now: number, timeoutMs: number): void {
-    const r = this.record;
-    r.retransCount = 0;
-    r.lastReqData = r.eapReqData;
-    r.retransWhile = now + timeoutMs;
-    r.eapResp = false;
-    r.eapNoReq = false;
-    r.eapReq = true;
-  }
-
-  #retransmit(now: number): void {
-    const r = this.record;
-    r.retransCount += 1;
-    if (r.retransCount >= this.#timers.maxReq) {
-      r.retransWhile = undefined;
-      r.eap = 'TIMEOUT_FAILURE';
-      r.eapTimeout = true;
-      return;
-    }
-    const timeout =
-      r.eap === 'IDLE' ? this.#timers.txPeriodMs : (r.methodTimeoutMs ?? this.#timers.suppTimeoutMs);
-    r.retransWhile = now + timeout;
-    r.eapReqData = r.lastReqData;
-    r.eapReq = true;
-  }
-
-  #stopEap(): void {
-    const r = this.record;
-    r.eap = 'DISABLED';
-    r.retransWhile = undefined;
-    r.aWhile = undefined;
-    r.eapolEap = false;
-    r.eapReq = false;
-    r.eapNoReq = false;
-    r.eapResp = false;
-    r.eapSuccess = false;
-    r.eapFail = false;
-    r.eapTimeout = false;
-    r.eapReqData = undefined;
-    r.eapRespData = undefined;
   }
 
   #transmit(): void {
@@ -537,10 +396,6 @@ export function nextAuthenticatorTimeout(r: AuthenticatorRecord): number | undef
     if (at !== undefined && (next === undefined || at < next)) next = at;
   }
   return next;
-}
-
-function nextId(id: number): number {
-  return (id + 1) & 0xff;
 }
 
 const MAX_STEPS = 100;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Authenticator, type AuthenticatorAction } from '../../eapol/authenticator.ts';
+import { Authenticator } from '../../eapol/authenticator.ts';
+import type { AuthenticatorAction } from '../../eapol/authenticator-actions.ts';
 import {
   type AuthenticatorRecord,
   type AuthenticatorTimers,
