@@ -73,7 +73,13 @@ export type AdmissionAction =
       readonly group: IpAddress;
       readonly source: IpAddress | undefined;
     }
-  | { readonly kind: 'granted'; readonly grant: GrantRecord; readonly session: SessionRecord }
+  | {
+      readonly kind: 'granted';
+      readonly grant: GrantRecord;
+      readonly session: SessionRecord;
+      /** Nothing of the group was forwarded to the port before: the switch begins to count with this grant. */
+      readonly first: boolean;
+    }
   | { readonly kind: 'revoked'; readonly grant: GrantRecord; readonly cause: RevokeCause }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** What the port receives of the group from now on; undefined: nothing. */

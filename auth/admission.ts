@@ -193,11 +193,6 @@ export class Admission {
     return this.#grants.upstreamFilter(vlan, group);
   }
 
-  /** How many grants are behind what the port receives of the group. */
-  hostsOf(port: string, vlan: number, group: IpAddress): number {
-    return this.#grants.behind(port, vlan, group).length;
-  }
-
   /** What stands against every wish in the filter, before anything is asked. */
   #refusalOfAny(
     session: SessionRecord | undefined,
@@ -324,9 +319,10 @@ export class Admission {
       by,
       classes: decision.classes,
     };
+    const first = !this.#grants.isForwarded(port, vlan, group);
     this.#grants.add(now, grant);
     this.#grants.update(port, vlan, group);
-    this.#actions.push({ kind: 'granted', grant, session });
+    this.#actions.push({ kind: 'granted', grant, session, first });
   }
 
   /** The host wants nothing of the group any more. */

@@ -63,11 +63,11 @@ export class Books {
     this.#accounting.stopSession(now, session.key, this.#readHost(session), cause);
   }
 
-  /** `alone`: no other host on the port has the group, so that its counter begins with this grant. */
-  startChannel(now: number, grant: GrantRecord, session: SessionRecord, alone: boolean): void {
+  /** `first`: nothing of the group was forwarded to the port before, so that its counter begins with this grant. */
+  startChannel(now: number, grant: GrantRecord, session: SessionRecord, first: boolean): void {
     const { enabled, channels } = this.#parts.config.accounting;
     if (!enabled || !channels) return;
-    const reading = alone ? NOTHING : this.#readChannel(grant);
+    const reading = first ? NOTHING : this.#readChannel(grant);
     this.#accounting.startChannel(now, grant, session, newAcctSessionId(this.#parts), reading);
   }
 

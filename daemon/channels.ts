@@ -24,7 +24,7 @@ import { type CoreParts, placeOf } from './parts.ts';
 /** What channels need of the rest of the core. */
 export interface ChannelPeers {
   askGroup(now: number, token: string, server: string, attributes: readonly RadiusAttribute[]): void;
-  channelStarted(now: number, grant: GrantRecord, session: SessionRecord, alone: boolean): void;
+  channelStarted(now: number, grant: GrantRecord, session: SessionRecord, first: boolean): void;
   /** Called before the switch stops the channel, so that its counter can still be read. */
   channelEnding(now: number, grant: GrantRecord, cause: RevokeCause): void;
 }
@@ -214,8 +214,7 @@ export class Channels {
       case 'granted': {
         const { grant } = action;
         this.#refusals.delete(grant.key);
-        const behind = this.#admission.hostsOf(grant.port, grant.vlan, grant.group);
-        this.#peers.channelStarted(now, grant, action.session, behind === 1);
+        this.#peers.channelStarted(now, grant, action.session, action.first);
         log.info('join-granted', {
           host: grant.host,
           account: grant.account,

@@ -79,7 +79,7 @@ export class Core {
     this.books = new Books(parts, this.radius);
     this.channels = new Channels(parts, {
       askGroup: (now, token, server, attributes) => this.radius.askGroup(now, token, server, attributes),
-      channelStarted: (now, grant, session, alone) => this.books.startChannel(now, grant, session, alone),
+      channelStarted: (now, grant, session, first) => this.books.startChannel(now, grant, session, first),
       channelEnding: (now, grant, cause) => this.#endChannelBooks(now, grant, cause),
     });
     this.subscribers = new Subscribers(parts, {

@@ -39,6 +39,25 @@ const reached = (w: World, group: string, source = SOURCE) => w.switch.deliver(g
 const refusals = (w: World) =>
   w.logged('join-refused').map(({ account, group, reason }) => [account, group, reason]);
 
+describe('what a channel counts', () => {
+  it('begins with its grant, also where another source of the group was received up to then', () => {
+    const w = world();
+    const alice = inside(w, 'alice');
+    alice.join(SPORT, SOURCE);
+    w.pass(5);
+    reached(w, SPORT);
+    alice.report({ type: RecordType.ToInclude, group: SPORT, sources: ['198.51.100.8'], auxWords: 0 });
+    w.pass(5);
+    reached(w, SPORT, '198.51.100.8');
+    alice.leave(SPORT);
+    w.pass(5);
+    const stops = w.server.accounting(Stop);
+    expect(stops.map(({ attributes }) => firstInteger(attributes, AttributeType.AcctOutputOctets))).toEqual([
+      100, 100,
+    ]);
+  });
+});
+
 describe('the end of a channel', () => {
   it('conformance 4: a logoff ends channels before the session, and closes the host last', () => {
     const w = world();
