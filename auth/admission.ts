@@ -255,7 +255,7 @@ export class Admission {
       return;
     }
     const question = this.#grants.questionFor(session.account, group, source);
-    const known = this.#authorization.known(now, question);
+    const known = this.#authorization.lasting(now, question);
     if (known?.permit === true) {
       this.#grant(now, session, membership, source, known, 'cache');
       return;

@@ -12,7 +12,7 @@ import { DeadlineHeap } from '../wire/deadline-heap.ts';
 import type { RecordMap } from '../wire/records.ts';
 import type { AdmissionAction, AdmissionStores, RevokeCause } from './admission-records.ts';
 import { ForwardingTable } from './forwarding-table.ts';
-import { type GroupAuthorization, questionKey } from './group-authorization.ts';
+import { type GroupAuthorization, questionKey, renewalLeadMs } from './group-authorization.ts';
 
 export class GrantTable {
   readonly #stores: AdmissionStores;
@@ -114,7 +114,7 @@ export class GrantTable {
       else if (decision.permit && decision.expiresAt > grant.expiresAt) {
         const renewed: GrantRecord = { ...grant, expiresAt: decision.expiresAt };
         this.#records.put(grant.key, renewed);
-        this.#arm(now, renewed, 'radius');
+        this.#arm(now, renewed);
       }
     }
   }
@@ -156,15 +156,11 @@ export class GrantTable {
     this.#ofMembership.add(membershipKey(grant.host, grant.group), grant.key);
     this.#ofForwarding.add(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
     this.#ofQuestion.add(this.#questionOf(grant), grant.key);
-    this.#arm(now, grant, grant.by);
+    this.#arm(now, grant);
   }
 
-  /** A decision from the cache may be near its end: then it is asked for again at once. */
-  #arm(now: number, grant: GrantRecord, by: GrantRecord['by']): void {
-    const leftMs = grant.expiresAt - now;
-    const least = by === 'cache' ? LEAST_LEAD_MS : Math.min(LEAST_LEAD_MS, leftMs / 2);
-    const lead = Math.min(MOST_LEAD_MS, Math.max(leftMs / 10, least));
-    this.#deadlines.set(grant.key, Math.max(now, grant.expiresAt - lead));
+  #arm(now: number, grant: GrantRecord): void {
+    this.#deadlines.set(grant.key, grant.expiresAt - renewalLeadMs(grant.expiresAt - now));
   }
 
   #questionOf(grant: GrantRecord): string {
@@ -204,9 +200,3 @@ export class GrantTable {
 }
 
 const NONE: readonly IpAddress[] = [];
-/**
- * A renewal is asked for a tenth of its time before the permission ends, within these bounds; of a short
- * permission at half of its time.
- */
-const MOST_LEAD_MS = 30_000;
-const LEAST_LEAD_MS = 5_000;

@@ -46,6 +46,17 @@ export class GroupAuthorization {
     for (const { host, key } of questions.values()) this.#ofHost.add(host, key);
   }
 
+  /**
+   * What is known and need not be asked again. A permission near its end must be: what begins with it would
+   * end before it could be renewed.
+   */
+  lasting(now: number, question: string): DecisionRecord | undefined {
+    const known = this.known(now, question);
+    if (known === undefined || !known.permit) return known;
+    const { decidedAt, expiresAt } = known;
+    return expiresAt - now > renewalLeadMs(expiresAt - decidedAt) ? known : undefined;
+  }
+
   /** What is known, without asking. */
   known(now: number, question: string): DecisionRecord | undefined {
     return this.#decisions.get(now, question);
@@ -130,3 +141,15 @@ export class GroupAuthorization {
 export function questionKey(account: string, group: IpAddress, source: IpAddress | undefined): string {
   return `${group}/${source ?? '*'}/${account}`;
 }
+
+/**
+ * How long before its end a permission of this length is asked for again: a tenth of it, within bounds, and
+ * half of a short one.
+ */
+export function renewalLeadMs(holdsMs: number): number {
+  return Math.min(MOST_LEAD_MS, Math.max(holdsMs / 10, Math.min(LEAST_LEAD_MS, holdsMs / 2)));
+}
+
+const MOST_LEAD_MS = 30_000;
+/** Long enough for an answer that takes its time. */
+const LEAST_LEAD_MS = 5_000;
