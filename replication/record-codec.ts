@@ -127,13 +127,30 @@ export class RecordEncoder {
       this.count(value.length);
       for (const item of value) this.value(item);
     } else {
-      const keys = Object.keys(value);
-      this.#tag(Tag.Object);
-      this.count(keys.length);
-      for (const key of keys) {
-        this.text(key);
-        this.value((value as Record<string, unknown>)[key]);
-      }
+      this.#fields(value as Readonly<Record<string, unknown>>);
+    }
+  }
+
+  #fields(fields: Readonly<Record<string, unknown>>): void {
+    this.#tag(Tag.Object);
+    const at = this.#at;
+    this.#tag(0); // room for the count
+    let count = 0;
+    // The engine reads the fields of such a loop in place; Object.keys would look each of them up by name.
+    for (const key in fields) {
+      this.text(key);
+      this.value(fields[key]);
+      count++;
+    }
+    if (count < 0x80) {
+      this.#buffer[at] = count;
+      return;
+    }
+    this.#at = at;
+    this.count(count);
+    for (const key in fields) {
+      this.text(key);
+      this.value(fields[key]);
     }
   }
 
