@@ -6,7 +6,6 @@
 import {
   closeSync,
   fdatasync,
-  fsyncSync,
   futimesSync,
   mkdirSync,
   openSync,
@@ -78,7 +77,8 @@ export class JournalFile {
         writeAll(descriptor, frame);
         this.#snapshotOctets += frame.length;
       }
-      fsyncSync(descriptor);
+      // Without waiting for the disk: only a process that ends needs the file, and it needs what the kernel has.
+      this.#synced = false;
       renameSync(draft, this.#path);
     } catch (cause) {
       this.#fail(cause);
