@@ -114,8 +114,8 @@ export class Core {
 
   /**
    * castgate goes on with the records of its stores: the switch gets the state that they say, requests in
-   * flight are sent again as they were, upstream hears at once what is received here. Servers are told
-   * nothing: for them nothing happened. `counters`: whether the switch's counters go on or begin at zero.
+   * flight are sent again as they were, hosts are told again what they may not have heard, upstream hears at
+   * once what is received here. Servers are told nothing: for them nothing happened. `counters`: whether the switch's counters go on or begin at zero.
    */
   resume(now: number, counters: 'kept' | 'new'): void {
     for (const session of this.stores.sessions.values()) {
@@ -125,6 +125,7 @@ export class Core {
     for (const { port, vlan, group, mode, sources } of this.stores.forwardings.values()) {
       this.#effects.push({ kind: 'forward', port, vlan, group, filter: { mode, sources } });
     }
+    this.subscribers.resume(now);
     this.channels.resume(now);
     this.books.resume(now, counters);
     this.radius.resume(now);

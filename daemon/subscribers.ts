@@ -149,6 +149,14 @@ export class Subscribers {
     return true;
   }
 
+  /** Says again what hosts were told last, where that was a moment ago or is a question to them. */
+  resume(now: number): void {
+    for (const record of [...this.#parts.stores.authenticators.values()]) {
+      if (now - this.#toldAt(record) < STILL_NEWS_MS)
+        this.#run(now, record, (machine) => machine.repeat(now));
+    }
+  }
+
   /** Ends every session, for a clean stop. */
   shutdown(now: number): void {
     for (const key of [...this.#parts.stores.sessions.values()].map((session) => session.key)) {
@@ -299,6 +307,16 @@ export class Subscribers {
     }
   }
 
+  /** When a host heard last how its login ended; one that is in the middle of it is always to be told. */
+  #toldAt(record: AuthenticatorRecord): number {
+    if (record.pae === 'AUTHENTICATED') {
+      return this.#parts.stores.sessions.get(record.key)?.authenticatedAt ?? Number.NEGATIVE_INFINITY;
+    }
+    if (record.pae !== 'HELD') return Number.POSITIVE_INFINITY;
+    const quietPeriodMs = this.#parts.ports.get(record.port)?.quietPeriodMs ?? 0;
+    return (record.quietWhile ?? 0) - quietPeriodMs;
+  }
+
   #authorize(now: number, record: AuthenticatorRecord, answer: LoginAnswer | undefined): void {
     if (answer?.terms === undefined) throw new Error(`authorized without an Access-Accept: ${record.key}`);
     const { terms } = answer;
@@ -414,6 +432,8 @@ function placeOfSession(session: SessionRecord) {
   return { port: session.port, vlan: session.vlan, mac: session.mac };
 }
 
+/** After a takeover hosts hear again how a login ended that ended no longer ago than this. */
+const STILL_NEWS_MS = 10_000;
 const SESSION_END: Readonly<Record<UnauthorizeCause, SessionEnd>> = {
   logoff: 'logoff',
   rejected: 'reauthentication-failed',

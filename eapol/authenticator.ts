@@ -16,7 +16,7 @@ import type {
 } from './authenticator-actions.ts';
 import type { AuthenticatorRecord, AuthenticatorTimers, PaeState } from './authenticator-record.ts';
 import { EapCode, type EapPacket, EapType, encodeEap } from './eap.ts';
-import { retransmit, stepEap, stopEap, takeVerdict } from './eap-pass-through.ts';
+import { repeatRequest, retransmit, stepEap, stopEap, takeVerdict } from './eap-pass-through.ts';
 
 /** The verbs on one record. Holds nothing itself: make one whenever something happens to the record. */
 export class Authenticator {
@@ -94,6 +94,19 @@ export class Authenticator {
     if (this.record.pae !== 'AUTHENTICATED') return;
     this.record.reAuthenticate = true;
     this.#run(now);
+  }
+
+  /**
+   * Says again what the host was told last, for a node that took over and cannot know whether it left: the
+   * request that it is to answer, whose wait begins anew, or how its login ended.
+   */
+  repeat(now: number): void {
+    const r = this.record;
+    const request = repeatRequest(r, this.#timers, now);
+    if (request !== undefined) this.#actions.push({ kind: 'send-eap', eap: request });
+    const succeeded = r.eap === 'SUCCESS2' && r.pae === 'AUTHENTICATED';
+    const failed = r.eap === 'FAILURE2' && r.pae === 'HELD';
+    if (succeeded || failed) this.#transmit();
   }
 
   /** Lets every deadline that has passed take effect. Late and needless calls do no harm. */

@@ -86,10 +86,20 @@ export function retransmit(r: AuthenticatorRecord, timers: AuthenticatorTimers, 
     r.eapTimeout = true;
     return;
   }
-  const timeout = r.eap === 'IDLE' ? timers.txPeriodMs : (r.methodTimeoutMs ?? timers.suppTimeoutMs);
-  r.retransWhile = now + timeout;
+  r.retransWhile = now + requestWaitMs(r, timers);
   r.eapReqData = r.lastReqData;
   r.eapReq = true;
+}
+
+/** The request that the host has not answered, whose wait begins anew; undefined where there is none. */
+export function repeatRequest(
+  r: AuthenticatorRecord,
+  timers: AuthenticatorTimers,
+  now: number,
+): Uint8Array | undefined {
+  if ((r.eap !== 'IDLE' && r.eap !== 'IDLE2') || r.retransWhile === undefined) return undefined;
+  r.retransWhile = now + requestWaitMs(r, timers);
+  return r.lastReqData;
 }
 
 /** Forgets the conversation and its timers. */
@@ -115,6 +125,11 @@ function armRequest(r: AuthenticatorRecord, now: number, timeoutMs: number): voi
   r.eapResp = false;
   r.eapNoReq = false;
   r.eapReq = true;
+}
+
+/** How long the outstanding request waits for its answer. */
+function requestWaitMs(r: AuthenticatorRecord, timers: AuthenticatorTimers): number {
+  return r.eap === 'IDLE' ? timers.txPeriodMs : (r.methodTimeoutMs ?? timers.suppTimeoutMs);
 }
 
 const EAP_TYPE_DATA_AT = 5;

@@ -190,13 +190,21 @@ export class RadiusClient {
     return events;
   }
 
-  /** After a takeover: sends every request in flight once more, unchanged, as any retransmission. */
+  /**
+   * After a takeover: sends every request in flight once more, unchanged, as any retransmission, and waits for
+   * its answer: the time in which nobody could hear one does not count.
+   */
   resume(now: number): void {
-    for (const record of this.#requests.values()) {
+    for (const record of [...this.#requests.values()]) {
       const attempt = record.attempts.at(-1);
       const lane = attempt && this.#table.lane(attempt.server, portOf(record.list));
       if (attempt === undefined || lane === undefined) this.#deadlines.set(record.key, now);
-      else this.#emit(lane, record, attempt);
+      else {
+        const least = now + record.patience.initialMs;
+        const giveUpAt = record.giveUpAt === undefined ? undefined : Math.max(record.giveUpAt, least);
+        this.#store(now, lane, { ...record, giveUpAt });
+        this.#emit(lane, record, attempt);
+      }
     }
   }
 

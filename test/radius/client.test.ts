@@ -463,6 +463,30 @@ describe('another node', () => {
     expect(world.sent[1]?.at).toBe(one(world).at + 1_000);
   });
 
+  it('gives a request that ran out of time unheard time for one more answer', () => {
+    const world = new World({ auth: ['a'] });
+    world.policies.set('a', silent);
+    world.access('t');
+    world.client = world.makeClient();
+    world.now += 60_000;
+    world.policies.set('a', accepting);
+    world.client.resume(world.now);
+    world.client.handleTimeout(world.now);
+    world.run();
+    expect(world.events).toMatchObject([{ kind: 'reply', token: 't' }]);
+    expect(world.sent).toHaveLength(2);
+
+    world.policies.set('a', silent);
+    world.access('u');
+    world.client = world.makeClient();
+    world.now += 60_000;
+    const resumedAt = world.now;
+    world.client.resume(world.now);
+    world.run();
+    expect(world.events.at(-1)).toMatchObject({ kind: 'gave-up', token: 'u', reason: 'radius-timeout' });
+    expect(world.now - resumedAt).toBeLessThanOrEqual(2_200);
+  });
+
   it('goes on without a server that it does not know', () => {
     const world = new World();
     world.policies.set('a', silent);
