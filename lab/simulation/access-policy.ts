@@ -1,0 +1,164 @@
+/**
+ * What the RADIUS servers decide: accounts with passwords and times, which of them may receive which group,
+ * and EAP-MD5 in as many rounds as the account takes. Decisions change while the run goes on.
+ */
+import { decodeEap, EapCode, EapType, encodeEap } from '../../eapol/eap.ts';
+import { md5ChallengeOf } from '../../eapol/eap-methods.ts';
+import {
+  AttributeType,
+  addressOf,
+  eapMessage,
+  firstText,
+  firstValue,
+  integer,
+  octets,
+  splitEapMessage,
+  textOf,
+  vendorAttributes,
+} from '../../radius/attributes.ts';
+import { type RadiusAttribute, RadiusCode, type RadiusPacket } from '../../radius/packet.ts';
+import { H3cAttribute, TerminationAction, Vendor } from '../../radius/values.ts';
+import type { IpAddress } from '../../wire/address.ts';
+import { concatBytes, sameBytes, toHex } from '../../wire/bytes.ts';
+import { isMalformed } from '../../wire/malformed.ts';
+import { md5Value } from './host-frames.ts';
+import { REAUTH_PERIOD_MS } from './plan.ts';
+import type { Random } from './random.ts';
+import type { LoginTimes } from './subscriber.ts';
+import { must } from './violation.ts';
+
+/** An answer before it is signed. */
+export interface Reply {
+  readonly code: number;
+  readonly attributes: readonly RadiusAttribute[];
+}
+
+/** One who may log in. */
+export interface Account {
+  readonly name: string;
+  readonly password: string;
+  /** Challenges before the verdict. */
+  readonly rounds: number;
+  /** `again`: log in again after `seconds`; `end`: the session ends then; `none`: as the switch likes. */
+  readonly timeout: 'none' | 'again' | 'end';
+  readonly seconds: number;
+}
+
+interface Conversation {
+  readonly account: Account | undefined;
+  readonly challenge: Uint8Array;
+  readonly roundsLeft: number;
+}
+
+export class AccessPolicy {
+  readonly accounts = new Map<string, Account>();
+  /** `account group`: how many seconds a permission holds; undefined: no Session-Timeout. */
+  readonly permits = new Map<string, number | undefined>();
+  /** Pairs that were ever permitted. */
+  readonly everPermitted = new Set<string>();
+  /** By station: the times of the last Access-Accept. */
+  readonly #times = new Map<string, LoginTimes>();
+  readonly #conversations = new Map<string, Conversation>();
+  readonly #random: Random;
+  #states = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  permit(account: string, group: IpAddress, seconds: number | undefined): void {
+    this.permits.set(`${account} ${group}`, seconds);
+    this.everPermitted.add(`${account} ${group}`);
+  }
+
+  withdraw(account: string, group: IpAddress): void {
+    this.permits.delete(`${account} ${group}`);
+  }
+
+  /** The times of the last Access-Accept for a station. */
+  timesOf(station: string): LoginTimes {
+    return this.#times.get(station) ?? { askedAgainAfterMs: REAUTH_PERIOD_MS, endsAfterMs: Infinity };
+  }
+
+  judgeLogin(_now: number, { attributes }: RadiusPacket): Reply {
+    const bytes = eapMessage(attributes) ?? new Uint8Array(0);
+    const eap = decodeEap(bytes);
+    must(!isMalformed(eap) && eap.code === EapCode.Response, () => 'an Access-Request with no EAP response');
+    const state = firstValue(attributes, AttributeType.State);
+    if (state === undefined) {
+      must(eap.type === EapType.Identity, () => 'a login began with something else than an identity');
+      const account = this.accounts.get(textOf(eap.typeData));
+      return this.#challenge(eap.id, account, account?.rounds ?? 1);
+    }
+    const conversation = this.#conversations.get(toHex(state));
+    const answer = md5ChallengeOf(eap);
+    const account = conversation?.account;
+    const right =
+      conversation !== undefined &&
+      account !== undefined &&
+      answer !== undefined &&
+      sameBytes(answer.value, md5Value(eap.id, conversation.challenge, account.password));
+    if (!right) {
+      const failure = splitEapMessage(encodeEap({ code: EapCode.Failure, id: eap.id }));
+      return { code: RadiusCode.AccessReject, attributes: failure };
+    }
+    if (conversation.roundsLeft > 1) return this.#challenge(eap.id, account, conversation.roundsLeft - 1);
+    const station = firstText(attributes, AttributeType.CallingStationId) ?? '';
+    return this.#accept(eap.id, account, station);
+  }
+
+  /** A group question: no EAP, a group in the vendor's attribute. */
+  judgeJoin(_now: number, { attributes }: RadiusPacket): Reply {
+    const account = firstText(attributes, AttributeType.UserName) ?? '';
+    const vendors = vendorAttributes(attributes, Vendor.H3c);
+    must(!isMalformed(vendors), () => 'a group question with a damaged group');
+    const value = vendors.find(({ type }) => type === H3cAttribute.Ipv4MulticastReceiveGroup)?.value;
+    const group = value === undefined ? undefined : addressOf(value);
+    must(group !== undefined, () => 'a group question without a group');
+    const pair = `${account} ${group}`;
+    if (!this.permits.has(pair)) return { code: RadiusCode.AccessReject, attributes: [] };
+    const seconds = this.permits.get(pair);
+    const timeout = seconds === undefined ? [] : [integer(AttributeType.SessionTimeout, seconds)];
+    const grantClass = octets(AttributeType.Class, new TextEncoder().encode(`class of ${group}`));
+    return { code: RadiusCode.AccessAccept, attributes: [...timeout, grantClass] };
+  }
+
+  #challenge(lastId: number, account: Account | undefined, roundsLeft: number): Reply {
+    const state = new TextEncoder().encode(`state ${++this.#states}`);
+    const challenge = this.#random.octets(16);
+    this.#conversations.set(toHex(state), { account, challenge, roundsLeft });
+    const typeData = concatBytes(Uint8Array.of(challenge.length), challenge);
+    const id = (lastId + 1) & 0xff;
+    const request = encodeEap({ code: EapCode.Request, id, type: EapType.Md5Challenge, typeData });
+    const attributes = [octets(AttributeType.State, state), ...splitEapMessage(request)];
+    return { code: RadiusCode.AccessChallenge, attributes };
+  }
+
+  #accept(id: number, account: Account, station: string): Reply {
+    const { timeout, seconds } = account;
+    this.#times.set(station, {
+      askedAgainAfterMs:
+        timeout === 'end' ? Infinity : timeout === 'again' ? seconds * 1000 : REAUTH_PERIOD_MS,
+      endsAfterMs: timeout === 'end' ? seconds * 1000 : Infinity,
+    });
+    const times =
+      timeout === 'none'
+        ? []
+        : [
+            integer(AttributeType.SessionTimeout, seconds),
+            integer(
+              AttributeType.TerminationAction,
+              timeout === 'again' ? TerminationAction.RadiusRequest : TerminationAction.Default,
+            ),
+          ];
+    return {
+      code: RadiusCode.AccessAccept,
+      attributes: [
+        ...splitEapMessage(encodeEap({ code: EapCode.Success, id })),
+        octets(AttributeType.UserName, new TextEncoder().encode(account.name)),
+        octets(AttributeType.Class, new TextEncoder().encode(`class of ${account.name}`)),
+        ...times,
+      ],
+    };
+  }
+}

@@ -1,0 +1,153 @@
+/** What people, operators and faults do to the switch while a run goes on; each is drawn with a weight. */
+import { hostKey } from '../../session/records.ts';
+import { ANY_SOURCE_GROUPS, GROUPS, NETWORK_SOURCES, SOURCE_GROUPS } from './people.ts';
+import { SERVERS } from './plan.ts';
+import type { Subscriber } from './subscriber.ts';
+import type { World } from './world.ts';
+
+/** Lets one thing happen, and gives its name. */
+export function act(world: World): string {
+  const { random } = world;
+  if (random.chance(world.plan.link.cut)) world.pair.link?.cut('cut');
+  let draw = random.fraction() * TOTAL;
+  for (const [name, weight, run] of ACTIONS) {
+    draw -= weight;
+    if (draw > 0) continue;
+    run(world, random.pick(world.subscribers));
+    return name;
+  }
+  return 'nothing';
+}
+
+type Action = readonly [string, number, (world: World, subscriber: Subscriber) => void];
+
+const ACTIONS: readonly Action[] = [
+  ['somebody logs in', 12, (_, who) => !who.silent && who.start()],
+  ['somebody logs off', 2, (_, who) => !who.silent && who.state === 'in' && who.logoff()],
+  ['somebody joins', 14, join],
+  ['somebody leaves', 6, leave],
+  ['somebody zaps', 8, zap],
+  ['a channel is sent', 30, (world) => world.sendChannel(world.random.pick(GROUPS), randomSource(world))],
+  ['somebody sends', 10, (world) => world.sendUnicast()],
+  ['a port loses its cable', 1, (world) => flap(world)],
+  ['somebody falls silent', 1, (world, who) => world.plan.calm || fallSilent(world, who)],
+  ['somebody moves', 0.5, (world, who) => world.plan.calm || move(world, who)],
+  ['somebody is somebody else', 0.7, otherAccount],
+  ['somebody forgets the password', 0.7, forgetPassword],
+  ['an operator asks for a login', 2, askAgain],
+  ['a permission changes', 3, changePermission],
+  ['the router asks', 2, (world) => world.queryUpstream(world.random.chance(0.1) ? 2 : 3)],
+  ['a server falls silent', 2, silenceServer],
+  ['the switch refuses something', 0.7, (world) => world.plan.calm || refuse(world)],
+];
+const TOTAL = ACTIONS.reduce((sum, [, weight]) => sum + weight, 0);
+
+function join(world: World, who: Subscriber): void {
+  const { random } = world;
+  if (who.silent || who.wishes.size >= 4) return;
+  if (who.identity.version === 3 && random.chance(0.4)) {
+    const sources = NETWORK_SOURCES.filter(() => random.chance(0.6));
+    if (sources.length > 0) who.want(random.pick(SOURCE_GROUPS), sources);
+    return;
+  }
+  who.want(random.pick(ANY_SOURCE_GROUPS), undefined);
+}
+
+function leave(world: World, who: Subscriber): void {
+  const groups = [...who.wishes.keys()];
+  if (!who.silent && groups.length > 0) who.want(world.random.pick(groups), 'nothing');
+}
+
+function zap(world: World, who: Subscriber): void {
+  const groups = [...who.wishes.keys()].filter((group) => ANY_SOURCE_GROUPS.includes(group));
+  const others = ANY_SOURCE_GROUPS.filter((group) => !who.wishes.has(group));
+  if (who.silent || groups.length === 0 || others.length === 0) return;
+  who.zap(world.random.pick(groups), world.random.pick(others));
+}
+
+function flap(world: World): void {
+  const { random, agenda } = world;
+  const port = random.pick(world.plan.ports);
+  world.setCarrier(port, false);
+  agenda.after(random.pick([5, 500, 8000]), `${port} gets its cable back`, () =>
+    world.setCarrier(port, true),
+  );
+}
+
+function fallSilent(world: World, who: Subscriber): void {
+  if (who.silent) return;
+  who.silent = true;
+  who.mark('silent');
+  who.doubt();
+  world.agenda.after(world.random.pick([2000, 30_000, 90_000]), `${who.name} wakes`, () => wake(who));
+}
+
+/** Hears and speaks again; it cannot know whether it is still in. */
+export function wake(who: Subscriber): void {
+  if (!who.silent) return;
+  who.silent = false;
+  who.mark('silent');
+  if (who.wantsIn) who.start();
+}
+
+/** The host is taken to another port, whose other end says nothing of it. */
+function move(world: World, who: Subscriber): void {
+  const others = world.plan.ports.filter((port) => port !== who.port);
+  if (others.length === 0) return;
+  world.moved(who);
+  who.lostCarrier();
+  who.mark('unplugged', 'switch-trouble');
+  who.port = world.random.pick(others);
+  if (who.wantsIn && !who.silent) who.start();
+}
+
+function otherAccount(world: World, who: Subscriber): void {
+  const account = world.random.pick([...world.policy.accounts.values()]);
+  who.account = account.name;
+  who.password = account.password;
+  who.mark('other-account');
+  if (who.wantsIn && !who.silent) who.start();
+}
+
+function forgetPassword(world: World, who: Subscriber): void {
+  who.mark('rejected');
+  who.password = who.password === WRONG ? world.passwordOf(who.account) : WRONG;
+  if (who.state === 'out' && who.wantsIn && !who.silent) who.start();
+}
+
+function askAgain(world: World, who: Subscriber): void {
+  const { active } = world.pair;
+  if (active === undefined) return;
+  who.mark('asked-by-operator');
+  const key = hostKey(who.port, who.identity.vlan, who.mac);
+  active.turn((now) => active.core.reauthenticate(now, key));
+}
+
+function changePermission(world: World): void {
+  const { random, policy } = world;
+  const account = random.pick([...policy.accounts.keys()]);
+  const group = random.pick(GROUPS);
+  if (policy.permits.has(`${account} ${group}`)) {
+    policy.withdraw(account, group);
+    for (const who of world.subscribers) who.mark('withdrawn');
+  } else if (policy.everPermitted.has(`${account} ${group}`)) {
+    policy.permit(account, group, random.pick([undefined, 15, 40]));
+  }
+}
+
+function silenceServer(world: World): void {
+  const { random } = world;
+  if (world.plan.radius.silence) world.radius.silence(random.pick(SERVERS), random.pick([500, 3000, 20_000]));
+}
+
+function refuse(world: World): void {
+  const what = world.random.pick(['openHost', 'setForwarding', 'sendFrame'] as const);
+  world.pair.active?.bridge.fail(what, 'ENOMEM');
+  for (const who of world.subscribers) who.mark('switch-trouble');
+}
+
+function randomSource(world: World): string {
+  return world.random.pick(NETWORK_SOURCES);
+}
+
+const WRONG = 'not the password';

@@ -1,0 +1,214 @@
+/**
+ * One run from one seed: a time of actions and faults, a time of calm in which everybody must come in and
+ * receive what they may, then everybody leaves and the books are compared.
+ */
+import { channelKey, hostKey } from '../../session/records.ts';
+import { act, wake } from './actions.ts';
+import type { Subscriber } from './subscriber.ts';
+import { must } from './violation.ts';
+import { World } from './world.ts';
+
+/** What came of a run, and how much of everything was in it. */
+export interface RunResult {
+  readonly seed: number;
+  /** Undefined: nothing that must not be. */
+  readonly failure: string | undefined;
+  readonly turns: number;
+  readonly takeovers: number;
+  readonly compared: number;
+  readonly snapshots: number;
+  readonly linkFaults: number;
+  readonly duplicates: number;
+  readonly records: number;
+}
+
+export interface RunOptions {
+  /** Actions before everything is wound up. */
+  readonly actions: number;
+  /** Takes the story of the run, line by line. */
+  readonly trace?: (line: string) => void;
+}
+
+export function simulate(seed: number, { actions, trace }: RunOptions): RunResult {
+  const world = new World(seed, actions, trace);
+  let failure: string | undefined;
+  try {
+    new Run(world).run();
+  } catch (cause) {
+    failure = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    world.say(`FAILED: ${failure}`);
+  }
+  const { pair, radius, books, turns } = world;
+  return {
+    seed,
+    failure,
+    turns,
+    takeovers: pair.takeovers,
+    compared: pair.compared,
+    snapshots: pair.snapshots,
+    linkFaults: pair.faults,
+    duplicates: radius.duplicates,
+    records: books.size,
+  };
+}
+
+class Run {
+  readonly #world: World;
+  #events = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  run(): void {
+    this.#world.pair.begin();
+    this.#act();
+    this.#calm();
+    this.#leave();
+    this.#look();
+  }
+
+  #act(): void {
+    const { agenda, random, plan } = this.#world;
+    let left = plan.actions;
+    const next = () => {
+      if (left-- <= 0) return;
+      this.#world.say(`* ${act(this.#world)}`);
+      agenda.after(-Math.log(1 - random.fraction()) * plan.paceMs, 'the next action', next);
+    };
+    agenda.after(0, 'the first action', next);
+    this.#until(() => left < 0, Infinity, 'the actions to end');
+  }
+
+  /** Nothing is wrong any more: everybody comes in who may, and receives what it may. */
+  #calm(): void {
+    const world = this.#world;
+    world.say('--- calm');
+    world.radius.heal();
+    world.pair.heal();
+    for (const what of ['openHost', 'setForwarding', 'sendFrame'] as const)
+      world.pair.active?.bridge.fail(what, '', 0);
+    for (const port of world.plan.ports) world.setCarrier(port, true);
+    for (const who of world.subscribers) {
+      wake(who);
+      who.password = world.passwordOf(who.account);
+      if (!who.isSurelyIn(world.agenda.now)) who.start();
+      if (who.wishes.size === 0) who.want('239.1.1.1', undefined);
+    }
+    const unwell = new Set(world.subscribers.filter((who) => world.policy.accounts.has(who.account)));
+    const well = () => {
+      for (const who of unwell) if (this.#isWell(who)) unwell.delete(who);
+      return unwell.size === 0 && world.pair.isInStep;
+    };
+    this.#until(
+      well,
+      150_000,
+      () => `${[...unwell].map((who) => who.name).join(', ')} to be in and to receive`,
+    );
+    this.#askRouter();
+  }
+
+  /** In, with every channel that it wants and may receive, and without every other. */
+  #isWell(who: Subscriber): boolean {
+    const { pair, policy, agenda } = this.#world;
+    const stores = pair.active?.stores;
+    const host = hostKey(who.port, who.identity.vlan, who.mac);
+    if (stores === undefined || !who.isSurelyIn(agenda.now) || !stores.sessions.has(host)) return false;
+    return [...who.wishes].every(([group, sources]) => {
+      const may = policy.permits.has(`${who.account} ${group}`);
+      return (sources ?? [undefined]).every(
+        (source) => stores.grants.has(channelKey(host, group, source)) === may,
+      );
+    });
+  }
+
+  /** A router that has forgotten everything learns from one query what is received. */
+  #askRouter(): void {
+    const world = this.#world;
+    const { agenda, pair, router } = world;
+    const until = agenda.now + 1500;
+    const before = world.crashesLeft;
+    world.crashesLeft = 0;
+    world.router.forget();
+    world.queryUpstream(3);
+    world.isRouterNew = true;
+    this.#until(() => agenda.now >= until, 10_000, 'the router to hear');
+    world.isRouterNew = false;
+    world.crashesLeft = before;
+    const wanted = new Set(
+      [...(pair.active?.stores.forwardings.values() ?? [])].map(({ vlan, group }) => `${vlan}/${group}`),
+    );
+    const known = new Set(router.groups());
+    must(
+      known.size === wanted.size && [...wanted].every((group) => known.has(group)),
+      () => `the router believes in ${[...known].join(' ')}, not in ${[...wanted].join(' ')}`,
+    );
+  }
+
+  #leave(): void {
+    const world = this.#world;
+    const { agenda, random } = world;
+    world.say('--- leave');
+    world.closing = true;
+    for (const who of world.subscribers) {
+      if (random.chance(0.5)) agenda.after(random.between(0, 3000), 'leaves', () => who.logoff());
+    }
+    for (const port of world.plan.ports) {
+      agenda.after(random.between(3000, 5000), 'goes dark', () => world.setCarrier(port, false));
+    }
+    const quiet = agenda.now + 6000;
+    this.#until(
+      () => agenda.now > quiet && this.#isEmpty(),
+      120_000,
+      () => `the stores to be empty: ${this.#rest()}`,
+    );
+  }
+
+  #isEmpty(): boolean {
+    return this.#world.pair.active !== undefined && this.#rest() === '';
+  }
+
+  /** What is left of what should be gone. */
+  #rest(): string {
+    const stores = this.#world.pair.active?.stores;
+    const names =
+      stores === undefined
+        ? ['no active']
+        : [...stores.all()].flatMap(({ name, size }) => (LASTING.has(name) || size() === 0 ? [] : [name]));
+    return names.join(', ');
+  }
+
+  #look(): void {
+    const { books, ledger, pair, plan } = this.#world;
+    books.compare(ledger);
+    must(ledger.ons === 1, () => `${ledger.ons} times Accounting-On`);
+    const bridge = pair.active?.bridge;
+    must(
+      bridge?.openHosts().length === 0 && bridge.forwardings().length === 0,
+      () => 'the switch is not empty',
+    );
+    must(plan.crashes === 0 || pair.takeovers <= plan.crashes, () => `${pair.takeovers} takeovers`);
+  }
+
+  #until(done: () => boolean, withinMs: number, what: string | (() => string)): void {
+    const { agenda } = this.#world;
+    const until = agenda.now + withinMs;
+    while (!done()) {
+      const name = () => (typeof what === 'string' ? what : what());
+      must(this.#world.step(), () => `nothing happens any more, waiting for ${name()}`);
+      must(agenda.now <= until, () => `waited in vain for ${name()}`);
+      must(++this.#events < MAX_EVENTS, () => `more than ${MAX_EVENTS} events, waiting for ${name()}`);
+    }
+  }
+}
+
+/** Stores that keep something when nobody is there. */
+const LASTING: ReadonlySet<string> = new Set([
+  'ports',
+  'decisions',
+  'queriers',
+  'upstream-queriers',
+  'radius-servers',
+  'previews-of-version-9',
+]);
+const MAX_EVENTS = 300_000;

@@ -1,0 +1,338 @@
+/**
+ * The world of one run: subscribers on their cables, RADIUS servers, a router, and the pair of nodes between
+ * them, on one virtual clock and one seed. After every single thing that happens everything that must always
+ * hold is looked at.
+ */
+import type { Config } from '../../config/config.ts';
+import type { Logger } from '../../daemon/log.ts';
+import { stationText } from '../../radius/attributes.ts';
+import type { RadiusPort } from '../../radius/request-record.ts';
+import { channelKey, hostKey } from '../../session/records.ts';
+import type { Change } from '../../session/store.ts';
+import type { SentFrame } from '../../switch/memory-switch.ts';
+import type { IpAddress, Mac } from '../../wire/address.ts';
+import { AccessPolicy } from './access-policy.ts';
+import type { ActiveNode } from './active-node.ts';
+import { Agenda } from './agenda.ts';
+import { checkCause } from './excuses.ts';
+import { ExpectedBooks } from './expected-books.ts';
+import { Ledger } from './ledger.ts';
+import type { Mark } from './marks.ts';
+import { Pair, type PairWorld } from './pair.ts';
+import { NETWORK_SOURCES, openAccounts, settle } from './people.ts';
+import { drawPlan, type Plan, simulatedConfig, UPLINK } from './plan.ts';
+import { RadiusService, type ServiceWorld } from './radius-service.ts';
+import { Random } from './random.ts';
+import { checkRecords, checkSwitch } from './state-checks.ts';
+import type { HostWorld, LoginTimes, Subscriber } from './subscriber.ts';
+import { UpstreamRouter } from './upstream-router.ts';
+import { must } from './violation.ts';
+
+export class World implements HostWorld, ServiceWorld, PairWorld {
+  readonly agenda = new Agenda();
+  readonly random: Random;
+  readonly plan: Plan;
+  readonly config: Config;
+  readonly policy: AccessPolicy;
+  readonly ledger = new Ledger();
+  readonly books = new ExpectedBooks();
+  readonly router = new UpstreamRouter();
+  readonly radius: RadiusService;
+  readonly subscribers: readonly Subscriber[];
+  readonly pair: Pair;
+  readonly log: Logger;
+  readonly datagrams = {
+    send: (server: string, port: RadiusPort, socket: number, bytes: Uint8Array) =>
+      this.radius.send(server, port, socket, bytes),
+  };
+  /** Turns of the active so far. */
+  turns = 0;
+  crashesLeft: number;
+  /** The router has just begun anew: it cannot know yet what is received. */
+  isRouterNew = false;
+  /** Everybody leaves: no cable comes back. */
+  closing = false;
+  readonly #trace: ((line: string) => void) | undefined;
+  readonly #darkPorts = new Set<string>();
+  /** Places that a host has left without a word. */
+  readonly #abandoned = new Set<string>();
+  /** Accounts that somebody behind the port has used. */
+  readonly #usedAt = new Map<string, Set<string>>();
+  #toCheck = false;
+  /** When the switch last refused a frame: it may have been a report, which is said again. */
+  #frameRefusedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(seed: number, actions: number, trace: ((line: string) => void) | undefined) {
+    this.#trace = trace;
+    this.random = new Random(seed);
+    this.plan = drawPlan(this.random, actions);
+    this.crashesLeft = this.plan.crashes;
+    this.config = simulatedConfig(this.plan.ports);
+    this.policy = new AccessPolicy(this.random);
+    openAccounts(this.policy, this.random);
+    this.radius = new RadiusService(this, this.plan.radius);
+    this.subscribers = settle(this.plan, this.random, this.policy, this);
+    this.log = this.#logger();
+    this.pair = new Pair(this);
+    this.say(`plan: ${JSON.stringify(this.plan)}`);
+  }
+
+  /** Lets the next thing happen, whoever's it is, and looks at everything. False: nothing will ever happen. */
+  step(): boolean {
+    const { agenda, pair } = this;
+    const timer = pair.nextTimeout();
+    const next = agenda.next();
+    if (Math.min(timer, next) === Infinity) return false;
+    if (timer < next) {
+      agenda.now = Math.max(agenda.now, timer);
+      pair.handleTimeout();
+    } else {
+      const what = agenda.runNext();
+      if (this.#trace !== undefined) this.say(`- ${what}`);
+    }
+    this.#check();
+    const dies = this.crashesLeft > 0 && pair.isCovered && this.random.chance(1 / this.plan.crashEvery);
+    if (dies) {
+      this.crashesLeft--;
+      pair.die();
+    }
+    return true;
+  }
+
+  // ---- what people and faults do
+
+  setCarrier(port: string, carrier: boolean): void {
+    if (this.hasCarrier(port) === carrier || (carrier && this.closing)) return;
+    this.say(`${port}: ${carrier ? 'cable in' : 'cable out'}`);
+    if (carrier) this.#darkPorts.delete(port);
+    else this.#darkPorts.add(port);
+    for (const who of this.subscribers) {
+      if (who.port !== port) continue;
+      if (carrier) who.foundCarrier();
+      else who.lostCarrier();
+    }
+    this.pair.active?.bridge.setLink(port, carrier);
+  }
+
+  /** The host leaves its port for another one. */
+  moved(who: Subscriber): void {
+    this.#abandoned.add(hostKey(who.port, who.identity.vlan, who.mac));
+  }
+
+  /** A packet of a channel comes down from the router, if it sends it. */
+  sendChannel(group: IpAddress, source: IpAddress): void {
+    const { active } = this.pair;
+    if (active === undefined) return;
+    for (const vlan of [0, 7]) {
+      if (!this.router.passes(vlan, group, source)) continue;
+      const octets = this.random.whole(100, 1400);
+      for (const port of active.bridge.deliver(group, source, octets, vlan)) {
+        const accounts = [...(this.#usedAt.get(port) ?? [])];
+        must(
+          accounts.some((account) => this.policy.everPermitted.has(`${account} ${group}`)),
+          () => `${port} receives ${group}, which nobody behind it may`,
+        );
+        this.books.delivered(port, vlan, group, octets, active.gate.waiting.length === 0);
+      }
+    }
+  }
+
+  /** A packet from one of the hosts that are in, or to it. */
+  sendUnicast(): void {
+    const { active } = this.pair;
+    const hosts = active?.bridge.openHosts() ?? [];
+    if (active === undefined || hosts.length === 0) return;
+    const { port, vlan, mac } = this.random.pick(hosts);
+    const octets = this.random.whole(64, 1500);
+    const key = `session/${hostKey(port, vlan, mac)}`;
+    const sure = active.gate.waiting.length === 0;
+    if (this.random.chance(0.5)) {
+      if (active.bridge.transmit({ port, vlan, mac }, octets)) this.books.passed(key, octets, 0, sure);
+    } else if (active.bridge.transmitTo(vlan, mac, octets)) this.books.passed(key, 0, octets, sure);
+  }
+
+  queryUpstream(version: 2 | 3): void {
+    const frame = this.router.query(version);
+    for (const vlan of [0, 7]) this.pair.active?.bridge.receive(UPLINK, vlan, frame);
+  }
+
+  passwordOf(account: string): string {
+    return this.policy.accounts.get(account)?.password ?? '';
+  }
+
+  // ---- HostWorld
+
+  transmit(from: Subscriber, frame: Uint8Array): void {
+    const { port } = from;
+    const { vlan } = from.identity;
+    if (!this.hasCarrier(port)) return;
+    const used = this.#usedAt.get(port) ?? new Set();
+    this.#usedAt.set(port, used.add(from.account));
+    const arrive = () => this.pair.active?.bridge.receive(port, vlan, frame);
+    this.agenda.after(this.random.between(0, 2), `a frame of ${from.name} arrives`, arrive);
+  }
+
+  loginTimes(mac: Mac): LoginTimes {
+    return this.policy.timesOf(stationText(mac));
+  }
+
+  // ---- ServiceWorld
+
+  deliver(server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {
+    const { active } = this.pair;
+    active?.turn((now) => active.core.datagram(now, server, port, socket, bytes));
+  }
+
+  trouble(): void {
+    for (const who of this.subscribers) who.mark('radius-trouble');
+  }
+
+  // ---- PairWorld
+
+  hasCarrier(port: string): boolean {
+    return !this.#darkPorts.has(port);
+  }
+
+  changed(change: Change): void {
+    this.books.changed(change);
+  }
+
+  sent(frames: readonly SentFrame[]): void {
+    for (const { port, vlan, frame } of frames) {
+      if (port === UPLINK) {
+        this.router.receive(vlan, frame);
+        continue;
+      }
+      const hear = () => {
+        if (!this.hasCarrier(port)) return;
+        for (const who of this.subscribers) {
+          if (who.port === port && who.identity.vlan === vlan) who.receive(frame);
+        }
+      };
+      this.agenda.after(this.random.between(0, 2), `a frame leaves ${port}`, hear);
+    }
+  }
+
+  sealed(node: ActiveNode): void {
+    this.books.sealed(node.source.last);
+    this.pair.sealed(node);
+  }
+
+  turned(node: ActiveNode): void {
+    this.turns++;
+    this.#toCheck = true;
+    this.pair.turned(node);
+  }
+
+  died(have: number): void {
+    this.radius.loseSome();
+    this.books.tookOver(have);
+  }
+
+  tookOver(node: ActiveNode): void {
+    this.say(`${node.name} has taken over`);
+    this.#expectConversations();
+    this.#toCheck = true;
+    this.#check();
+  }
+
+  say(line: string): void {
+    this.#trace?.(`${this.agenda.clock} ${line}`);
+  }
+
+  // ---- what always holds
+
+  #check(): void {
+    const { active } = this.pair;
+    if (active === undefined || !this.#toCheck) return;
+    this.#toCheck = false;
+    const { now } = this.agenda;
+    const { stores, gate, bridge } = active;
+    checkRecords(stores, now);
+    checkSwitch(stores, bridge, gate.waiting);
+    for (const who of this.subscribers) {
+      const key = hostKey(who.port, who.identity.vlan, who.mac);
+      must(
+        !who.isSurelyIn(now) || stores.sessions.get(key)?.account === who.account,
+        () => `${who.name} heard EAP-Success ${now - who.heardAt} ms ago and is not in`,
+      );
+    }
+    const reportLost = now - this.#frameRefusedAt < REPETITION_MS;
+    if (gate.waiting.length > 0 || this.isRouterNew || reportLost) return;
+    for (const { vlan, group, mode, sources } of stores.forwardings.values()) {
+      for (const source of NETWORK_SOURCES) {
+        const wanted = sources.includes(source) === (mode === 'include');
+        must(
+          !wanted || this.router.passes(vlan, group, source),
+          () => `the router does not send ${group} from ${source}, which is forwarded`,
+        );
+      }
+    }
+  }
+
+  /** Who is in the middle of a login when a node takes over goes on with it, and comes to its end in time. */
+  #expectConversations(): void {
+    const { agenda, plan, pair } = this;
+    const since = agenda.now;
+    const { takeovers } = pair;
+    const longest = ROUNDS * (2 * plan.radius.delayMs[1] + THINKING_MS) + 1000;
+    for (const who of this.subscribers.filter(({ conversing }) => conversing)) {
+      agenda.after(longest, `${who.name} should be through`, () => {
+        must(
+          who.concludedAt > since ||
+            pair.active === undefined ||
+            pair.takeovers > takeovers ||
+            who.marks.any(since, DISTURBING) ||
+            who.marks.any(since - TROUBLE_MS, ['radius-trouble', 'switch-trouble']),
+          () =>
+            `${who.name}, in the middle of a login when a node took over, is not through in ${longest} ms`,
+        );
+      });
+    }
+  }
+
+  #logger(): Logger {
+    const take = (event: string, fields: object = {}) => {
+      if (this.#trace !== undefined) this.say(`  ${event} ${JSON.stringify(fields)}`);
+      const said = fields as Readonly<Record<string, string | undefined>>;
+      const { host = '', cause = '', group = '', source } = said;
+      if (event === 'session-ended') {
+        this.books.said(`session/${host}`, cause);
+        this.#explain(host, 'the session', cause);
+      } else if (event === 'channel-ended') {
+        this.books.said(`channel/${channelKey(host, group, source)}`, cause);
+        this.#explain(host, `channel ${group}`, cause);
+      }
+      if (said['reason'] === 'radius-timeout' && event.endsWith('-refused')) {
+        must(
+          this.subscribers.every((who) => who.marks.any(this.agenda.now - TROUBLE_MS, ['radius-trouble'])),
+          () => `${event} for a time-out, and RADIUS was well: ${JSON.stringify(fields)}`,
+        );
+      }
+      if (event === 'switch-refused' && said['operation'] === 'frame') this.#frameRefusedAt = this.agenda.now;
+      must(event !== 'accounting-lost', () => `accounting was lost: ${JSON.stringify(fields)}`);
+    };
+    return { debug: () => {}, info: take, warn: take, error: take };
+  }
+
+  #explain(host: string, what: string, cause: string): void {
+    const who = this.subscribers.find((one) => hostKey(one.port, one.identity.vlan, one.mac) === host);
+    if (who === undefined) {
+      must(this.#abandoned.has(host), () => `${what} of ${host}, where nobody ever was, ended by ${cause}`);
+      return;
+    }
+    if (who.password !== this.passwordOf(who.account)) who.mark('rejected');
+    // Back at a place that it had left: what ends there may be of its first stay.
+    if (!this.#abandoned.has(host)) checkCause(who, this.agenda.now, what, cause);
+    if (what === 'the session') who.doubt();
+  }
+}
+
+/** A report that was lost is repeated within this time (unsolicited_report_interval). */
+const REPETITION_MS = 1_100;
+/** Trouble has consequences for so long. */
+const TROUBLE_MS = 60_000;
+/** Requests to the server in the longest login, and how long a server may take for one. */
+const ROUNDS = 5;
+const THINKING_MS = 400;
+const DISTURBING: readonly Mark[] = ['start', 'logoff', 'carrier', 'silent', 'unplugged', 'other-account'];
