@@ -58,6 +58,8 @@ export class ReplicationSource implements ChangeFeed {
   #events: SourceEvent[] = [];
   /** Walks through the stores while a snapshot is taken. */
   #snapshot: Iterator<readonly [string, string, object]> | undefined;
+  /** The standby that joins was given a snapshot, not only what it had missed. */
+  #gaveSnapshot = false;
   #acked = 0;
   /** The standby was in step a moment ago, and effects still wait for it. */
   #holding = false;
@@ -215,7 +217,10 @@ export class ReplicationSource implements ChangeFeed {
         return;
       case 'differs':
         this.#events.push({ kind: 'diverged', stores: message.stores });
-        this.#begin(now, '', 0);
+        // A snapshot that is wrong at once would be so for ever: whoever connects again does so at his own pace.
+        if (this.#state === 'joining' && this.#gaveSnapshot)
+          this.disconnected('it differs from what it was just given');
+        else this.#begin(now, '', 0);
         return;
       default:
         // A later version may say more; what it needs an answer to it will not send to this one.
@@ -229,6 +234,7 @@ export class ReplicationSource implements ChangeFeed {
     this.#joiningSince = now;
     this.#digestAt = Infinity;
     const missed = logId === this.#options.logId ? this.#log.since(change) : undefined;
+    this.#gaveSnapshot = missed === undefined;
     if (missed === undefined) {
       this.#fallBehind('joining', 'it takes a snapshot');
       this.#say({ say: 'snapshot', at: this.#log.last });
