@@ -67,7 +67,6 @@ export function isKeptOnly(store: string): boolean {
 
 /** Every record of every store as octets, in an order that does not depend on how the stores came to be. */
 export function stateOctets(stores: ReplicatedStores): Buffer {
-  const encoder = new RecordEncoder();
   for (const store of [...stores.all()].sort(byName)) {
     const records = [...store.entries()].sort(byKey);
     if (records.length === 0) continue;
@@ -77,7 +76,8 @@ export function stateOctets(stores: ReplicatedStores): Buffer {
       encoder.value(record);
     }
   }
-  return Buffer.from(encoder.take());
+  const { buffer, byteOffset, length } = encoder.take();
+  return Buffer.from(buffer, byteOffset, length);
 }
 
 function byName(a: ReplicatedStore, b: ReplicatedStore): number {
@@ -88,5 +88,7 @@ function byKey([a]: [string, object], [b]: [string, object]): number {
   return a < b ? -1 : 1;
 }
 
+/** One for all calls: a new one begins with a large buffer. */
+const encoder = new RecordEncoder();
 /** Health, caches and compatibility states: a core does its work without what is in them. */
 const UNKNOWN_TO_OLDER: ReadonlySet<string> = new Set(['decisions', 'radius-servers', 'upstream-queriers']);

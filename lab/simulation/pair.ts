@@ -96,11 +96,12 @@ export class Pair {
   /** The active's node is gone, from one moment to the next. */
   die(): void {
     const target = this.#target;
-    const stores = target?.stores;
-    if (this.active === undefined || target === undefined || stores === undefined) return;
+    if (this.active === undefined || target === undefined) return;
     const { agenda, random } = this.#world;
     const held = this.active.gate.waiting.length;
     this.#link?.die();
+    const { stores } = target;
+    if (stores === undefined) throw new Error('a death that nothing covers');
     this.#look();
     this.faults += this.#link?.faults ?? 0;
     this.#link = undefined;
@@ -166,8 +167,7 @@ export class Pair {
     const { active } = this;
     const { plan } = this.#world;
     for (const event of active?.source.drainEvents() ?? []) {
-      if (event.kind === 'standby' || event.kind === 'alone')
-        this.#world.say(`active: ${JSON.stringify(event)}`);
+      this.#world.say(`active: ${JSON.stringify(event)}`);
       must(
         event.kind !== 'strayed',
         () => `a record was changed without being put: ${JSON.stringify(event)}`,

@@ -132,7 +132,8 @@ class Run {
     world.router.forget();
     world.queryUpstream(3);
     world.isRouterNew = true;
-    this.#until(() => agenda.now >= until, 10_000, 'the router to hear');
+    const heard = () => agenda.now >= until && pair.active?.gate.waiting.length === 0;
+    this.#until(heard, 10_000, 'the router to hear');
     world.isRouterNew = false;
     world.crashesLeft = before;
     const wanted = new Set(

@@ -75,6 +75,8 @@ export class Subscriber {
   #times: LoginTimes = { askedAgainAfterMs: Infinity, endsAfterMs: Infinity };
   /** It was asked, and waits for what comes next. */
   conversing = false;
+  /** It was asked for itself, so that the switch knows it; not only by the port's question to all. */
+  askedAlone = false;
   /** When it last heard how a login ended. */
   concludedAt = 0;
   #attempt = 0;
@@ -261,6 +263,7 @@ export class Subscriber {
       return;
     }
     if (eap.type === EapType.Identity) this.#askedWho(toAll);
+    if (!toAll) this.askedAlone = true;
     if (this.state === 'out' && eap.type !== EapType.Identity) return;
     this.#attempt++;
     this.#lastRequest = eap.bytes.slice();
@@ -300,6 +303,7 @@ export class Subscriber {
     this.#askedSince = toAll ? now - RECENT_MS : now;
     this.#restarts = false;
     this.conversing = true;
+    this.askedAlone = false;
     if (this.state === 'in') this.#reauthenticating = true;
     else this.state = 'asked';
     this.#sure = false;

@@ -276,14 +276,16 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
     const since = agenda.now;
     const { takeovers } = pair;
     const longest = ROUNDS * (2 * plan.radius.delayMs[1] + THINKING_MS) + 1000;
-    for (const who of this.subscribers.filter(({ conversing }) => conversing)) {
+    for (const who of this.subscribers.filter((one) => one.conversing && one.askedAlone)) {
       agenda.after(longest, `${who.name} should be through`, () => {
         must(
           who.concludedAt > since ||
             pair.active === undefined ||
             pair.takeovers > takeovers ||
             who.marks.any(since, DISTURBING) ||
-            who.marks.any(since - TROUBLE_MS, ['radius-trouble', 'switch-trouble']),
+            who.marks.any(since - TROUBLE_MS, ['radius-trouble']) ||
+            // A host that the switch could not open is told nothing.
+            who.marks.any(since - LONG_AGO_MS, ['switch-trouble']),
           () =>
             `${who.name}, in the middle of a login when a node took over, is not through in ${longest} ms`,
         );
@@ -332,6 +334,8 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
 const REPETITION_MS = 1_100;
 /** Trouble has consequences for so long. */
 const TROUBLE_MS = 60_000;
+/** A host that moved is in trouble until its old place is given up. */
+const LONG_AGO_MS = 200_000;
 /** Requests to the server in the longest login, and how long a server may take for one. */
 const ROUNDS = 5;
 const THINKING_MS = 400;
