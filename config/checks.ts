@@ -26,6 +26,7 @@ export function findings(content: unknown): Finding[] {
   checkServers(content, report);
   checkServerLists(content, report);
   checkRelations(content, report);
+  checkHa(content, report);
   return found;
 }
 
@@ -196,6 +197,35 @@ function checkRelations(content: unknown, report: Report): void {
   if (typeof address === 'string' && ipBytes(address) !== undefined && isMulticastIp(address)) {
     report('error', ['multicast', 'querier', 'address'], `'${address}' is a group address, not a host's`);
   }
+}
+
+function checkHa(content: unknown, report: Report): void {
+  const ha = asMapping(lookUp(content, ['ha']));
+  if (Object.keys(ha).length === 0) return;
+  const { address, peer } = ha;
+  if (typeof address === 'string' && typeof peer === 'string') {
+    if (address === peer) report('error', ['ha', 'peer'], 'is the own address: name the other node');
+    else if (ipFamily(address) !== ipFamily(peer))
+      report('error', ['ha', 'peer'], 'is of another family than address');
+  }
+  const servers = asList(lookUp(content, ['radius', 'servers'])).length;
+  const first = value(lookUp(content, ['radius']), 'source_ports', ['radius']) ?? 20000;
+  const each = value(lookUp(content, ['radius']), 'max_source_ports', ['radius']) ?? 0;
+  if (first + 2 * servers * each > 65536) {
+    const message = `${2 * servers} × max_source_ports do not fit above source_ports (${first})`;
+    report('error', blame(content, ['radius'], 'source_ports', 'max_source_ports'), message);
+  }
+  const lease = value(ha, 'lease', ['ha']);
+  const alone = value(ha, 'alone_after', ['ha']);
+  if (lease !== undefined && alone !== undefined && lease >= alone) {
+    report('error', blame(content, ['ha'], 'alone_after', 'lease'), 'alone_after must be longer than lease');
+  }
+  asList(lookUp(content, ['radius', 'servers'])).forEach((server, index) => {
+    if (lookUp(server, ['source_address']) !== undefined) return;
+    const path = ['radius', 'servers', index];
+    const message = 'without source_address (the virtual address) this server sees two switches, one a node';
+    report('warning', path, message);
+  });
 }
 
 /** The key that is written in the file, since it is the one to change; the first if both are. */

@@ -17,6 +17,8 @@ export interface Config {
   readonly stateDirectory: string;
   readonly controlSocket: string;
   readonly restart: { readonly warm: boolean; readonly maxAgeMs: number };
+  /** Undefined: a node alone. */
+  readonly ha: HaConfig | undefined;
   readonly log: { readonly level: LogLevel };
   readonly authenticator: AuthenticatorConfig & {
     readonly maxHostsPerPort: number;
@@ -27,6 +29,22 @@ export interface Config {
   readonly groups: GroupsConfig;
   readonly multicast: MulticastConfig;
   readonly accounting: AccountingConfig;
+}
+
+/** A node of two, of which one serves. */
+export interface HaConfig {
+  readonly node: string;
+  readonly address: IpAddress;
+  readonly peer: IpAddress;
+  readonly port: number;
+  /** At least 32 octets; the same on both nodes. */
+  readonly key: Uint8Array;
+  readonly mode: 'sync' | 'async';
+  readonly leaseMs: number;
+  readonly aloneAfterMs: number;
+  readonly vrrpInstance: string;
+  readonly notifyFifo: string | undefined;
+  readonly priorityFile: string | undefined;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -79,6 +97,8 @@ export interface RadiusConfig {
     readonly maxDurationMs: number;
   };
   readonly maxSourcePorts: number;
+  /** First of the local ports; undefined: the kernel chooses. */
+  readonly sourcePorts: number | undefined;
 }
 
 export interface GroupsConfig {
@@ -153,6 +173,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
     stateDirectory: file.state_directory,
     controlSocket: file.control_socket,
     restart: { warm: file.restart.warm, maxAgeMs: file.restart.max_age },
+    ha: file.ha === undefined ? undefined : haOf(file.ha, known(secrets, HA_KEY)),
     log: { level: file.log.level },
     authenticator: { ...authenticator, maxHostsPerPort: a.max_hosts_per_port, maxHosts: a.max_hosts },
     radius: {
@@ -167,6 +188,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
         maxDurationMs: r.retransmit.max_duration,
       },
       maxSourcePorts: r.max_source_ports,
+      sourcePorts: r.source_ports ?? (file.ha === undefined ? undefined : HA_SOURCE_PORTS),
     },
     groups: {
       encoding: g.encoding,
@@ -201,6 +223,22 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
   };
 }
 
+function haOf(ha: NonNullable<FileConfig['ha']>, key: Uint8Array): HaConfig {
+  return {
+    node: ha.node,
+    address: ha.address,
+    peer: ha.peer,
+    port: ha.port,
+    key,
+    mode: ha.mode,
+    leaseMs: ha.lease,
+    aloneAfterMs: ha.alone_after,
+    vrrpInstance: ha.vrrp_instance,
+    notifyFifo: ha.notify_fifo,
+    priorityFile: ha.priority_file,
+  };
+}
+
 type AuthenticatorKeys = Pick<FileConfig['authenticator'], keyof FileConfig['authenticator'] & PortKey>;
 type PortKey = keyof FileConfig['ports'][string];
 
@@ -224,6 +262,11 @@ function authenticatorOf(
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
+
+/** Under which the key of both nodes stands among the secrets: no server can have this name. */
+export const HA_KEY = '\0ha';
+/** Below the ports that kernels give out by themselves. */
+const HA_SOURCE_PORTS = 20000;
 
 function known<T>(map: ReadonlyMap<string, T>, name: string): T {
   const value = map.get(name);

@@ -146,6 +146,15 @@ export function absolutePath(k: { about: string; max: number; fallback: string }
   return remember(type.prefault(k.fallback), { about: k.about, form: 'absolute path', fallback: k.fallback });
 }
 
+/** An absolute path that may be left out. */
+export function optionalPath(k: { about: string }) {
+  const type = z.unknown().transform((value, ctx): string => {
+    if (typeof value === 'string' && value.startsWith('/')) return value;
+    return refuse(ctx, `expected an absolute path, not ${nounOf(value)}`);
+  });
+  return remember(type.optional(), { about: k.about, form: 'absolute path' });
+}
+
 /** A path that must be in the file; relative ones start at the configuration file's folder. */
 export function filePath(k: { about: string }) {
   return remember(textType(4095), { about: k.about, form: 'path', required: true });
@@ -169,6 +178,12 @@ export function section<S extends Readonly<Record<string, z.ZodType>>>(about: st
 /** A mapping that must be in the file. */
 export function requiredSection<S extends Readonly<Record<string, z.ZodType>>>(about: string, keys: S) {
   return remember(mapping(keys), { about, form: 'mapping', keys, holds: 'one', required: true });
+}
+
+/** A mapping of keys that may be left out as a whole; a heading with nothing under it is left out too. */
+export function optionalSection<S extends Readonly<Record<string, z.ZodType>>>(about: string, keys: S) {
+  const type = z.preprocess((value) => value ?? undefined, z.strictObject(keys).optional());
+  return remember(type, { about, form: 'mapping', keys, holds: 'one' });
 }
 
 /** Entries by interface name, at least one. */

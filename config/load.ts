@@ -6,7 +6,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { findings } from './checks.ts';
-import { type Config, toConfig } from './config.ts';
+import { type Config, HA_KEY, toConfig } from './config.ts';
 import { asList, lookUp } from './content.ts';
 import { closest } from './did-you-mean.ts';
 import { nounOf } from './duration.ts';
@@ -76,16 +76,18 @@ export function parseConfig(
     (finding.severity === 'error' ? errors : warnings).push(found);
   }
   const secrets = new Map<string, Uint8Array>();
-  for (const server of serversWithSecret(content)) {
-    const key = ['radius', 'servers', server.index, 'secret_file'];
+  for (const { key, file, name, least } of secretFiles(content)) {
     const at = source.valueAt(key);
-    const read = secretIn(resolve(dirname(path), server.secretFile));
+    const read = secretIn(resolve(dirname(path), file));
     if ('refused' in read) {
       errors.push(problem(at, key, read.refused));
       continue;
     }
+    if (read.secret.length < least) {
+      errors.push(problem(at, key, `holds ${read.secret.length} octets: at least ${least} are needed`));
+    }
     warnings.push(...read.remarks.map((remark) => problem(at, key, remark)));
-    if (server.name !== undefined) secrets.set(server.name, read.secret);
+    if (name !== undefined) secrets.set(name, read.secret);
   }
   warnings.sort(byPlace);
   if (errors.length > 0 || !parsed.success) return { errors: errors.sort(byPlace), warnings };
@@ -136,15 +138,27 @@ function unknownKey(path: KeyPath, key: string): string {
   return `unknown key (known here: ${siblings.join(', ')})`;
 }
 
-function serversWithSecret(
-  content: object,
-): { index: number; name: string | undefined; secretFile: string }[] {
-  return asList(lookUp(content, ['radius', 'servers'])).flatMap((server, index) => {
+/** A file that holds a secret: where it is named, whose it is, and how many octets it must have. */
+interface NamedSecret {
+  readonly key: KeyPath;
+  readonly file: string;
+  readonly name: string | undefined;
+  readonly least: number;
+}
+
+function secretFiles(content: object): NamedSecret[] {
+  const files: NamedSecret[] = [];
+  const add = (key: KeyPath, name: string | undefined, least: number) => {
+    const file = lookUp(content, key);
+    if (typeof file === 'string' && file !== '' && !file.includes('\0'))
+      files.push({ key, file, name, least });
+  };
+  asList(lookUp(content, ['radius', 'servers'])).forEach((server, index) => {
     const name = lookUp(server, ['name']);
-    const secretFile = lookUp(server, ['secret_file']);
-    if (typeof secretFile !== 'string' || secretFile === '' || secretFile.includes('\0')) return [];
-    return [{ index, name: typeof name === 'string' ? name : undefined, secretFile }];
+    add(['radius', 'servers', index, 'secret_file'], typeof name === 'string' ? name : undefined, 1);
   });
+  add(['ha', 'key_file'], HA_KEY, HA_KEY_OCTETS);
+  return files;
 }
 
 function byPlace(a: ConfigProblem, b: ConfigProblem): number {
@@ -152,4 +166,6 @@ function byPlace(a: ConfigProblem, b: ConfigProblem): number {
 }
 
 const MAX_FILE_OCTETS = 1 << 20;
+/** What the link's cipher makes of it has 32 octets. */
+const HA_KEY_OCTETS = 32;
 const EXPECTED: Readonly<Record<string, string>> = { object: 'mapping', record: 'mapping', array: 'list' };

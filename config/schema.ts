@@ -18,6 +18,8 @@ import {
   optionalChoice,
   optionalDuration,
   optionalFlag,
+  optionalPath,
+  optionalSection,
   optionalText,
   optionalWhole,
   requiredSection,
@@ -117,6 +119,41 @@ export const fileSchema = z.strictObject({
       fallback: '10m',
     }),
   }),
+  ha: optionalSection('a second node that takes over; without this section the node is alone', {
+    node: text({ about: "this node's name; the two nodes have different ones", max: 32 }),
+    address: address({ about: 'own address on the link between the nodes' }),
+    peer: address({ about: "the other node's address on that link" }),
+    port: whole({ about: 'TCP port of the link, on both nodes', min: 1, max: 65535, fallback: 4750 }),
+    key_file: filePath({
+      about:
+        'file that holds the key of both nodes, 32 octets or more; a relative path starts at the folder of this file',
+    }),
+    mode: choice({
+      about: 'sync: what others could believe waits until the other node knows it; async: it does not wait',
+      of: ['sync', 'async'],
+      fallback: 'sync',
+    }),
+    lease: duration({
+      about: 'the ports of a node whose daemon hangs for longer than this go silent, by the kernel',
+      min: '50ms',
+      max: '10s',
+      fallback: '250ms',
+    }),
+    alone_after: duration({
+      about: 'how long effects wait for a standby that answers no more, until the active goes on alone',
+      min: '100ms',
+      max: '1m',
+      fallback: '1s',
+    }),
+    vrrp_instance: text({ about: 'the VRRP instance of keepalived that decides', max: 64 }),
+    notify_fifo: optionalPath({
+      about: "keepalived's vrrp_notify_fifo, from which castgate hears who is master",
+    }),
+    priority_file: optionalPath({
+      about:
+        "keepalived's track_file, into which castgate writes a weight: this node can, cannot, or should at once",
+    }),
+  }),
   log: section('what the daemon says, as JSON lines on standard output', {
     level: choice({
       about: 'the least that is said',
@@ -157,6 +194,12 @@ export const fileSchema = z.strictObject({
         fallback: true,
       }),
       source_address: optionalAddress({ about: 'local address to send from; the kernel chooses by default' }),
+    }),
+    source_ports: optionalWhole({
+      about:
+        'first of the local UDP ports to send from; the kernel chooses by default, 20000 where there is a second node',
+      min: 1024,
+      max: 60000,
     }),
     authentication: serverNames({ about: 'servers for logins, in order of use; all by default' }),
     authorization: serverNames({ about: 'servers for group questions, in order of use; all by default' }),
