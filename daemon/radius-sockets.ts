@@ -3,7 +3,7 @@
  * the kernel drops what comes from anywhere else and an answer is known by where it arrived.
  */
 import { createSocket, type Socket } from 'node:dgram';
-import type { RadiusServerConfig } from '../config/config.ts';
+import type { RadiusConfig, RadiusServerConfig } from '../config/config.ts';
 import type { RadiusPort } from '../radius/request-record.ts';
 import { ipFamily } from '../wire/address.ts';
 import type { DatagramSender } from './effects.ts';
@@ -19,13 +19,19 @@ interface Line {
 }
 
 export class RadiusSockets implements DatagramSender {
+  readonly #config: Pick<RadiusConfig, 'servers' | 'sourcePorts' | 'maxSourcePorts'>;
   readonly #servers: ReadonlyMap<string, RadiusServerConfig>;
   readonly #listener: DatagramListener;
   readonly #log: Logger;
   readonly #lines = new Map<string, Line>();
 
-  constructor(servers: readonly RadiusServerConfig[], listener: DatagramListener, log: Logger) {
-    this.#servers = new Map(servers.map((server) => [server.name, server]));
+  constructor(
+    config: Pick<RadiusConfig, 'servers' | 'sourcePorts' | 'maxSourcePorts'>,
+    listener: DatagramListener,
+    log: Logger,
+  ) {
+    this.#config = config;
+    this.#servers = new Map(config.servers.map((server) => [server.name, server]));
     this.#listener = listener;
     this.#log = log;
   }
@@ -76,10 +82,24 @@ export class RadiusSockets implements DatagramSender {
     });
     const remote = port === 'auth' ? config.authPort : config.acctPort;
     socket.bind(
-      { port: 0, ...(config.sourceAddress === undefined ? {} : { address: config.sourceAddress }) },
+      {
+        port: this.#sourcePort(server, port, number),
+        ...(config.sourceAddress === undefined ? {} : { address: config.sourceAddress }),
+      },
       () => socket.connect(remote, config.address),
     );
     return line;
+  }
+
+  /**
+   * The same on every node of the same configuration, so that a node that takes over sends from where the last
+   * one did, and servers know its packets for the same (RFC 5080 §2.2.2).
+   */
+  #sourcePort(server: string, port: RadiusPort, number: number): number {
+    const { servers, sourcePorts, maxSourcePorts } = this.#config;
+    if (sourcePorts === undefined) return 0;
+    const lane = 2 * servers.findIndex(({ name }) => name === server) + (port === 'acct' ? 1 : 0);
+    return sourcePorts + lane * maxSourcePorts + number;
   }
 
   /** A socket that could not be bound or connected takes with it what waits for it; the next packet makes another. */

@@ -87,7 +87,7 @@ class Daemon {
       stores,
     });
     this.#sockets = new RadiusSockets(
-      config.radius.servers,
+      config.radius,
       (server, port, socket, bytes) =>
         this.#turn((at) => this.#core.datagram(at, server, port, socket, bytes)),
       log,

@@ -5,9 +5,9 @@ import { silentLog } from '../../daemon/log.ts';
 import { RadiusSockets } from '../../daemon/radius-sockets.ts';
 import { configOf } from './world.ts';
 
-function server(more: Readonly<Record<string, unknown>>) {
-  return configOf({ radius: { servers: [{ name: 'r1', address: '127.0.0.1', secret_file: 's', ...more }] } })
-    .radius.servers;
+function server(more: Readonly<Record<string, unknown>>, radius: Readonly<Record<string, unknown>> = {}) {
+  const servers = [{ name: 'r1', address: '127.0.0.1', secret_file: 's', ...more }];
+  return configOf({ radius: { servers, ...radius } }).radius;
 }
 
 /** Resolves when something has come about. */
@@ -27,6 +27,26 @@ describe('sockets towards RADIUS servers', () => {
     await until(() => heard.length > 0);
     expect(heard).toEqual([[3, 2, 1]]);
     sockets.close();
+    remote.close();
+  });
+
+  it('leave from the same ports on every node where they are fixed', async () => {
+    const seen: number[] = [];
+    const remote = createSocket('udp4', (_, from) => seen.push(from.port));
+    await new Promise<void>((resolve) => remote.bind(0, '127.0.0.1', resolve));
+    const ports = { auth_port: remote.address().port, acct_port: remote.address().port };
+    const config = server(ports, { source_ports: 23450, max_source_ports: 16 });
+    for (const node of [1, 2]) {
+      const sockets = new RadiusSockets(config, () => {}, silentLog);
+      sockets.send('r1', 'auth', 0, Uint8Array.of(1));
+      await until(() => seen.length === 3 * node - 2);
+      sockets.send('r1', 'auth', 5, Uint8Array.of(1));
+      await until(() => seen.length === 3 * node - 1);
+      sockets.send('r1', 'acct', 1, Uint8Array.of(1));
+      await until(() => seen.length === 3 * node);
+      sockets.close();
+    }
+    expect(seen).toEqual([23450, 23455, 23467, 23450, 23455, 23467]);
     remote.close();
   });
 
