@@ -22,7 +22,7 @@ import type { Logger } from './log.ts';
 import type { CoreParts, SwitchReadings } from './parts.ts';
 import { Radius } from './radius.ts';
 import { Stores } from './stores.ts';
-import { Subscribers } from './subscribers.ts';
+import { Subscribers } from './subscribers/subscribers.ts';
 import { Tally } from './tally.ts';
 
 /** What the core is given by whoever drives it. */

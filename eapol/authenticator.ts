@@ -1,29 +1,22 @@
 /**
- * The authenticator of one (port, VLAN, MAC): Authenticator PAE and Backend machines of 802.1X-2004 §8.2
- * over the pass-through EAP authenticator of RFC 4137. Verbs in, actions out; the machine owns no socket
- * and no clock. Where a host leaves for good (logoff, silence) the machine rests in DISCONNECTED and its
- * record is removed instead of asking for ever, as the virtual ports of 802.1X-2010 end; a new EAPOL-Start
- * makes a new one.
- *
- * Invariant: `authorized` is set only in AUTHENTICATED, on the way back to it by re-authentication, and
- * in FORCE_AUTH; it is lost in DISCONNECTED, HELD and FORCE_UNAUTH.
+ * The authenticator of one (port, VLAN, MAC): Authenticator PAE (pae-machine.ts) and Backend machine
+ * (backend-machine.ts) of 802.1X-2004 §8.2 over the pass-through EAP authenticator of RFC 4137. Verbs in,
+ * actions out; the machines own no socket and no clock, and run until none of them has a step to take. A
+ * record that was removed at a host's end is made anew by its next EAPOL-Start.
  */
-import type {
-  AuthenticatorAction,
-  AuthenticatorCounter,
-  ServerVerdict,
-  UnauthorizeCause,
-} from './authenticator-actions.ts';
-import type { AuthenticatorRecord, AuthenticatorTimers, PaeState } from './authenticator-record.ts';
-import { EapCode, type EapPacket, EapType, encodeEap } from './eap.ts';
-import { repeatRequest, retransmit, stepEap, stopEap, takeVerdict } from './eap-pass-through.ts';
+import type { AuthenticatorAction, ServerVerdict } from './authenticator-actions.ts';
+import type { AuthenticatorRecord, AuthenticatorTimers } from './authenticator-record.ts';
+import { serverTimedOut, stepBackend, transmit } from './backend-machine.ts';
+import { EapCode, type EapPacket, EapType } from './eap.ts';
+import { repeatRequest, retransmit, stepEap, takeVerdict } from './eap-pass-through.ts';
+import { count, type MachineStep } from './machine-step.ts';
+import { stepPae } from './pae-machine.ts';
 
 /** The verbs on one record. Holds nothing itself: make one whenever something happens to the record. */
 export class Authenticator {
   readonly record: AuthenticatorRecord;
   readonly #timers: AuthenticatorTimers;
   #actions: AuthenticatorAction[] = [];
-  #now = 0;
 
   constructor(record: AuthenticatorRecord, timers: AuthenticatorTimers) {
     this.record = record;
@@ -81,7 +74,7 @@ export class Authenticator {
   /** The answer of the server, or that none came. Ignored where none is awaited. */
   receiveVerdict(now: number, verdict: ServerVerdict): void {
     if (this.record.eap !== 'AAA_IDLE') return;
-    if (verdict.kind === 'challenge') this.#count('backendAccessChallenges');
+    if (verdict.kind === 'challenge') count(this.#step(now), 'backendAccessChallenges');
     if (verdict.kind === 'accept') {
       this.record.reAuthWhen = this.#reAuthDeadline(now, verdict.reAuthPeriodMs);
     }
@@ -106,7 +99,7 @@ export class Authenticator {
     if (request !== undefined) this.#actions.push({ kind: 'send-eap', eap: request });
     const succeeded = r.eap === 'SUCCESS2' && r.pae === 'AUTHENTICATED';
     const failed = r.eap === 'FAILURE2' && r.pae === 'HELD';
-    if (succeeded || failed) this.#transmit();
+    if (succeeded || failed) transmit(this.#step(now));
   }
 
   /** Lets every deadline that has passed take effect. Late and needless calls do no harm. */
@@ -127,24 +120,26 @@ export class Authenticator {
   }
 
   #run(now: number): void {
-    this.#now = now;
-    this.#expire(now);
+    const step = this.#step(now);
+    this.#expire(step);
     for (let steps = 0; steps < MAX_STEPS; steps++) {
       const changed =
-        this.#stepPae() ||
-        this.#stepBackend() ||
-        stepEap(this.record, this.#timers, this.#now, this.#actions);
+        stepPae(step) || stepBackend(step) || stepEap(step.record, step.timers, now, step.actions);
       if (!changed) return;
     }
     throw new Error(`authenticator of ${this.record.key} did not come to rest in ${MAX_STEPS} steps`);
   }
 
-  #expire(now: number): void {
-    const r = this.record;
+  #step(now: number): MachineStep {
+    return { record: this.record, timers: this.#timers, now, actions: this.#actions };
+  }
+
+  #expire(step: MachineStep): void {
+    const { record: r, now } = step;
     if (r.retransWhile !== undefined && r.retransWhile <= now) retransmit(r, this.#timers, now);
     if (r.aWhile !== undefined && r.aWhile <= now) {
       r.aWhile = undefined;
-      if (r.backend === 'RESPONSE') this.#enterBackendTimeout();
+      serverTimedOut(step);
     }
     if (r.reAuthWhen !== undefined && r.reAuthWhen <= now) {
       r.reAuthWhen = undefined;
@@ -152,253 +147,9 @@ export class Authenticator {
     }
   }
 
-  /** Authenticator PAE, 802.1X-2004 Figure 8-8. */
-  #stepPae(): boolean {
-    const r = this.record;
-    if (r.portControl === 'force-authorized' && (r.pae !== 'FORCE_AUTH' || r.eapolStart)) {
-      return this.#enterForced('FORCE_AUTH');
-    }
-    if (r.portControl === 'force-unauthorized' && (r.pae !== 'FORCE_UNAUTH' || r.eapolStart)) {
-      return this.#enterForced('FORCE_UNAUTH');
-    }
-    switch (r.pae) {
-      case 'INITIALIZE':
-        this.#enterPae('DISCONNECTED');
-        return this.#enterPae('RESTART');
-      case 'DISCONNECTED':
-        return false;
-      case 'RESTART':
-        return !r.eapRestart && this.#enterPae('CONNECTING');
-      case 'CONNECTING':
-        if (r.eapolLogoff) {
-          this.#count('authEapLogoffsWhileConnecting');
-          return this.#leave('logoff');
-        }
-        if (r.reAuthCount > this.#timers.reauthMax) return this.#leave('reauthentication-failed');
-        return (r.eapReq || r.eapSuccess || r.eapFail) && this.#enterPae('AUTHENTICATING');
-      case 'AUTHENTICATING':
-        if (r.authSuccess) {
-          this.#count('authAuthSuccessesWhileAuthenticating');
-          return this.#enterPae('AUTHENTICATED');
-        }
-        if (r.authFail) {
-          this.#count('authAuthFailWhileAuthenticating');
-          return this.#enterPae('HELD');
-        }
-        if (r.authTimeout) {
-          this.#count('authAuthTimeoutsWhileAuthenticating');
-          return this.#enterPae('ABORTING');
-        }
-        if (r.eapolStart) {
-          this.#count('authAuthEapStartsWhileAuthenticating');
-          return this.#enterPae('ABORTING');
-        }
-        if (r.eapolLogoff) {
-          this.#count('authAuthEapLogoffWhileAuthenticating');
-          return this.#enterPae('ABORTING');
-        }
-        return false;
-      case 'ABORTING':
-        if (r.authAbort) return false;
-        return r.eapolLogoff ? this.#leave('logoff') : this.#enterPae('RESTART');
-      case 'AUTHENTICATED':
-        if (r.eapolLogoff) {
-          this.#count('authAuthEapLogoffWhileAuthenticated');
-          return this.#leave('logoff');
-        }
-        if (r.eapolStart) {
-          this.#count('authAuthEapStartsWhileAuthenticated');
-          return this.#enterPae('RESTART');
-        }
-        if (r.reAuthenticate) {
-          this.#count('authAuthReauthsWhileAuthenticated');
-          return this.#enterPae('RESTART');
-        }
-        return false;
-      case 'HELD':
-        if (r.quietWhile === undefined || r.quietWhile > this.#now) return false;
-        r.quietWhile = undefined;
-        return this.#enterPae('RESTART');
-      case 'FORCE_AUTH':
-      case 'FORCE_UNAUTH':
-        return false;
-    }
-  }
-
-  #enterPae(to: PaeState): true {
-    const r = this.record;
-    this.#actions.push({ kind: 'transition', from: r.pae, to });
-    r.pae = to;
-    switch (to) {
-      case 'DISCONNECTED':
-        r.reAuthCount = 0;
-        r.eapolLogoff = false;
-        break;
-      case 'RESTART':
-        r.eapolStart = false;
-        r.eapRestart = true;
-        break;
-      case 'CONNECTING':
-        this.#count('authEntersConnecting');
-        r.reAuthenticate = false;
-        r.reAuthCount += 1;
-        break;
-      case 'AUTHENTICATING':
-        this.#count('authEntersAuthenticating');
-        r.eapolStart = false;
-        r.authSuccess = false;
-        r.authFail = false;
-        r.authTimeout = false;
-        r.authStart = true;
-        break;
-      case 'ABORTING':
-        r.authAbort = true;
-        break;
-      case 'AUTHENTICATED':
-        r.reAuthCount = 0;
-        r.eapRespData = undefined;
-        r.lastReqData = undefined;
-        r.authorized = true;
-        this.#actions.push({ kind: 'authorize' });
-        break;
-      case 'HELD':
-        r.eapolLogoff = false;
-        r.eapolStart = false;
-        r.quietWhile = this.#now + this.#timers.quietPeriodMs;
-        this.#unauthorize('rejected');
-        break;
-    }
-    return true;
-  }
-
-  #enterForced(to: 'FORCE_AUTH' | 'FORCE_UNAUTH'): boolean {
-    const r = this.record;
-    if (r.pae !== to) this.#actions.push({ kind: 'transition', from: r.pae, to });
-    r.pae = to;
-    r.eapolStart = false;
-    r.currentId = (r.currentId + 1) & 0xff;
-    const code = to === 'FORCE_AUTH' ? EapCode.Success : EapCode.Failure;
-    r.authorized = to === 'FORCE_AUTH';
-    this.#actions.push({ kind: 'send-eap', eap: encodeEap({ code, id: r.currentId }) });
-    return false;
-  }
-
-  /** DISCONNECTED for good: unauthorized, and the record goes. */
-  #leave(cause: UnauthorizeCause): boolean {
-    this.#enterPae('DISCONNECTED');
-    stopEap(this.record);
-    this.#unauthorize(cause);
-    this.#actions.push({ kind: 'remove' });
-    return false;
-  }
-
-  #unauthorize(cause: UnauthorizeCause): void {
-    const r = this.record;
-    r.reAuthWhen = undefined;
-    if (!r.authorized) return;
-    r.authorized = false;
-    this.#actions.push({ kind: 'unauthorize', cause });
-  }
-
-  /** Backend, 802.1X-2004 Figure 8-13. */
-  #stepBackend(): boolean {
-    const r = this.record;
-    if (r.authAbort) {
-      if (r.eap === 'AAA_IDLE') this.#actions.push({ kind: 'abort-server', why: 'unwanted' });
-      stopEap(this.record);
-      r.backend = 'IDLE';
-      r.authStart = false;
-      r.authAbort = false;
-      return true;
-    }
-    switch (r.backend) {
-      case 'INITIALIZE':
-        r.backend = 'IDLE';
-        return true;
-      case 'IDLE':
-        if (!r.authStart) return false;
-        return this.#backendOutcome();
-      case 'REQUEST':
-      case 'IGNORE':
-        if (r.eapolEap) return this.#enterResponse();
-        return this.#backendOutcome();
-      case 'RESPONSE':
-        if (r.eapNoReq) {
-          r.eapNoReq = false;
-          r.backend = 'IGNORE';
-          return true;
-        }
-        return this.#backendOutcome();
-      case 'SUCCESS':
-      case 'FAIL':
-      case 'TIMEOUT':
-        r.backend = 'IDLE';
-        r.authStart = false;
-        return true;
-    }
-  }
-
-  #backendOutcome(): boolean {
-    const r = this.record;
-    if (r.eapTimeout) return this.#enterBackendTimeout();
-    if (r.eapFail) {
-      this.#count('backendAuthFails');
-      r.backend = 'FAIL';
-      r.eapFail = false;
-      r.authFail = true;
-      this.#transmit();
-      return true;
-    }
-    if (r.eapSuccess) {
-      this.#count('backendAuthSuccesses');
-      r.backend = 'SUCCESS';
-      r.eapSuccess = false;
-      r.authSuccess = true;
-      this.#transmit();
-      return true;
-    }
-    if (r.eapReq) {
-      r.backend = 'REQUEST';
-      r.eapReq = false;
-      r.aWhile = undefined;
-      this.#transmit();
-      return true;
-    }
-    return false;
-  }
-
-  #enterResponse(): true {
-    const r = this.record;
-    this.#count('backendResponses');
-    r.backend = 'RESPONSE';
-    r.eapolEap = false;
-    r.eapNoReq = false;
-    r.aWhile = this.#now + this.#timers.serverTimeoutMs;
-    r.eapResp = true;
-    return true;
-  }
-
-  #enterBackendTimeout(): true {
-    const r = this.record;
-    if (r.eap === 'AAA_IDLE') this.#actions.push({ kind: 'abort-server', why: 'timeout' });
-    stopEap(this.record);
-    r.backend = 'TIMEOUT';
-    r.authTimeout = true;
-    return true;
-  }
-
-  #transmit(): void {
-    const data = this.record.eapReqData;
-    if (data !== undefined) this.#actions.push({ kind: 'send-eap', eap: data });
-  }
-
   #reAuthDeadline(now: number, serverPeriodMs: number | undefined): number | undefined {
     if (serverPeriodMs !== undefined) return serverPeriodMs === Infinity ? undefined : now + serverPeriodMs;
     return this.#timers.reauthEnabled ? now + this.#timers.reauthPeriodMs : undefined;
-  }
-
-  #count(counter: AuthenticatorCounter): void {
-    this.#actions.push({ kind: 'count', counter });
   }
 }
 

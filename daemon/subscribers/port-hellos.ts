@@ -3,11 +3,11 @@
  * send no EAPOL-Start: when it comes up, and again after txPeriod as long as nobody is known behind it
  * (802.1X-2004 §8.2.4, CONNECTING).
  */
-import type { PortConfig } from '../config/config.ts';
-import { EapCode, EapType, encodeEap } from '../eapol/eap.ts';
-import type { PortRecord } from '../session/records.ts';
-import { DeadlineHeap } from '../wire/deadline-heap.ts';
-import type { CoreParts } from './parts.ts';
+import type { PortConfig } from '../../config/config.ts';
+import { EapCode, EapType, encodeEap } from '../../eapol/eap.ts';
+import type { PortRecord } from '../../session/records.ts';
+import { DeadlineHeap } from '../../wire/deadline-heap.ts';
+import type { CoreParts } from '../parts.ts';
 
 export class PortHellos {
   readonly #parts: CoreParts;

@@ -1,7 +1,7 @@
 /** The EAPOL frames that castgate sends, IEEE 802.1X-2020 §11.1. */
-import { EapolType, encodeEapol } from '../eapol/eapol.ts';
-import type { Mac } from '../wire/address.ts';
-import { EtherType, encodeEthernet } from '../wire/ethernet.ts';
+import { EapolType, encodeEapol } from '../../eapol/eapol.ts';
+import type { Mac } from '../../wire/address.ts';
+import { EtherType, encodeEthernet } from '../../wire/ethernet.ts';
 
 /** How a port speaks EAPOL. */
 export interface EapolTerms {

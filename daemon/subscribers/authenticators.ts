@@ -1,0 +1,250 @@
+/**
+ * The authenticators of all hosts: their records, deadlines and places on the ports, and what their actions
+ * mean for RADIUS, the sessions and the wire. A host has a session exactly as long as its authenticator is
+ * authorized.
+ */
+import { Login, type LoginAnswer, type LoginRequest, type SessionIds } from '../../auth/login.ts';
+import type { PortConfig } from '../../config/config.ts';
+import { Authenticator, nextAuthenticatorTimeout } from '../../eapol/authenticator.ts';
+import type { AuthenticatorAction, UnauthorizeCause } from '../../eapol/authenticator-actions.ts';
+import { type AuthenticatorRecord, initialAuthenticator } from '../../eapol/authenticator-record.ts';
+import type { EapPacket } from '../../eapol/eap.ts';
+import type { RadiusPacket } from '../../radius/packet.ts';
+import { accountText } from '../../session/account.ts';
+import { KeyIndex } from '../../session/key-index.ts';
+import { hostKey } from '../../session/records.ts';
+import type { HostPlace } from '../../switch/switch.ts';
+import type { Mac } from '../../wire/address.ts';
+import { DeadlineHeap } from '../../wire/deadline-heap.ts';
+import type { SessionEnd } from '../end-cause.ts';
+import { type CoreParts, placeOf } from '../parts.ts';
+import { idsOf, newSessionIds } from './session-ids.ts';
+import type { Sessions } from './sessions.ts';
+
+/** What authenticators need of the rest of the core. */
+export interface AuthenticatorPeers {
+  askLogin(now: number, request: LoginRequest): void;
+  cancel(now: number, token: string): void;
+  sendEap(port: PortConfig, host: HostPlace, eap: Uint8Array, about: string): void;
+}
+
+export class Authenticators {
+  readonly #parts: CoreParts;
+  readonly #peers: AuthenticatorPeers;
+  readonly #sessions: Sessions;
+  readonly #login: Login;
+  readonly #ofPort = new KeyIndex();
+  readonly #deadlines = new DeadlineHeap();
+
+  /** Takes up the records that the stores hold already. */
+  constructor(parts: CoreParts, sessions: Sessions, peers: AuthenticatorPeers) {
+    this.#parts = parts;
+    this.#sessions = sessions;
+    this.#peers = peers;
+    this.#login = new Login(parts.config.nas, parts.stores.conversations);
+    for (const record of parts.stores.authenticators.values()) {
+      this.#ofPort.add(record.port, record.key);
+      this.#deadlines.set(record.key, nextAuthenticatorTimeout(record));
+    }
+  }
+
+  /** The host's record as it is now; only `run` changes it. */
+  get(key: string): AuthenticatorRecord | undefined {
+    return this.#parts.stores.authenticators.get(key);
+  }
+
+  keysOfPort(port: string): readonly string[] {
+    return this.#ofPort.keys(port);
+  }
+
+  countOfPort(port: string): number {
+    return this.#ofPort.count(port);
+  }
+
+  /** A host that is not known yet; `hello` is its answer to the port's own Request/Identity. */
+  begin(now: number, port: PortConfig, vlan: number, mac: Mac, hello?: EapPacket): void {
+    if (!this.#makeRoom(now, port)) {
+      this.#parts.tally.count(port.name, 'drop/host-limit');
+      return;
+    }
+    const key = hostKey(port.name, vlan, mac);
+    const lastId = this.#parts.random(1)[0] ?? 0;
+    const record = initialAuthenticator(key, port.name, vlan, mac, port.mode, lastId);
+    this.#ofPort.add(port.name, key);
+    this.run(now, record, (machine) => {
+      if (hello === undefined) machine.begin(now);
+      else machine.beginWithIdentity(now, hello);
+    });
+  }
+
+  /** Lets something happen to a host's machine; `answer` is that of the server where it is about one. */
+  run(
+    now: number,
+    record: AuthenticatorRecord,
+    verb: (machine: Authenticator) => void,
+    answer?: LoginAnswer,
+  ): void {
+    const port = this.#parts.ports.get(record.port);
+    if (port === undefined) return;
+    const machine = new Authenticator(record, port);
+    verb(machine);
+    const actions = machine.drainActions();
+    this.#parts.stores.authenticators.put(record.key, record);
+    this.#deadlines.set(record.key, machine.nextTimeout());
+    // The port is opened, and the records are there, before the host hears that it is in.
+    if (actions.some((action) => action.kind === 'authorize')) this.#authorize(now, record, answer);
+    for (const action of actions) this.#act(now, port, record, action);
+  }
+
+  /** A verified answer of a RADIUS server to a login. */
+  answered(now: number, token: string, server: string, reply: RadiusPacket): void {
+    const answer = this.#login.answered(token, server, reply);
+    const record = answer && this.get(answer.host);
+    if (answer === undefined || record === undefined) return;
+    const { verdict, why } = answer;
+    if (verdict.kind === 'reject' || why !== undefined) {
+      this.#refused(record, why ?? 'radius-reject', server);
+    }
+    this.run(now, record, (machine) => machine.receiveVerdict(now, verdict), answer);
+  }
+
+  /** No RADIUS server answered a login. */
+  unanswered(now: number, token: string, reason: string): void {
+    const host = this.#login.unanswered(token);
+    const record = host === undefined ? undefined : this.get(host);
+    if (record === undefined) return;
+    this.#refused(record, reason, undefined);
+    this.run(now, record, (machine) => machine.receiveVerdict(now, { kind: 'timeout' }));
+  }
+
+  /** The host is out, whatever state its authenticator is in. */
+  end(now: number, key: string, cause: SessionEnd): void {
+    const token = this.#login.tokenFor(key);
+    if (token !== undefined) this.#peers.cancel(now, token);
+    this.#sessions.end(now, key, cause);
+    this.#forget(key);
+  }
+
+  /** Says again what hosts were told last, where that was a moment ago or is a question to them. */
+  resume(now: number): void {
+    for (const record of [...this.#parts.stores.authenticators.values()]) {
+      if (now - this.#toldAt(record) < STILL_NEWS_MS) this.run(now, record, (machine) => machine.repeat(now));
+    }
+  }
+
+  handleTimeout(now: number): void {
+    for (let key = this.#deadlines.takeDue(now); key !== undefined; key = this.#deadlines.takeDue(now)) {
+      const record = this.get(key);
+      if (record !== undefined) this.run(now, record, (machine) => machine.handleTimeout(now));
+    }
+  }
+
+  nextTimeout(): number | undefined {
+    return this.#deadlines.next();
+  }
+
+  /**
+   * Room for one more host: a host that never said who it is gives way, one that did never does. False
+   * where all places are taken by such.
+   */
+  #makeRoom(now: number, port: PortConfig): boolean {
+    const { stores, config } = this.#parts;
+    const full =
+      this.#ofPort.count(port.name) >= port.maxHosts ||
+      stores.authenticators.size >= config.authenticator.maxHosts;
+    if (!full) return true;
+    for (const key of this.#ofPort.keys(port.name)) {
+      const record = this.get(key);
+      if (record === undefined || record.authorized || record.identity !== undefined) continue;
+      this.end(now, key, 'lost-carrier');
+      return true;
+    }
+    return false;
+  }
+
+  #act(now: number, port: PortConfig, record: AuthenticatorRecord, action: AuthenticatorAction): void {
+    const { log, tally } = this.#parts;
+    switch (action.kind) {
+      case 'send-eap':
+        this.#peers.sendEap(port, record, action.eap, record.key);
+        return;
+      case 'ask-server': {
+        const place = placeOf(this.#parts, record.port, record.mac);
+        const ids = this.#idsOf(now, record, action.first);
+        this.#peers.askLogin(
+          now,
+          this.#login.ask(record.key, place, action.eap, action.identity, action.first, ids),
+        );
+        return;
+      }
+      case 'abort-server': {
+        const token = this.#login.tokenFor(record.key);
+        if (token !== undefined) this.#peers.cancel(now, token);
+        if (action.why === 'timeout') this.#refused(record, 'radius-timeout', undefined);
+        return;
+      }
+      case 'authorize':
+        return;
+      case 'unauthorize':
+        this.#sessions.end(now, record.key, SESSION_END[action.cause]);
+        return;
+      case 'remove':
+        this.#forget(record.key);
+        return;
+      case 'transition':
+        log.debug('authenticator', { host: record.key, from: action.from, to: action.to });
+        return;
+      case 'count':
+        tally.count(record.port, action.counter);
+        return;
+    }
+  }
+
+  #authorize(now: number, record: AuthenticatorRecord, answer: LoginAnswer | undefined): void {
+    if (answer?.terms === undefined) throw new Error(`authorized without an Access-Accept: ${record.key}`);
+    const { terms, userName, server, ids } = answer;
+    const { key, port, vlan, mac } = record;
+    this.#sessions.admit(now, { key, place: { port, vlan, mac }, userName, terms, server, ids });
+  }
+
+  /** When a host heard last how its login ended; one that is in the middle of it is always to be told. */
+  #toldAt(record: AuthenticatorRecord): number {
+    if (record.pae === 'AUTHENTICATED') {
+      return this.#sessions.get(record.key)?.authenticatedAt ?? Number.NEGATIVE_INFINITY;
+    }
+    if (record.pae !== 'HELD') return Number.POSITIVE_INFINITY;
+    const quietPeriodMs = this.#parts.ports.get(record.port)?.quietPeriodMs ?? 0;
+    return (record.quietWhile ?? 0) - quietPeriodMs;
+  }
+
+  /** A login came to nothing. What only the server's policy decided is no cause for worry. */
+  #refused(record: AuthenticatorRecord, reason: string, server: string | undefined): void {
+    const userName = this.#parts.stores.conversations.get(record.key)?.userName;
+    const account = userName === undefined ? undefined : accountText(userName);
+    const level = reason === 'radius-reject' ? 'info' : 'warn';
+    this.#parts.log[level]('login-refused', { host: record.key, account, server, reason });
+  }
+
+  #forget(key: string): void {
+    const record = this.get(key);
+    if (record !== undefined) this.#ofPort.remove(record.port, key);
+    this.#parts.stores.authenticators.delete(key);
+    this.#login.forget(key);
+    this.#deadlines.set(key, undefined);
+  }
+
+  #idsOf(now: number, record: AuthenticatorRecord, first: boolean): SessionIds {
+    const session = this.#sessions.get(record.key);
+    if (session !== undefined) return idsOf(session);
+    const conversation = first ? undefined : this.#parts.stores.conversations.get(record.key);
+    return conversation === undefined ? newSessionIds(this.#parts, now, record.mac) : idsOf(conversation);
+  }
+}
+
+/** After a takeover hosts hear again how a login ended that ended no longer ago than this. */
+const STILL_NEWS_MS = 10_000;
+const SESSION_END: Readonly<Record<UnauthorizeCause, SessionEnd>> = {
+  logoff: 'logoff',
+  rejected: 'reauthentication-failed',
+  'reauthentication-failed': 'reauthentication-failed',
+};

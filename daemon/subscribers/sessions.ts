@@ -1,0 +1,119 @@
+/**
+ * The sessions of hosts that are in: their records, what the switch and accounting are told of their begin
+ * and end, and when their time is over. Whoever let a host in (802.1X) asks for it here.
+ */
+import type { LoginTerms } from '../../auth/access-accept.ts';
+import type { SessionIds } from '../../auth/login.ts';
+import { accountText } from '../../session/account.ts';
+import type { SessionRecord } from '../../session/records.ts';
+import type { HostPlace } from '../../switch/switch.ts';
+import { DeadlineHeap } from '../../wire/deadline-heap.ts';
+import type { SessionEnd } from '../end-cause.ts';
+import type { CoreParts } from '../parts.ts';
+import { idsOf, newSessionIds } from './session-ids.ts';
+
+/** Who is told of sessions. */
+export interface SessionPeers {
+  sessionStarted(now: number, session: SessionRecord): void;
+  /** The host authenticated again; its session goes on. */
+  sessionRenewed(session: SessionRecord): void;
+  /** The session goes: channels end, counters are read, then it is no more. */
+  sessionEnding(now: number, session: SessionRecord, cause: SessionEnd): void;
+}
+
+/** A host that is let in. */
+export interface Admission {
+  /** hostKey(port, vlan, mac). */
+  readonly key: string;
+  readonly place: HostPlace;
+  /** What it called itself; the Access-Accept may name another account. */
+  readonly userName: Uint8Array;
+  readonly terms: LoginTerms;
+  /** The server that let it in. */
+  readonly server: string;
+  /** Ids for a session that begins. */
+  readonly ids: SessionIds;
+}
+
+export class Sessions {
+  readonly #parts: CoreParts;
+  readonly #peers: SessionPeers;
+  readonly #ends = new DeadlineHeap();
+
+  /** Takes up the records that the store holds already. */
+  constructor(parts: CoreParts, peers: SessionPeers) {
+    this.#parts = parts;
+    this.#peers = peers;
+    for (const session of parts.stores.sessions.values()) this.#ends.set(session.key, session.endsAt);
+  }
+
+  get(key: string): SessionRecord | undefined {
+    return this.#parts.stores.sessions.get(key);
+  }
+
+  /** Begins the host's session, or goes on with it where it is the same account's. */
+  admit(now: number, { key, place, terms, server, ...admission }: Admission): void {
+    const userName = terms.userName ?? admission.userName;
+    const account = accountText(userName);
+    const before = this.get(key);
+    if (before !== undefined && before.account !== account) this.end(now, key, 'account-changed');
+    const kept = before?.account === account ? before : undefined;
+    const session: SessionRecord = {
+      ...kept,
+      v: 1,
+      key,
+      port: place.port,
+      vlan: place.vlan,
+      mac: place.mac,
+      account,
+      userName,
+      ...idsOf(kept ?? (before === undefined ? admission.ids : newSessionIds(this.#parts, now, place.mac))),
+      classes: terms.classes,
+      state: terms.state,
+      server,
+      startedAt: kept?.startedAt ?? now,
+      authenticatedAt: now,
+      endsAt: terms.endsAfterMs === undefined ? undefined : now + terms.endsAfterMs,
+      interimMs: terms.interimMs,
+    };
+    this.#parts.stores.sessions.put(key, session);
+    this.#ends.set(key, session.endsAt);
+    this.#parts.effect({ kind: 'open-host', key, host: placeOfSession(session) });
+    if (kept === undefined) this.#peers.sessionStarted(now, session);
+    else this.#peers.sessionRenewed(session);
+    this.#parts.log.info(kept === undefined ? 'session-started' : 'session-renewed', {
+      host: key,
+      account,
+      server,
+      session: session.acctSessionId,
+    });
+  }
+
+  /** The host is no longer in; one that was not is no error. */
+  end(now: number, key: string, cause: SessionEnd): void {
+    const session = this.get(key);
+    if (session === undefined) return;
+    this.#peers.sessionEnding(now, session, cause);
+    this.#parts.stores.sessions.delete(key);
+    this.#ends.set(key, undefined);
+    this.#parts.effect({ kind: 'close-host', host: placeOfSession(session) });
+    this.#parts.log.info('session-ended', { host: key, account: session.account, cause });
+  }
+
+  /** A session whose time is over (Session-Timeout with Termination-Action Default); it is still to be ended. */
+  takeTimedOut(now: number): SessionRecord | undefined {
+    for (let key = this.#ends.takeDue(now); key !== undefined; key = this.#ends.takeDue(now)) {
+      const session = this.get(key);
+      if (session !== undefined) return session;
+    }
+    return undefined;
+  }
+
+  nextTimeout(): number | undefined {
+    return this.#ends.next();
+  }
+}
+
+function placeOfSession({ port, vlan, mac }: SessionRecord): HostPlace {
+  return { port, vlan, mac };
+}

@@ -1,0 +1,207 @@
+/**
+ * Who gets onto the ports: EAPOL frames, ports that come and go, and the clock, to the authenticators
+ * (authenticators.ts) and the sessions of those who are in (sessions.ts).
+ */
+import type { LoginRequest } from '../../auth/login.ts';
+import type { PortConfig } from '../../config/config.ts';
+import type { AuthenticatorRecord } from '../../eapol/authenticator-record.ts';
+import { decodeEap, EapCode, type EapPacket, EapType } from '../../eapol/eap.ts';
+import { decodeEapol, EapolType } from '../../eapol/eapol.ts';
+import type { RadiusPacket } from '../../radius/packet.ts';
+import { hostKey } from '../../session/records.ts';
+import type { Mac } from '../../wire/address.ts';
+import { isMalformed } from '../../wire/malformed.ts';
+import type { CoreParts } from '../parts.ts';
+import { Authenticators } from './authenticators.ts';
+import { eapFrame, PAE_GROUP_ADDRESS } from './eapol-frames.ts';
+import { PortHellos } from './port-hellos.ts';
+import { type SessionPeers, Sessions } from './sessions.ts';
+
+/** What subscribers need of the rest of the core. */
+export interface SubscriberPeers extends SessionPeers {
+  askLogin(now: number, request: LoginRequest): void;
+  cancel(now: number, token: string): void;
+}
+
+export class Subscribers {
+  readonly #parts: CoreParts;
+  readonly #sessions: Sessions;
+  readonly #authenticators: Authenticators;
+  readonly #hellos: PortHellos;
+
+  /** Takes up the records that the stores hold already. */
+  constructor(parts: CoreParts, peers: SubscriberPeers) {
+    this.#parts = parts;
+    this.#sessions = new Sessions(parts, peers);
+    this.#authenticators = new Authenticators(parts, this.#sessions, {
+      askLogin: (now, request) => peers.askLogin(now, request),
+      cancel: (now, token) => peers.cancel(now, token),
+      sendEap: (port, { vlan, mac }, eap, about) => this.#send(port, vlan, mac, eap, about),
+    });
+    this.#hellos = new PortHellos(
+      parts,
+      (port) => this.#authenticators.countOfPort(port) === 0,
+      (port, request) => this.#send(port, 0, PAE_GROUP_ADDRESS, request, undefined),
+    );
+  }
+
+  /** An EAPOL frame's payload from a host on a subscriber port. */
+  receive(now: number, port: PortConfig, vlan: number, mac: Mac, payload: Uint8Array): void {
+    const { tally } = this.#parts;
+    tally.count(port.name, 'eapol-rx');
+    const pdu = decodeEapol(payload);
+    if (isMalformed(pdu)) {
+      tally.count(port.name, `drop/${pdu.malformed}`);
+      return;
+    }
+    const key = hostKey(port.name, vlan, mac);
+    const record = this.#authenticators.get(key);
+    switch (pdu.type) {
+      case EapolType.Start:
+        if (record !== undefined)
+          this.#authenticators.run(now, record, (machine) => machine.receiveStart(now));
+        // Also where this Start was one too many: who speaks is not silent, and is asked anew.
+        if (this.#authenticators.get(key) === undefined) this.#authenticators.begin(now, port, vlan, mac);
+        return;
+      case EapolType.Logoff:
+        if (record !== undefined)
+          this.#authenticators.run(now, record, (machine) => machine.receiveLogoff(now));
+        return;
+      case EapolType.Packet: {
+        const eap = decodeEap(pdu.body);
+        if (isMalformed(eap)) tally.count(port.name, `drop/${eap.malformed}`);
+        else this.#receiveEap(now, port, vlan, mac, record, eap);
+        return;
+      }
+      default:
+        tally.count(port.name, 'drop/eapol-type-not-supported');
+    }
+  }
+
+  /** A verified answer of a RADIUS server to a login. */
+  answered(now: number, token: string, server: string, reply: RadiusPacket): void {
+    this.#authenticators.answered(now, token, server, reply);
+  }
+
+  /** No RADIUS server answered a login. */
+  unanswered(now: number, token: string, reason: string): void {
+    this.#authenticators.unanswered(now, token, reason);
+  }
+
+  /** The port came up: whoever is behind it is asked who it is. */
+  portUp(now: number, port: PortConfig): void {
+    this.#hellos.portUp(now, port);
+    this.#parts.log.info('port-up', { port: port.name });
+  }
+
+  /** The port went down or away: everybody behind it is out. */
+  portDown(now: number, port: string): void {
+    this.#hellos.portDown(port);
+    for (const key of this.#authenticators.keysOfPort(port))
+      this.#authenticators.end(now, key, 'lost-carrier');
+    this.#parts.log.info('port-down', { port });
+  }
+
+  /** Ends hosts whose authenticator began under another mode of the port than the configured one. */
+  endOtherModes(now: number): void {
+    for (const { key, port, portControl } of [...this.#parts.stores.authenticators.values()]) {
+      const mode = this.#parts.ports.get(port)?.mode;
+      if (mode !== undefined && mode !== portControl) this.#authenticators.end(now, key, 'mode-changed');
+    }
+  }
+
+  /** The switch could not open the port for the host: it is not in. */
+  openFailed(now: number, key: string): void {
+    this.#authenticators.end(now, key, 'switch-failed');
+  }
+
+  /** Asks the host to authenticate again; false where there is no such host. */
+  reauthenticate(now: number, key: string): boolean {
+    const record = this.#authenticators.get(key);
+    if (record?.pae !== 'AUTHENTICATED') return false;
+    this.#authenticators.run(now, record, (machine) => machine.reAuthenticate(now));
+    return true;
+  }
+
+  /** Says again what hosts were told last, where that was a moment ago or is a question to them. */
+  resume(now: number): void {
+    this.#authenticators.resume(now);
+  }
+
+  /** Ends every session, for a clean stop. */
+  shutdown(now: number): void {
+    for (const key of [...this.#parts.stores.sessions.values()].map((session) => session.key)) {
+      this.#authenticators.end(now, key, 'shutdown');
+    }
+  }
+
+  handleTimeout(now: number): void {
+    this.#authenticators.handleTimeout(now);
+    this.#endTimedOut(now);
+    this.#hellos.handleTimeout(now);
+  }
+
+  nextTimeout(): number | undefined {
+    let next: number | undefined;
+    for (const part of [this.#authenticators, this.#sessions, this.#hellos]) {
+      const at = part.nextTimeout();
+      if (at !== undefined && (next === undefined || at < next)) next = at;
+    }
+    return next;
+  }
+
+  hostsOfPort(port: string): number {
+    return this.#authenticators.countOfPort(port);
+  }
+
+  authorizedHostsOfPort(port: string): number {
+    return this.#authenticators.keysOfPort(port).filter((key) => this.#sessions.get(key) !== undefined)
+      .length;
+  }
+
+  #receiveEap(
+    now: number,
+    port: PortConfig,
+    vlan: number,
+    mac: Mac,
+    record: AuthenticatorRecord | undefined,
+    eap: EapPacket,
+  ): void {
+    const { tally } = this.#parts;
+    if (eap.code !== EapCode.Response) {
+      tally.count(port.name, 'drop/eap-not-a-response');
+      return;
+    }
+    if (record === undefined) {
+      const helloId = this.#hellos.idOf(port.name);
+      const answersHello = eap.type === EapType.Identity && eap.id === helloId;
+      if (answersHello) this.#authenticators.begin(now, port, vlan, mac, eap);
+      else tally.count(port.name, 'drop/eap-not-asked-for');
+      return;
+    }
+    this.#authenticators.run(now, record, (machine) => {
+      if (!machine.receiveResponse(now, eap)) tally.count(port.name, 'drop/eap-stale');
+    });
+  }
+
+  /** Session-Timeout with Termination-Action Default: out, and asked to log in anew. */
+  #endTimedOut(now: number): void {
+    for (
+      let session = this.#sessions.takeTimedOut(now);
+      session !== undefined;
+      session = this.#sessions.takeTimedOut(now)
+    ) {
+      const port = this.#parts.ports.get(session.port);
+      this.#authenticators.end(now, session.key, 'session-timeout');
+      if (port !== undefined) this.#authenticators.begin(now, port, session.vlan, session.mac);
+    }
+  }
+
+  #send(port: PortConfig, vlan: number, to: Mac, eap: Uint8Array, about: string | undefined): void {
+    const src = this.#parts.readings.macOf(port.name);
+    if (src === undefined) return;
+    const frame = eapFrame(port, src, to, eap);
+    this.#parts.tally.count(port.name, 'eapol-tx');
+    this.#parts.effect({ kind: 'frame', port: port.name, vlan, frame, ...(about && { about }) });
+  }
+}
