@@ -2,7 +2,7 @@
  * The players' packet socket: frames of all interfaces of one network namespace, sent and received as they
  * are. Only what the bench asks about comes up: EAPOL, and the first octets of a channel's datagrams.
  */
-import { littleEndian, viewOf } from '../switch/linux/netlink.ts';
+import { littleEndian, viewOf } from '../switch/linux/netlink/message.ts';
 import { errnoName, loadNative, type Native, type Watch } from '../switch/native.ts';
 import { EtherType } from '../wire/ethernet.ts';
 import { IpProtocol } from '../wire/ipv4.ts';

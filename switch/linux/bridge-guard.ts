@@ -4,8 +4,8 @@
  */
 import type { FrameSocket } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { type Link, querierState, type Setting, vlanInBridge } from './link.ts';
-import type { Refusal } from './netlink-socket.ts';
+import { type Link, querierState, type Setting, vlanInBridge } from './netlink/link.ts';
+import type { Refusal } from './netlink/netlink-socket.ts';
 import type { PortRole } from './port-state.ts';
 import { SwitchStartError } from './preflight.ts';
 import { becomeQuerier, isQuerier } from './querier.ts';

@@ -3,7 +3,7 @@
  * without the hop-by-hop header. Whatever it lets through, the decoders judge; what it stops never costs
  * a copy. The kernel has taken off the outer VLAN tag before the program runs.
  */
-import { littleEndian, viewOf } from './netlink.ts';
+import { littleEndian, viewOf } from './netlink/message.ts';
 
 /** The program, eight octets an instruction (struct sock_filter). */
 export function captureFilter(): Uint8Array {

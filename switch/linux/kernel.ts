@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import type { Counter, SourceFilter } from '../switch.ts';
+import type { MdbWay } from './mdb-way.ts';
 import {
   decodeFdb,
   encodeCloseMac,
@@ -12,7 +13,7 @@ import {
   encodeFindMac,
   encodeOpenMac,
   type FdbEntry,
-} from './fdb.ts';
+} from './netlink/fdb.ts';
 import {
   decodeLink,
   encodeDumpLinks,
@@ -22,12 +23,10 @@ import {
   encodeSetPort,
   type Link,
   type Setting,
-} from './link.ts';
-import { decodeMdb, encodeClearMembership, encodeDumpMdb, type MdbEntry } from './mdb.ts';
-import type { MdbWay } from './mdb-way.ts';
-import { NetlinkProtocol } from './netlink.ts';
-import { NetlinkSocket, type Refusal } from './netlink-socket.ts';
-import { NetworkNamespace } from './network-namespace.ts';
+} from './netlink/link.ts';
+import { decodeMdb, encodeClearMembership, encodeDumpMdb, type MdbEntry } from './netlink/mdb.ts';
+import { NetlinkProtocol } from './netlink/message.ts';
+import { NetlinkSocket, type Refusal } from './netlink/netlink-socket.ts';
 import {
   decodeElements,
   decodeNamedCounter,
@@ -42,7 +41,8 @@ import {
   type SetChange,
   type SetElement,
   type SetElementRead,
-} from './nft.ts';
+} from './netlink/nft.ts';
+import { NetworkNamespace } from './network-namespace.ts';
 
 export class Kernel {
   /** How the bridge's multicast database is used. */

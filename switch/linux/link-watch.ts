@@ -3,8 +3,8 @@
  * where to look, not what is: the kernel tells some changes twice and late, and a burst may be lost.
  */
 import { errnoName, loadNative, type Watch } from '../native.ts';
-import { decodeLink, type Link, LinkMessage } from './link.ts';
-import { littleEndian, messages, NetlinkProtocol, viewOf } from './netlink.ts';
+import { decodeLink, type Link, LinkMessage } from './netlink/link.ts';
+import { littleEndian, messages, NetlinkProtocol, viewOf } from './netlink/message.ts';
 
 export interface LinkNews {
   /** An interface appeared, changed or (`deleted`) went. */

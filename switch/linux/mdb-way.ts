@@ -8,8 +8,8 @@
  */
 import type { IpAddress } from '../../wire/address.ts';
 import type { SourceFilter } from '../switch.ts';
-import { CASTGATE_PROTOCOL, encodeAddGroup, encodeSetMembership, type MdbEntry } from './mdb.ts';
-import type { Refusal } from './netlink-socket.ts';
+import { CASTGATE_PROTOCOL, encodeAddGroup, encodeSetMembership, type MdbEntry } from './netlink/mdb.ts';
+import type { Refusal } from './netlink/netlink-socket.ts';
 import { atLeast } from './preflight.ts';
 
 /** Which table tells a port's sources apart: names the way in LinuxSwitch's options. */

@@ -4,8 +4,8 @@
  */
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import type { HostPlace, SourceFilter } from '../switch.ts';
-import type { Link } from './link.ts';
 import { LinkGroups } from './link-groups.ts';
+import type { Link } from './netlink/link.ts';
 
 export interface Channel {
   readonly vlan: number;

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { Kernel } from './kernel.ts';
-import { BridgeOption, type Link, optionOf, PortFlag } from './link.ts';
+import { BridgeOption, type Link, optionOf, PortFlag } from './netlink/link.ts';
 
 /** Why a switch cannot start. `message` is one line for the operator. */
 export class SwitchStartError extends Error {

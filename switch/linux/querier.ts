@@ -12,8 +12,8 @@ import type { IpAddress, Mac } from '../../wire/address.ts';
 import { EtherType, encodeEthernet, groupMac } from '../../wire/ethernet.ts';
 import type { FrameSocket } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { BridgeOption, type Link, optionOf, querierState, type Setting } from './link.ts';
-import type { Refusal } from './netlink-socket.ts';
+import { BridgeOption, type Link, optionOf, querierState, type Setting } from './netlink/link.ts';
+import type { Refusal } from './netlink/netlink-socket.ts';
 
 /** True where the bridge is querier itself, for IPv6 too where it has an address to be that with. */
 export function isQuerier(bridge: Link): boolean {

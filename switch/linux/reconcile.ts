@@ -5,9 +5,9 @@
  */
 import type { SourceFilter } from '../switch.ts';
 import type { Kernel } from './kernel.ts';
-import type { Link } from './link.ts';
 import type { SourcesIn } from './mdb-way.ts';
-import type { SetChange, SetElement } from './nft.ts';
+import type { Link } from './netlink/link.ts';
+import type { SetChange, SetElement } from './netlink/nft.ts';
 import type { PortState } from './port-state.ts';
 import { channelElements, elementName, hostElements, portElement, setNames, TABLE } from './ruleset.ts';
 

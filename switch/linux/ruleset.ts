@@ -21,7 +21,7 @@ import { type IpAddress, ipBytes, ipFamily, type Mac, macBytes } from '../../wir
 import { concatBytes, toHex } from '../../wire/bytes.ts';
 import type { SourceFilter } from '../switch.ts';
 import type { SourcesIn } from './mdb-way.ts';
-import type { SetElement } from './nft.ts';
+import type { SetElement } from './netlink/nft.ts';
 
 /** The table's name, in the family `bridge`. */
 export const TABLE = 'castgate';

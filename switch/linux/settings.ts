@@ -5,7 +5,7 @@
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BridgeOption, type Link, type Option, optionOf, PortFlag, type Setting } from './link.ts';
+import { BridgeOption, type Link, type Option, optionOf, PortFlag, type Setting } from './netlink/link.ts';
 import { SwitchStartError } from './preflight.ts';
 
 /** Settings of the bridge, but the querier: see LinuxSwitch. Never lowers the table's limit. */

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { captureFilter } from '../../switch/linux/capture-filter.ts';
-import { littleEndian } from '../../switch/linux/netlink.ts';
+import { littleEndian } from '../../switch/linux/netlink/message.ts';
 import { concatBytes, u8, u16 } from '../../wire/bytes.ts';
 import { HOST1, HOST2 } from '../netns/switch-rig.ts';
 import { ethernet, igmp, ip, mld, udp } from '../netns/tap.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeGroupPacket } from '../../igmp/group-packet.ts';
-import { PortFlag } from '../../switch/linux/link.ts';
 import { mdbWayOf } from '../../switch/linux/mdb-way.ts';
+import { PortFlag } from '../../switch/linux/netlink/link.ts';
 import { NetworkNamespace } from '../../switch/linux/network-namespace.ts';
 import { atLeast, missingPrivileges } from '../../switch/linux/preflight.ts';
 import { displacingQueries } from '../../switch/linux/querier.ts';

@@ -10,7 +10,7 @@ import {
   encodeDumpFdb,
   encodeFindMac,
   encodeOpenMac,
-} from '../../switch/linux/fdb.ts';
+} from '../../../switch/linux/netlink/fdb.ts';
 import {
   BridgeOption,
   decodeLink,
@@ -22,16 +22,16 @@ import {
   PortFlag,
   querierState,
   vlanInBridge,
-} from '../../switch/linux/link.ts';
+} from '../../../switch/linux/netlink/link.ts';
 import {
   decodeMdb,
   encodeAddGroup,
   encodeClearMembership,
   encodeDumpMdb,
   encodeSetMembership,
-} from '../../switch/linux/mdb.ts';
-import { littleEndian, type Message, messages } from '../../switch/linux/netlink.ts';
-import { fromHex, toHex } from '../../wire/bytes.ts';
+} from '../../../switch/linux/netlink/mdb.ts';
+import { littleEndian, type Message, messages } from '../../../switch/linux/netlink/message.ts';
+import { fromHex, toHex } from '../../../wire/bytes.ts';
 
 const hex = (...lines: string[]) => lines.join('').replaceAll(/\s/g, '');
 const read = (...lines: string[]): Message[] => [...messages(fromHex(lines.join('')) ?? new Uint8Array(0))];

@@ -3,7 +3,7 @@
  * nfnetlink before sendto returns). What the kernel refuses comes back as a failure with its errno and,
  * where it gave one, its own sentence.
  */
-import { errnoName, loadNative, type Native } from '../native.ts';
+import { errnoName, loadNative, type Native } from '../../native.ts';
 import {
   attributes,
   littleEndian,
@@ -14,7 +14,7 @@ import {
   numberMessages,
   textOf,
   viewOf,
-} from './netlink.ts';
+} from './message.ts';
 
 /** What the kernel refused: errno by name, and its sentence or undefined. */
 export interface Refusal {

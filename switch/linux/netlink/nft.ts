@@ -3,8 +3,8 @@
  * with the counter that each carries, and reading named counters. Changes go in batches, all or nothing.
  * Numbers of this subsystem are big-endian, unlike the rest of netlink.
  */
-import { toHex } from '../../wire/bytes.ts';
-import type { Counter } from '../switch.ts';
+import { toHex } from '../../../wire/bytes.ts';
+import type { Counter } from '../../switch.ts';
 import {
   attributeList,
   attributes,
@@ -13,7 +13,7 @@ import {
   MessageWriter,
   textOf,
   viewOf,
-} from './netlink.ts';
+} from './message.ts';
 
 /** An element of a set, by the octets of its key. */
 export interface SetElement {

@@ -11,8 +11,8 @@ import {
   numberOf,
   octetsOf,
   textOf,
-} from '../../switch/linux/netlink.ts';
-import { fromHex, toHex } from '../../wire/bytes.ts';
+} from '../../../switch/linux/netlink/message.ts';
+import { fromHex, toHex } from '../../../wire/bytes.ts';
 
 // The vectors below are of a little-endian machine; netlink speaks the machine's order.
 describe.skipIf(!littleEndian)('netlink messages', () => {

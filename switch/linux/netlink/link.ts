@@ -3,7 +3,7 @@
  * and writing the options of a bridge and the flags of a port. Options and flags are kept as octets as
  * the kernel gave them, so that what was there can be put back exactly.
  */
-import { type Mac, macAt } from '../../wire/address.ts';
+import { type Mac, macAt } from '../../../wire/address.ts';
 import {
   type Attributes,
   attributes,
@@ -15,7 +15,7 @@ import {
   octetsOf,
   textOf,
   viewOf,
-} from './netlink.ts';
+} from './message.ts';
 
 export const LinkMessage = { New: 16, Delete: 17, Get: 18, Set: 19 } as const;
 

@@ -1,8 +1,8 @@
 /** Set elements octet by octet; the vectors are what nft 1.0.6 sends and gets (strace), but for its hints. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SourcesIn } from '../../switch/linux/mdb-way.ts';
-import { littleEndian, type Message, messages } from '../../switch/linux/netlink.ts';
+import type { SourcesIn } from '../../../switch/linux/mdb-way.ts';
+import { littleEndian, type Message, messages } from '../../../switch/linux/netlink/message.ts';
 import {
   decodeElements,
   decodeNamedCounter,
@@ -13,7 +13,7 @@ import {
   encodeDumpRules,
   encodeGetElement,
   encodeSetChanges,
-} from '../../switch/linux/nft.ts';
+} from '../../../switch/linux/netlink/nft.ts';
 import {
   channelElement,
   channelElements,
@@ -23,9 +23,9 @@ import {
   ruleset,
   setNames,
   versionChain,
-} from '../../switch/linux/ruleset.ts';
-import type { SourceFilter } from '../../switch/switch.ts';
-import { fromHex, toHex } from '../../wire/bytes.ts';
+} from '../../../switch/linux/ruleset.ts';
+import type { SourceFilter } from '../../../switch/switch.ts';
+import { fromHex, toHex } from '../../../wire/bytes.ts';
 
 const hex = (...lines: string[]) => lines.join('').replaceAll(/\s/g, '');
 const read = (...lines: string[]): Message[] => [...messages(fromHex(lines.join('')) ?? new Uint8Array(0))];

@@ -5,8 +5,8 @@
  * MLDv2 mode on the bridge. These entries carry castgate's own protocol number, by which those of an earlier
  * run are known. Older kernels take the plain (*,G) only: see mdb-way.ts.
  */
-import { type IpAddress, ipBytes, ipFamily, ipv4At, ipv6At } from '../../wire/address.ts';
-import type { SourceFilter } from '../switch.ts';
+import { type IpAddress, ipBytes, ipFamily, ipv4At, ipv6At } from '../../../wire/address.ts';
+import type { SourceFilter } from '../../switch.ts';
 import {
   attributeList,
   attributes,
@@ -15,7 +15,7 @@ import {
   MessageFlag,
   MessageWriter,
   viewOf,
-} from './netlink.ts';
+} from './message.ts';
 
 export const MdbMessage = { New: 84, Delete: 85, Get: 86 } as const;
 

@@ -3,7 +3,7 @@
  * sticky: a frame with the address on another port does not move them, which is also how an entry of an
  * earlier run is known.
  */
-import { type Mac, macAt, macBytes } from '../../wire/address.ts';
+import { type Mac, macAt, macBytes } from '../../../wire/address.ts';
 import {
   attributes,
   littleEndian,
@@ -12,7 +12,7 @@ import {
   MessageWriter,
   numberOf,
   viewOf,
-} from './netlink.ts';
+} from './message.ts';
 
 export const NeighbourMessage = { New: 28, Delete: 29, Get: 30 } as const;
 

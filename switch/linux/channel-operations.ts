@@ -1,0 +1,97 @@
+/** Forwarding channels to ports: entries of the bridge's multicast database and of castgate's sets. */
+import { type IpAddress, ipFamily } from '../../wire/address.ts';
+import { filterRefusal, gone, isNothing } from '../rules.ts';
+import type { SourceFilter, SwitchFailure } from '../switch.ts';
+import { failure, isAbsence } from './failure.ts';
+import type { Refusal } from './netlink/netlink-socket.ts';
+import { channelElements, TABLE } from './ruleset.ts';
+import { type Running, subscriberPort } from './running.ts';
+import { changesBetween, inverse, removeElements } from './set-changes.ts';
+
+/** Looks whether the bridge needs repair, and repairs it: true where it did. */
+export type RepairBridge = () => boolean;
+
+export function setForwarding(
+  running: Running,
+  repairBridge: RepairBridge,
+  portName: string,
+  vlan: number,
+  group: IpAddress,
+  filter: SourceFilter,
+): SwitchFailure | undefined {
+  if (isNothing(filter)) return clearForwarding(running, repairBridge, portName, vlan, group);
+  const { kernel, guard, ports } = running;
+  const doing = `forward ${group} to ${portName}`;
+  const at = subscriberPort(ports, portName);
+  if (at === undefined) return gone(doing, portName);
+  const { port, link } = at;
+  const unfit = filterRefusal(portName, group, filter);
+  if (unfit !== undefined) return unfit;
+  const { sourcesIn } = kernel.mdb;
+  const namesSources = sourcesIn === 'database' && filter.sources.length > 0;
+  if (ipFamily(group) === 6 && namesSources && !guard.knowsIpv6Sources()) {
+    const why = `${guard.bridge.name} needs an IPv6 address to tell sources apart`;
+    return { failed: `${doing}: ${why}`, errno: 'EADDRNOTAVAIL' };
+  }
+  const changes = changesBetween(
+    channelElements(portName, group, port.filtersOf(group), sourcesIn),
+    channelElements(portName, group, port.filtersWith({ vlan, group, filter }), sourcesIn),
+  );
+  const tableRefusal = kernel.changeSets(TABLE, changes);
+  if (tableRefusal !== undefined) return failure(doing, tableRefusal);
+  const number = guard.vlanOf(link, vlan);
+  const refusal = inDatabase(repairBridge, () =>
+    kernel.setMembership(guard.bridge.index, link.index, number, group, filter),
+  );
+  if (refusal !== undefined) {
+    removeElements(kernel, inverse(changes));
+    return failure(doing, refusal);
+  }
+  port.setChannel({ vlan, group, filter });
+  return undefined;
+}
+
+export function clearForwarding(
+  running: Running,
+  repairBridge: RepairBridge,
+  portName: string,
+  vlan: number,
+  group: IpAddress,
+): SwitchFailure | undefined {
+  const { kernel, guard, ports } = running;
+  const at = subscriberPort(ports, portName);
+  if (at === undefined) return undefined;
+  const { port, link } = at;
+  const before = port.filtersOf(group);
+  if (!port.removeChannel(vlan, group)) return undefined;
+  const number = guard.vlanOf(link, vlan);
+  const isLast = !port.hasGroup(group);
+  const { index } = guard.bridge;
+  let refusal: Refusal | undefined;
+  if (port.linkGroups.has(number, group)) {
+    refusal = inDatabase(repairBridge, () =>
+      kernel.setMembership(index, link.index, number, group, ANY_SOURCE),
+    );
+  } else if (number !== 0 || isLast) {
+    // Without VLANs in the bridge, the same group in two VLANs is one entry.
+    refusal = inDatabase(repairBridge, () => kernel.clearMembership(index, link.index, number, group));
+  }
+  const { sourcesIn } = kernel.mdb;
+  const table = removeElements(
+    kernel,
+    changesBetween(
+      channelElements(portName, group, before, sourcesIn),
+      channelElements(portName, group, port.filtersOf(group), sourcesIn),
+    ),
+  );
+  const first = isAbsence(refusal) ? table : refusal;
+  return first === undefined ? undefined : failure(`stop ${group} on ${portName}`, first);
+}
+
+/** Snooping that was switched off since the last look refuses changes: put it right, then once more. */
+function inDatabase(repairBridge: RepairBridge, change: () => Refusal | undefined): Refusal | undefined {
+  const refusal = change();
+  return refusal === undefined || isAbsence(refusal) || !repairBridge() ? refusal : change();
+}
+
+const ANY_SOURCE: SourceFilter = { mode: 'exclude', sources: [] };

@@ -1,0 +1,77 @@
+/** Reads what the kernel counted for hosts and channels: the counters of the elements of castgate's sets. */
+import type { IpAddress } from '../../wire/address.ts';
+import type { Counter, HostCounters, HostPlace } from '../switch.ts';
+import type { Kernel } from './kernel.ts';
+import type { SetElement } from './netlink/nft.ts';
+import { channelElement, elementName, hostElements, TABLE } from './ruleset.ts';
+import { type Running, subscriberPort } from './running.ts';
+
+/** The counters of all that is open. */
+export interface AllCounters {
+  readonly hosts: readonly (HostCounters & { readonly host: HostPlace })[];
+  readonly channels: readonly {
+    readonly port: string;
+    readonly vlan: number;
+    readonly group: IpAddress;
+    readonly counter: Counter;
+  }[];
+}
+
+export const NOTHING_YET: Counter = { octets: 0, packets: 0 };
+
+export function hostCounters({ kernel, ports }: Running, host: HostPlace): HostCounters | undefined {
+  const at = subscriberPort(ports, host.port);
+  if (at?.port.hasHost(host.vlan, host.mac) !== true) return undefined;
+  const [input, output] = hostElements(host.port, host.mac).map((element) =>
+    kernel.elementCounter(TABLE, element),
+  );
+  if (input === undefined || output === undefined) return undefined;
+  return { input: withHeaders(input), output: withHeaders(output) };
+}
+
+export function channelCounter(
+  { kernel, ports }: Running,
+  portName: string,
+  vlan: number,
+  group: IpAddress,
+): Counter {
+  const at = subscriberPort(ports, portName);
+  if (at?.port.hasChannel(vlan, group) !== true) return NOTHING_YET;
+  const counter = kernel.elementCounter(TABLE, channelElement(portName, group));
+  return counter === undefined ? NOTHING_YET : withHeaders(counter);
+}
+
+/** All counters at once, for four conversations with the kernel instead of one or two for each. */
+export function allCounters({ kernel, ports }: Running): AllCounters {
+  const read = elementCounters(kernel);
+  const of = (element: SetElement) => read.get(elementName(element)) ?? NOTHING_YET;
+  const hosts: AllCounters['hosts'][number][] = [];
+  const channels: AllCounters['channels'][number][] = [];
+  for (const port of ports.all()) {
+    for (const host of port.hosts()) {
+      const [into, out] = hostElements(host.port, host.mac);
+      hosts.push({ host, input: of(into), output: of(out) });
+    }
+    for (const { vlan, group } of port.channels()) {
+      channels.push({ port: port.name, vlan, group, counter: of(channelElement(port.name, group)) });
+    }
+  }
+  return { hosts, channels };
+}
+
+function elementCounters(kernel: Kernel): Map<string, Counter> {
+  const read = new Map<string, Counter>();
+  for (const set of ['hosts_in', 'hosts_out', 'channels4', 'channels6'] as const) {
+    for (const { key, counter } of kernel.elements(TABLE, set)) {
+      if (counter !== undefined) read.set(elementName({ set, key }), withHeaders(counter));
+    }
+  }
+  return read;
+}
+
+/** The table counts from the IP header on; accounts are about frames as they are on the wire, without FCS. */
+function withHeaders({ octets, packets }: Counter): Counter {
+  return { octets: octets + packets * ETHERNET_HEADER, packets };
+}
+
+const ETHERNET_HEADER = 14;

@@ -1,0 +1,83 @@
+/** Opening and closing hosts: each has an entry in the bridge's MAC table and elements in castgate's sets. */
+import type { Mac } from '../../wire/address.ts';
+import { gone, hostRefusal } from '../rules.ts';
+import type { HostPlace, SwitchFailure } from '../switch.ts';
+import { failure } from './failure.ts';
+import type { Kernel } from './kernel.ts';
+import { updateLinkGroups } from './link-membership.ts';
+import type { Link } from './netlink/link.ts';
+import type { Refusal } from './netlink/netlink-socket.ts';
+import type { SetChange } from './netlink/nft.ts';
+import type { PortState } from './port-state.ts';
+import { hostElements, portElement, TABLE } from './ruleset.ts';
+import { ownMacs, type Running, subscriberPort } from './running.ts';
+import { inverse, removeElements } from './set-changes.ts';
+
+export function openHost(running: Running, host: HostPlace): SwitchFailure | undefined {
+  const { kernel, guard, ports } = running;
+  const doing = `open ${host.mac} on ${host.port}`;
+  const at = subscriberPort(ports, host.port);
+  if (at === undefined) return gone(doing, host.port);
+  const { port, link } = at;
+  if (port.hasHost(host.vlan, host.mac)) return undefined;
+  const vlan = guard.vlanOf(link, host.vlan);
+  const refused = hostRefusal(host, ownMacs(running), ports.portOf(vlan, host.mac));
+  if (refused !== undefined) return refused;
+  const changes: SetChange[] = port.hasMac(host.mac) ? [] : hostChanges('add', host);
+  if (port.vacant) changes.push(...occupiedChanges('add', running, port));
+  const refusal = kernel.changeSets(TABLE, changes);
+  if (refusal !== undefined) return failure(doing, refusal);
+  const bridgeRefusal = putMac(kernel, guard.bridge, link, vlan, host.mac);
+  if (bridgeRefusal !== undefined) {
+    removeElements(kernel, inverse(changes));
+    return failure(doing, bridgeRefusal);
+  }
+  ports.opened(port, host, vlan);
+  updateLinkGroups(running, port, host.vlan, host.mac, true);
+  return undefined;
+}
+
+export function closeHost(running: Running, host: HostPlace): SwitchFailure | undefined {
+  const { kernel, guard, ports } = running;
+  const at = subscriberPort(ports, host.port);
+  if (at?.port.removeHost(host) !== true) return undefined;
+  const { port, link } = at;
+  updateLinkGroups(running, port, host.vlan, host.mac, false);
+  const vlan = guard.vlanOf(link, host.vlan);
+  let refusal: Refusal | undefined;
+  // Without VLANs in the bridge, the same MAC in two VLANs is one entry.
+  if (vlan !== 0 || !port.hasMac(host.mac)) {
+    ports.closed(vlan, host.mac);
+    refusal = kernel.closeMac(link.index, vlan, host.mac);
+    if (refusal?.errno === 'ENOENT') refusal = undefined;
+  }
+  const changes: SetChange[] = port.hasMac(host.mac) ? [] : hostChanges('remove', host);
+  if (port.vacant) changes.push(...occupiedChanges('remove', running, port));
+  const first = refusal ?? removeElements(kernel, changes);
+  return first === undefined ? undefined : failure(`close ${host.mac} on ${host.port}`, first);
+}
+
+/** A learned entry elsewhere gives way; an entry that someone made on purpose on another port does not. */
+function putMac(kernel: Kernel, bridge: Link, link: Link, vlan: number, mac: Mac): Refusal | undefined {
+  const created = kernel.openMac(link.index, vlan, mac, 'create');
+  if (created?.errno !== 'EEXIST') return created;
+  const present = kernel.findMac(bridge.index, vlan, mac);
+  if (present !== undefined && present.port !== link.index && present.kind !== 'learned') {
+    return { errno: 'EEXIST', text: `a ${present.kind} entry of the bridge on interface ${present.port}` };
+  }
+  return kernel.openMac(link.index, vlan, mac, 'replace');
+}
+
+/** With direction `both`, broadcasts leave a port only while a host is open on it. */
+function occupiedChanges(
+  change: 'add' | 'remove',
+  { controlledDirections }: Running,
+  port: PortState,
+): SetChange[] {
+  if (controlledDirections === 'in') return [];
+  return [{ change, ...portElement('occupied', port.name) }];
+}
+
+function hostChanges(change: 'add' | 'remove', { port, mac }: HostPlace): SetChange[] {
+  return hostElements(port, mac).map(({ set, key }) => ({ change, set, key }));
+}

@@ -1,0 +1,89 @@
+/**
+ * The ports of a switch by name and, while they are there, by interface number; and which port each open
+ * MAC address is on, for a bridge has one place for it. Pure bookkeeping.
+ */
+import type { Mac } from '../../wire/address.ts';
+import type { HostPlace } from '../switch.ts';
+import type { Link } from './netlink/link.ts';
+import { PortState } from './port-state.ts';
+
+export interface PortNames {
+  /** Subscriber ports. */
+  readonly ports: readonly string[];
+  /** Those of `ports` that are open to everybody. */
+  readonly openPorts?: readonly string[];
+  readonly uplinks: readonly string[];
+}
+
+export class PortTable {
+  readonly #ports = new Map<string, PortState>();
+  /** Ports that are there: whose frames count. */
+  readonly #byIndex = new Map<number, PortState>();
+  /** By VLAN and MAC as the bridge knows them. */
+  readonly #openMacs = new Map<string, string>();
+
+  constructor({ ports, openPorts, uplinks }: PortNames) {
+    for (const name of ports) {
+      this.#ports.set(name, new PortState(name, openPorts?.includes(name) ? 'open' : 'locked'));
+    }
+    for (const name of uplinks) this.#ports.set(name, new PortState(name, 'uplink'));
+  }
+
+  all(): Iterable<PortState> {
+    return this.#ports.values();
+  }
+
+  named(name: string): PortState | undefined {
+    return this.#ports.get(name);
+  }
+
+  /** The port that is there under this number. */
+  numbered(index: number): PortState | undefined {
+    return this.#byIndex.get(index);
+  }
+
+  *macs(): Generator<Mac | undefined> {
+    for (const { link } of this.#ports.values()) yield link?.mac;
+  }
+
+  /** The interface of a port is there. */
+  put(link: Link): void {
+    const port = this.#ports.get(link.name);
+    if (port === undefined) return;
+    port.link = link;
+    this.#byIndex.set(link.index, port);
+  }
+
+  /** The interface is gone, with all that was opened on it. `vlanOf`: as the bridge knew its VLANs. */
+  forget(port: PortState, link: Link, vlanOf: (vlan: number) => number): void {
+    for (const host of port.hosts()) this.#openMacs.delete(`${vlanOf(host.vlan)}/${host.mac}`);
+    port.clear();
+    port.link = undefined;
+    this.#byIndex.delete(link.index);
+  }
+
+  forgetAll(): void {
+    for (const port of this.#ports.values()) {
+      port.clear();
+      port.link = undefined;
+    }
+    this.#byIndex.clear();
+    this.#openMacs.clear();
+  }
+
+  /** The name of the port on which the address is open, in this VLAN of the bridge. */
+  portOf(vlan: number, mac: Mac): string | undefined {
+    return this.#openMacs.get(`${vlan}/${mac}`);
+  }
+
+  /** A host is open. */
+  opened(port: PortState, host: HostPlace, vlan: number): void {
+    port.addHost(host);
+    this.#openMacs.set(`${vlan}/${host.mac}`, port.name);
+  }
+
+  /** No host of the port has the address in this VLAN of the bridge any more. */
+  closed(vlan: number, mac: Mac): void {
+    this.#openMacs.delete(`${vlan}/${mac}`);
+  }
+}

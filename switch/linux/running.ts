@@ -1,0 +1,46 @@
+/**
+ * What a Linux switch works with while it runs. Made at its start, gone with its end: an operation that
+ * finds none refuses.
+ */
+import type { Mac } from '../../wire/address.ts';
+import type { BridgeGuard } from './bridge-guard.ts';
+import type { FrameSocket } from './frames.ts';
+import type { Kernel } from './kernel.ts';
+import type { Link } from './netlink/link.ts';
+import type { PortState } from './port-state.ts';
+import type { PortTable } from './port-table.ts';
+import type { Expectation } from './reconcile.ts';
+
+export interface Running {
+  readonly kernel: Kernel;
+  readonly guard: BridgeGuard;
+  readonly frames: FrameSocket;
+  readonly ports: PortTable;
+  /** `both` keeps broadcasts from a port without an open host; `in` lets them out (AdminControlledDirections). */
+  readonly controlledDirections: 'both' | 'in';
+}
+
+/** A subscriber port that is there, for an operation on it; undefined where it is not. */
+export function subscriberPort(
+  ports: PortTable,
+  name: string,
+): { readonly port: PortState; readonly link: Link } | undefined {
+  const port = ports.named(name);
+  return port?.subscriber === true && port.link !== undefined ? { port, link: port.link } : undefined;
+}
+
+/** What the kernel is held to. */
+export function expectation({ guard, ports, controlledDirections }: Running): Expectation {
+  return {
+    bridge: guard.bridge,
+    ports: ports.all(),
+    controlledDirections,
+    vlanOf: (link, vlan) => guard.vlanOf(link, vlan),
+  };
+}
+
+/** Addresses of the switch itself, which no host may have. */
+export function* ownMacs({ guard, ports }: Running): Generator<Mac | undefined> {
+  yield guard.bridge.mac;
+  yield* ports.macs();
+}
