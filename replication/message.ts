@@ -25,7 +25,6 @@ export type ControlMessage =
 
 /** A message as the payload of a frame. */
 export function encodeMessage(message: ControlMessage): Uint8Array {
-  const encoder = new RecordEncoder();
   encoder.value({ v: 1, ...message });
   return encoder.take();
 }
@@ -73,3 +72,6 @@ function isStoreDigest(value: unknown): value is StoreDigest {
   const { count, sum, mix } = value as Readonly<Record<string, unknown>>;
   return isCount(count) && isCount(sum) && isCount(mix);
 }
+
+/** One for all messages: a new one begins with a buffer for many. */
+const encoder = new RecordEncoder();

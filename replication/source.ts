@@ -51,6 +51,8 @@ export class ReplicationSource implements ChangeFeed {
   readonly #stores: ReplicatedStores;
   readonly #log: ChangeLog;
   readonly #scrub: Scrub;
+  /** For what goes out: a new one for each message would cost more than the message. */
+  readonly #encoder = new RecordEncoder();
   #reader = new FrameReader();
   #state: StandbyState = 'away';
   #connected = false;
@@ -248,7 +250,7 @@ export class ReplicationSource implements ChangeFeed {
 
   #nextSlice(now: number): void {
     this.#joiningSince = now;
-    const encoder = new RecordEncoder();
+    const encoder = this.#encoder;
     const slice = this.#options.sliceOctets ?? SLICE_OCTETS;
     while (this.#snapshot !== undefined && encoder.length < slice) {
       const next = this.#snapshot.next();
@@ -293,10 +295,10 @@ export class ReplicationSource implements ChangeFeed {
   }
 
   #sendBatch({ first, last, octets }: Batch): void {
-    const payload = new RecordEncoder();
-    payload.count(first);
-    payload.count(last);
-    const head = payload.take();
+    const encoder = this.#encoder;
+    encoder.count(first);
+    encoder.count(last);
+    const head = encoder.take();
     const body = new Uint8Array(head.length + octets.length);
     body.set(head);
     body.set(octets, head.length);

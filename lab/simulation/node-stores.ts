@@ -3,15 +3,16 @@
  * over. An older node has no use for some of the stores, and keeps them for whoever has.
  */
 import { Stores } from '../../daemon/stores.ts';
-import { RecordEncoder } from '../../replication/record-codec.ts';
-import type { ReplicatedStore, ReplicatedStores } from '../../replication/replicated-stores.ts';
+import type { ReplicatedStore } from '../../replication/replicated-stores.ts';
 import { type Change, type ChangeFeed, Store } from '../../session/store.ts';
+import { wasPut } from './state-image.ts';
 
 /** A feed that may be given its follower later. */
 export class LateFeed implements ChangeFeed {
   follower: ChangeFeed | undefined;
 
   changed(change: Change): void {
+    if (change.record !== undefined) wasPut(change.record);
     this.follower?.changed(change);
   }
 }
@@ -65,30 +66,5 @@ export function isKeptOnly(store: string): boolean {
   return UNKNOWN_TO_OLDER.has(store);
 }
 
-/** Every record of every store as octets, in an order that does not depend on how the stores came to be. */
-export function stateOctets(stores: ReplicatedStores): Buffer {
-  for (const store of [...stores.all()].sort(byName)) {
-    const records = [...store.entries()].sort(byKey);
-    if (records.length === 0) continue;
-    encoder.text(store.name);
-    for (const [key, record] of records) {
-      encoder.text(key);
-      encoder.value(record);
-    }
-  }
-  const { buffer, byteOffset, length } = encoder.take();
-  return Buffer.from(buffer, byteOffset, length);
-}
-
-function byName(a: ReplicatedStore, b: ReplicatedStore): number {
-  return a.name < b.name ? -1 : 1;
-}
-
-function byKey([a]: [string, object], [b]: [string, object]): number {
-  return a < b ? -1 : 1;
-}
-
-/** One for all calls: a new one begins with a large buffer. */
-const encoder = new RecordEncoder();
 /** Health, caches and compatibility states: a core does its work without what is in them. */
 const UNKNOWN_TO_OLDER: ReadonlySet<string> = new Set(['decisions', 'radius-servers', 'upstream-queriers']);

@@ -5,8 +5,9 @@
  */
 import { ReplicationTarget } from '../../replication/target.ts';
 import { ActiveNode, type NodeWorld } from './active-node.ts';
-import { NodeStores, stateOctets } from './node-stores.ts';
+import { NodeStores } from './node-stores.ts';
 import { ReplicationLink } from './replication-link.ts';
+import { differenceOf, freshImageOf, imageOf, type StateImage } from './state-image.ts';
 import { VersionSkew } from './version-skew.ts';
 import { must } from './violation.ts';
 
@@ -33,7 +34,7 @@ export class Pair {
   #link: ReplicationLink | undefined;
   #nodes = 0;
   /** The active's state after each change that ended a turn and that the standby has not reached. */
-  readonly #states = new Map<number, Buffer>();
+  readonly #states = new Map<number, StateImage>();
   #compared: { readonly stores: NodeStores; readonly have: number } | undefined;
   readonly #world: PairWorld;
   readonly #skew: VersionSkew;
@@ -83,7 +84,7 @@ export class Pair {
 
   /** The active's state at this change is what the standby must come to. */
   sealed({ source, stores }: ActiveNode): void {
-    if (!this.#states.has(source.last)) this.#states.set(source.last, stateOctets(stores));
+    if (!this.#states.has(source.last)) this.#states.set(source.last, imageOf(stores));
   }
 
   /** A turn of the active is over. */
@@ -91,6 +92,14 @@ export class Pair {
     this.#skew.check(node.stores);
     this.#link?.pump();
     this.#look();
+  }
+
+  /** Between turns: both nodes' records are what their octets were when they were last put. */
+  lookClosely(): void {
+    for (const stores of [this.active?.stores, this.#target?.stores]) {
+      const strayed = stores && differenceOf(imageOf(stores), freshImageOf(stores));
+      must(strayed === undefined, () => `${strayed} was changed without being put`);
+    }
   }
 
   /** The active's node is gone, from one moment to the next. */
@@ -186,8 +195,12 @@ export class Pair {
     this.#compared = { stores, have };
     const state = this.#states.get(have);
     must(state !== undefined, () => `the standby is at change ${have}, which ended no turn`);
-    must(state.equals(stateOctets(stores)), () => `the standby is not what the active was at change ${have}`);
     this.compared++;
+    const differs = differenceOf(state, imageOf(stores));
+    must(
+      differs === undefined,
+      () => `the standby is not what the active was at change ${have}: ${differs} differs`,
+    );
     for (const change of this.#states.keys()) if (change < have) this.#states.delete(change);
   }
 }

@@ -87,6 +87,9 @@ export function drawPlan(random: Random, actions: number): Plan {
 
 /** The same for every seed: short times, so that a short run sees every timer go off. */
 export function simulatedConfig(ports: readonly string[]): Config {
+  const names = ports.join(' ');
+  const known = configs.get(names);
+  if (known !== undefined) return known;
   const file = {
     bridge: 'br0',
     ports: Object.fromEntries(ports.map((port) => [port, {}])),
@@ -114,10 +117,15 @@ export function simulatedConfig(ports: readonly string[]): Config {
     accounting: { interim_interval: '10s' },
   };
   const loaded = parseConfig(JSON.stringify(file), 'simulated', () => ({ secret: SECRET, remarks: [] }));
-  if ('config' in loaded) return loaded.config;
+  if ('config' in loaded) {
+    configs.set(names, loaded.config);
+    return loaded.config;
+  }
   throw new Error(loaded.errors.map(({ path, message }) => `${path}: ${message}`).join('; '));
 }
 
+/** By the names of the ports: a run does not change it. */
+const configs = new Map<string, Config>();
 export const UPLINK = 'up0';
 export const SERVERS: readonly string[] = ['r1', 'r2'];
 export const SECRET = new TextEncoder().encode('the secret of the simulation');

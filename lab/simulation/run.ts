@@ -52,6 +52,22 @@ export function simulate(seed: number, { actions, trace }: RunOptions): RunResul
   };
 }
 
+/** How much of everything was in the runs. */
+export function figures(results: readonly RunResult[]): string {
+  const sum = (of: (result: RunResult) => number) =>
+    results.reduce((total, result) => total + of(result), 0).toLocaleString('en-US');
+  return [
+    `${sum(() => 1)} runs`,
+    `${sum((r) => r.turns)} turns`,
+    `${sum((r) => r.takeovers)} takeovers`,
+    `${sum((r) => r.compared)} comparisons of active and standby`,
+    `${sum((r) => r.snapshots)} snapshots`,
+    `${sum((r) => r.linkFaults)} faults of the link noticed`,
+    `${sum((r) => r.duplicates)} repeated RADIUS requests known again`,
+    `${sum((r) => r.records)} accounting records`,
+  ].join(', ');
+}
+
 class Run {
   readonly #world: World;
   #events = 0;
@@ -74,6 +90,7 @@ class Run {
     const next = () => {
       if (left-- <= 0) return;
       this.#world.say(`* ${act(this.#world)}`);
+      this.#world.pair.lookClosely();
       agenda.after(-Math.log(1 - random.fraction()) * plan.paceMs, 'the next action', next);
     };
     agenda.after(0, 'the first action', next);

@@ -1,5 +1,5 @@
 /**
- * The pair of nodes on a virtual clock (docs/ha-simulation.md): some seeds in every run of the tests, many
+ * The pair of nodes on a virtual clock (docs/simulation.md): some seeds in every run of the tests, many
  * more with `npm run ha:simulate -- --seeds N`.
  */
 import { describe, expect, it } from 'vitest';
