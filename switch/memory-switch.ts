@@ -2,7 +2,8 @@
  * A Switch in memory, for replay and for tests on virtual time. It keeps the rules of the Linux one: a
  * locked port passes the frames of its open hosts only, a port receives the groups that it was given from
  * the sources of its filter only, and what was on a port is gone with the port. The test plays the wires:
- * receive, transmit, deliver, setLink, removePort, addPort; and may let any operation fail.
+ * receive, transmit, deliver, setLink, removePort, addPort; and may let any operation fail. With a fence
+ * it has a lease as the Linux one does.
  */
 import type { IpAddress, Mac } from '../wire/address.ts';
 import { filterRefusal, gone, hostRefusal, isNothing } from './rules.ts';
@@ -10,6 +11,7 @@ import type {
   Counter,
   HostCounters,
   HostPlace,
+  Leased,
   SourceFilter,
   Switch,
   SwitchEvent,
@@ -21,10 +23,20 @@ export interface MemorySwitchOptions {
   readonly uplinks: readonly string[];
   /** Channels on a port; the one above is refused with ENOSPC. Default: no limit. */
   readonly maxGroupsPerPort?: number;
+  /** Subscriber ports carry and count nothing but while a lease is alive, by this clock in milliseconds. */
+  readonly fence?: { readonly now: () => number };
 }
 
 /** An operation that a test lets fail. */
-export type Failing = 'sendFrame' | 'openHost' | 'closeHost' | 'setForwarding' | 'clearForwarding';
+export type Failing =
+  | 'sendFrame'
+  | 'openHost'
+  | 'closeHost'
+  | 'setForwarding'
+  | 'clearForwarding'
+  | 'renewLease'
+  | 'extendLease'
+  | 'dropLease';
 
 /** A frame that was sent. */
 export interface SentFrame {
@@ -46,16 +58,19 @@ interface MemoryPort {
   readonly channels: Map<string, { group: IpAddress; filter: SourceFilter; counter: Counter }>;
 }
 
-export class MemorySwitch implements Switch {
+export class MemorySwitch implements Switch, Leased {
   readonly #listener: (events: readonly SwitchEvent[]) => void;
   readonly #ports = new Map<string, MemoryPort>();
   readonly #maxGroups: number;
+  readonly #now: (() => number) | undefined;
+  #leaseEnd = Number.NEGATIVE_INFINITY;
   readonly #failing = new Map<Failing, { errno: string; left: number }>();
   #sent: SentFrame[] = [];
 
   constructor(options: MemorySwitchOptions, listener: (events: readonly SwitchEvent[]) => void) {
     this.#listener = listener;
     this.#maxGroups = options.maxGroupsPerPort ?? Number.POSITIVE_INFINITY;
+    this.#now = options.fence?.now;
     for (const name of options.ports) this.#add(name, true);
     for (const name of options.uplinks) this.#add(name, false);
   }
@@ -73,6 +88,9 @@ export class MemorySwitch implements Switch {
     const state = this.#present(port);
     if (state === undefined) return gone('send a frame', port);
     if (!state.up) return { failed: `send a frame on ${port}: ENETDOWN`, errno: 'ENETDOWN' };
+    if (state.subscriber && !this.isUnfenced) {
+      return { failed: `send a frame on ${port}: no lease`, errno: 'ENETDOWN' };
+    }
     this.#sent.push({ port, vlan, frame: Uint8Array.from(frame) });
     return undefined;
   }
@@ -150,6 +168,27 @@ export class MemorySwitch implements Switch {
     return this.#present(port)?.number;
   }
 
+  renewLease(ms: number): SwitchFailure | undefined {
+    return this.#lease('renewLease', `renew the lease for ${ms} ms`, ms);
+  }
+
+  extendLease(ms: number): SwitchFailure | undefined {
+    const doing = `extend the lease for ${ms} ms`;
+    if (this.#now !== undefined && !this.isUnfenced) {
+      return { failed: `${doing}: it has run out`, errno: 'ESTALE' };
+    }
+    return this.#lease('extendLease', doing, ms);
+  }
+
+  dropLease(): SwitchFailure | undefined {
+    return this.#lease('dropLease', 'drop the lease', Number.NEGATIVE_INFINITY);
+  }
+
+  /** True where subscriber ports carry something: a lease is alive, or there is no fence. */
+  get isUnfenced(): boolean {
+    return this.#now === undefined || this.#now() < this.#leaseEnd;
+  }
+
   // ---- the wires, for tests
 
   /** A frame comes in on a port, as the packet socket sees it: before the lock. False where the port is down. */
@@ -163,13 +202,14 @@ export class MemorySwitch implements Switch {
   transmit(host: HostPlace, octets: number): boolean {
     const port = this.#subscriber(host.port);
     const found = port?.hosts.get(placeKey(host));
-    if (port?.up !== true || found === undefined) return false;
+    if (port?.up !== true || found === undefined || !this.isUnfenced) return false;
     found.input = plus(found.input, octets);
     return true;
   }
 
   /** The network sends `octets` to a MAC address; true where it is an open host on a port that is up. */
   transmitTo(vlan: number, mac: Mac, octets: number): boolean {
+    if (!this.isUnfenced) return false;
     for (const port of this.#ports.values()) {
       const found = port.hosts.get(`${vlan}/${mac}`);
       if (found === undefined || !port.up) continue;
@@ -182,6 +222,7 @@ export class MemorySwitch implements Switch {
   /** A packet of a channel comes from the network; the names of the ports that receive it. */
   deliver(group: IpAddress, source: IpAddress, octets: number, vlan = 0): string[] {
     const receivers: string[] = [];
+    if (!this.isUnfenced) return receivers;
     for (const port of this.#ports.values()) {
       const channel = port.channels.get(`${vlan}/${group}`);
       if (channel === undefined || !port.up || !passes(channel.filter, source)) continue;
@@ -275,6 +316,14 @@ export class MemorySwitch implements Switch {
   #subscriber(name: string): MemoryPort | undefined {
     const port = this.#present(name);
     return port?.subscriber === true ? port : undefined;
+  }
+
+  #lease(operation: Failing, doing: string, ms: number): SwitchFailure | undefined {
+    const failed = this.#injected(operation, doing);
+    if (failed !== undefined) return failed;
+    if (this.#now === undefined) return { failed: `${doing}: the switch has no fence`, errno: 'ENOTSUP' };
+    this.#leaseEnd = this.#now() + ms;
+    return undefined;
   }
 
   #injected(operation: Failing, doing: string): SwitchFailure | undefined {

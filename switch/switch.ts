@@ -79,3 +79,17 @@ export interface Switch {
   /** The interface's number for NAS-Port. */
   portNumber(port: string): number | undefined;
 }
+
+/**
+ * A switch with a fence: while no lease is alive its subscriber ports carry nothing, in either direction, and
+ * count nothing; what is opened takes effect with the lease. Frames are reported all the same. Every operation
+ * gives ENOTSUP where there is no fence.
+ */
+export interface Leased {
+  /** The lease ends `ms` milliseconds from now, also where it had more left; begins one where there is none. */
+  renewLease(ms: number): SwitchFailure | undefined;
+  /** The same for a lease that is alive; ESTALE where it has run out: a process that slept stays shut. */
+  extendLease(ms: number): SwitchFailure | undefined;
+  /** Shuts the ports now. Without a lease no error. */
+  dropLease(): SwitchFailure | undefined;
+}

@@ -9,7 +9,7 @@ import type { Refusal } from './netlink/netlink-socket.ts';
 import type { PortRole } from './port-state.ts';
 import { SwitchStartError } from './preflight.ts';
 import { becomeQuerier, isQuerier } from './querier.ts';
-import { ruleset, TABLE, versionChain } from './ruleset.ts';
+import { type RulesetKind, ruleset, TABLE, versionChain } from './ruleset.ts';
 import {
   bridgeSettings,
   lockedSettings,
@@ -24,6 +24,9 @@ export interface GuardOptions {
   readonly hashMax: number;
   /** Undefined: the kernel has no such limit. */
   readonly maxGroupsPerPort: number | undefined;
+  /** Subscriber ports. */
+  readonly subscribers: readonly string[];
+  readonly fence: boolean;
 }
 
 export class BridgeGuard {
@@ -63,9 +66,8 @@ export class BridgeGuard {
    * counters. Throws SwitchStartError.
    */
   loadTable(keep: boolean): void {
-    const { sourcesIn } = this.#kernel.mdb;
-    if (!keep || !this.#kernel.hasChain(TABLE, versionChain(sourcesIn))) {
-      mustNot(this.#kernel.loadRuleset(ruleset(sourcesIn)), 'nftables table');
+    if (!keep || !this.#kernel.hasChain(TABLE, versionChain(this.#rulesetKind()))) {
+      mustNot(this.#kernel.loadRuleset(this.#ruleset()), 'nftables table');
     }
     this.#rules = this.#kernel.rules(TABLE);
   }
@@ -88,7 +90,7 @@ export class BridgeGuard {
   /** Puts the table back where it, or a rule of it, is gone; true where that was so: its sets are empty then. */
   repairTable(): boolean {
     if (this.#kernel.rules(TABLE) === this.#rules) return false;
-    if (this.#kernel.loadRuleset(ruleset(this.#kernel.mdb.sourcesIn)) !== undefined) return false;
+    if (this.#kernel.loadRuleset(this.#ruleset()) !== undefined) return false;
     this.#rules = this.#kernel.rules(TABLE);
     return true;
   }
@@ -120,6 +122,14 @@ export class BridgeGuard {
     const wrong = missing(link.port, this.#portSettings(role));
     if (wrong.length === 0 || this.#kernel.setPort(link.index, wrong) !== undefined) return undefined;
     return `port ${link.name}: ${wrong.map(([option]) => settingName(option, 'port')).join(', ')}`;
+  }
+
+  #rulesetKind(): RulesetKind {
+    return { sourcesIn: this.#kernel.mdb.sourcesIn, fence: this.#options.fence };
+  }
+
+  #ruleset(): string {
+    return ruleset(this.#rulesetKind(), this.#options.subscribers);
   }
 
   #bridgeSettings(): Setting[] {

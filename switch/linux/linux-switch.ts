@@ -11,6 +11,7 @@ import type {
   Counter,
   HostCounters,
   HostPlace,
+  Leased,
   SourceFilter,
   Switch,
   SwitchEvent,
@@ -20,6 +21,8 @@ import { BridgeGuard, mustNot } from './bridge-guard.ts';
 import { Caretaker, RECONCILERS } from './caretaker.ts';
 import { clearForwarding, setForwarding } from './channel-operations.ts';
 import { type AllCounters, allCounters, channelCounter, hostCounters, NOTHING_YET } from './counters.ts';
+import { failure } from './failure.ts';
+import { Fence, LEASE_TABLE } from './fence.ts';
 import { type CapturedFrame, type CaptureStatistics, FrameSocket } from './frames.ts';
 import { closeHost, openHost } from './host-operations.ts';
 import { type Kept, takeUp } from './kept.ts';
@@ -50,6 +53,11 @@ export interface LinuxSwitchOptions {
   readonly maxGroupsPerPort?: number;
   /** `both` keeps broadcasts from a port without an open host; `in` lets them out (AdminControlledDirections). */
   readonly controlledDirections?: 'both' | 'in';
+  /**
+   * Subscriber ports carry nothing but while this process lives and has a lease (fence.ts). Without it, what a
+   * dead process had opened stays open.
+   */
+  readonly fence?: boolean;
   /** Where a port's sources are told apart; without it, by the kernel's version (mdb-way.ts). */
   readonly sourcesIn?: SourcesIn;
 }
@@ -57,7 +65,7 @@ export interface LinuxSwitchOptions {
 /** Receives what happened since the last call, in order; never from inside an operation of the switch. */
 export type SwitchListener = (events: readonly SwitchEvent[]) => void;
 
-export class LinuxSwitch implements Switch {
+export class LinuxSwitch implements Switch, Leased {
   readonly #options: Required<Omit<LinuxSwitchOptions, 'sourcesIn' | 'openPorts'>>;
   readonly #mdb: MdbWay;
   readonly #listener: SwitchListener;
@@ -65,6 +73,7 @@ export class LinuxSwitch implements Switch {
   readonly #before: BeforeFile;
   #kernel: Kernel | undefined;
   #frames: FrameSocket | undefined;
+  #fence: Fence | undefined;
   #running: Running | undefined;
   #caretaker: Caretaker | undefined;
   #untold: SwitchEvent[] = [];
@@ -103,6 +112,8 @@ export class LinuxSwitch implements Switch {
     this.#caretaker = undefined;
     this.#frames?.close();
     this.#frames = undefined;
+    this.#fence?.close();
+    this.#fence = undefined;
     this.#running = undefined;
     this.#untold = [];
     this.#ports.forgetAll();
@@ -123,6 +134,9 @@ export class LinuxSwitch implements Switch {
   sendFrame(port: string, vlan: number, frame: Uint8Array): SwitchFailure | undefined {
     const link = this.#ports.named(port)?.link;
     if (link === undefined || this.#running === undefined) return gone('send a frame', port);
+    if (this.#fence?.isOpen === false && this.#ports.named(port)?.subscriber === true) {
+      return { failed: `send a frame on ${port}: no lease`, errno: 'ENETDOWN' };
+    }
     const errno = this.#running.frames.send(link.index, vlan, frame);
     return errno === undefined ? undefined : { failed: `send a frame on ${port}: ${errno}`, errno };
   }
@@ -149,6 +163,24 @@ export class LinuxSwitch implements Switch {
   clearForwarding(port: string, vlan: number, group: IpAddress): SwitchFailure | undefined {
     if (this.#running === undefined) return undefined;
     return clearForwarding(this.#running, this.#repairBridge, port, vlan, group);
+  }
+
+  renewLease(ms: number): SwitchFailure | undefined {
+    const doing = `renew the lease for ${ms} ms`;
+    const refusal = this.#fence?.renew(ms);
+    return refusal === undefined ? this.#unfenced(doing) : failure(doing, refusal);
+  }
+
+  extendLease(ms: number): SwitchFailure | undefined {
+    const doing = `extend the lease for ${ms} ms`;
+    const refusal = this.#fence?.extend(ms);
+    if (refusal?.errno === 'ENOENT') return { failed: `${doing}: it has run out`, errno: 'ESTALE' };
+    return refusal === undefined ? this.#unfenced(doing) : failure(doing, refusal);
+  }
+
+  dropLease(): SwitchFailure | undefined {
+    const refusal = this.#fence?.drop();
+    return refusal === undefined ? this.#unfenced('drop the lease') : failure('drop the lease', refusal);
   }
 
   hostCounters(host: HostPlace): HostCounters | undefined {
@@ -206,13 +238,20 @@ export class LinuxSwitch implements Switch {
       bridge: bridgeName,
       hashMax: this.#options.hashMax,
       maxGroupsPerPort: this.#mdb.limitsPorts ? this.#options.maxGroupsPerPort : undefined,
+      subscribers: ports,
+      fence: this.#options.fence,
     };
     rememberBefore(this.#before, found, settings);
     const guard = new BridgeGuard(kernel, frames, settings, found.bridge);
-    const running: Running = { kernel, guard, frames, ports: this.#ports, controlledDirections };
+    // Made after the packet socket: a dying process closes its descriptors from the highest down, and that
+    // one takes tens of milliseconds.
+    const fence = this.#options.fence ? new Fence() : undefined;
+    this.#fence = fence;
+    const running: Running = { kernel, guard, frames, fence, ports: this.#ports, controlledDirections };
     this.#caretaker = new Caretaker(running, bridgeName, (event) => this.#tell(event));
     // The table denies everything from here on; the bridge before the ports: its database must be on to be emptied.
     guard.loadTable(kept !== undefined);
+    if (fence !== undefined) mustNot(fence.shut(ports), `nftables table ${LEASE_TABLE}`);
     this.#running = running;
     for (const link of [...found.ports, ...found.uplinks]) this.#ports.put(link);
     if (kept !== undefined) takeUp(running, kept);
@@ -251,6 +290,12 @@ export class LinuxSwitch implements Switch {
     });
   }
 
+  /** Without a fence there is no lease to be had: who asks for one believes in a fence that is not there. */
+  #unfenced(doing: string): SwitchFailure | undefined {
+    if (this.#fence !== undefined) return undefined;
+    return { failed: `${doing}: the switch has no fence`, errno: 'ENOTSUP' };
+  }
+
   readonly #repairBridge = (): boolean => this.#caretaker?.lookAtBridge() === true;
 }
 
@@ -266,4 +311,5 @@ const DEFAULTS = {
   hashMax: 65_536,
   maxGroupsPerPort: 1024,
   controlledDirections: 'both',
+  fence: false,
 } as const;

@@ -12,6 +12,7 @@
  *   §3) once a host is open; multicast of the channels that the port was given.
  * On a kernel whose multicast database cannot hold sources (mdb-way.ts) the table holds them: `include` has
  * the groups of which a port receives the listed sources only, `sources` these and those it must not get.
+ * With a fence (fence.ts) none of these is asked, and nothing counted, before the packet has the fence's mark.
  * Queries are castgate's on these ports: those of an upstream router end here (taken in by the bridge they
  * would also make it ignore its database for their response time), and so do those the bridge itself makes.
  */
@@ -25,6 +26,16 @@ import type { SetElement } from './netlink/nft.ts';
 
 /** The table's name, in the family `bridge`. */
 export const TABLE = 'castgate';
+
+/** The bit of a packet's mark by which the fence lets it pass (fence.ts). */
+export const FENCE_BIT = 0x0800_0000;
+
+/** Which text of the table is wanted. */
+export interface RulesetKind {
+  readonly sourcesIn: SourcesIn;
+  /** Nothing passes a subscriber port without the fence's mark. */
+  readonly fence: boolean;
+}
 
 /** Names of the counters of what was refused; each is also a metric's label. */
 export const refusalCounters = [
@@ -61,24 +72,29 @@ const SETS = [
 
 const SOURCE_SETS = ['include4', 'include6', 'included4', 'included6', 'excluded4', 'excluded6'] as const;
 
-/** The table as `nft -f -` reads it; replaces one of an earlier run. */
-export function ruleset(sourcesIn: SourcesIn): string {
-  return `add table bridge ${TABLE}\ndelete table bridge ${TABLE}\n${table(sourcesIn)}`;
+/**
+ * The table as `nft -f -` reads it; replaces one of an earlier run. It denies everything to the subscriber
+ * ports that are named from the moment on in which it is there.
+ */
+export function ruleset(kind: RulesetKind, subscribers: readonly string[]): string {
+  const names = subscribers.map((name) => JSON.stringify(name)).join(', ');
+  const element = names === '' ? '' : `add element bridge ${TABLE} subscribers { ${names} }\n`;
+  return `add table bridge ${TABLE}\ndelete table bridge ${TABLE}\n${table(kind)}${element}`;
 }
 
 /** Name of an empty chain that tells which text a table was made of: another castgate's may differ. */
-export function versionChain(sourcesIn: SourcesIn): string {
+export function versionChain(kind: RulesetKind): string {
   let hash = 0x811c9dc5;
-  for (const octet of new TextEncoder().encode(rules(sourcesIn)))
-    hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
+  for (const octet of new TextEncoder().encode(rules(kind))) hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
   return `made_of_${hash.toString(16).padStart(8, '0')}`;
 }
 
-function table(sourcesIn: SourcesIn): string {
-  return `table bridge ${TABLE} {\n  chain ${versionChain(sourcesIn)} { }\n${rules(sourcesIn)}}\n`;
+function table(kind: RulesetKind): string {
+  return `table bridge ${TABLE} {\n  chain ${versionChain(kind)} { }\n${rules(kind)}}\n`;
 }
 
-function rules(sourcesIn: SourcesIn): string {
+function rules({ sourcesIn, fence: isFenced }: RulesetKind): string {
+  const fence = isFenced ? FENCE : NO_FENCE;
   const sources = sourcesIn === 'table' ? { sets: SOURCE_SET_TEXT, rules: SOURCE_RULES } : NO_SOURCES;
   return `${refusalCounters.map((name) => `  counter ${name} { }`).join('\n')}
   set subscribers { type ifname; }
@@ -89,7 +105,7 @@ function rules(sourcesIn: SourcesIn): string {
   set hosts_out { type ifname . ether_addr; counter; }
   set channels4 { type ifname . ipv4_addr; counter; }
   set channels6 { type ifname . ipv6_addr; counter; }
-${sources.sets}
+${sources.sets}${fence.chains}
   chain from_host {
     ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 accept
     ip daddr 224.0.0.0/4 ip daddr != 224.0.0.0/24 counter name senders drop
@@ -97,7 +113,7 @@ ${sources.sets}
     ether daddr != ff:ff:ff:ff:ff:ff meta protocol { 8021q, 8021ad } counter name senders drop
   }
   chain from_subscriber {
-    ip protocol igmp counter name membership_reports drop
+${fence.check}    ip protocol igmp counter name membership_reports drop
     ip6 nexthdr hopopt @nh,320,8 58 counter name membership_reports drop
     icmpv6 type { 130, 131, 132, 143 } counter name membership_reports drop
     ip daddr 224.0.0.22 counter name membership_reports drop
@@ -122,7 +138,7 @@ ${sources.sets}
 
   chain from_bridge {
     type filter hook output priority -200; policy accept;
-    igmp type membership-query oifname @subscribers counter name bridge_queries drop
+${fence.checkOutput}    igmp type membership-query oifname @subscribers counter name bridge_queries drop
     igmp type membership-query oifname @uplinks counter name bridge_queries drop
     icmpv6 type mld-listener-query oifname @subscribers counter name bridge_queries drop
     icmpv6 type mld-listener-query oifname @uplinks counter name bridge_queries drop
@@ -134,7 +150,7 @@ ${sources.sets}
     counter name unknown_unicast drop
   }
   chain to_subscriber {
-    ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 goto to_host
+${fence.check}    ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 goto to_host
 ${sources.rules}    oifname . ip daddr @channels4 accept
     oifname . ip6 daddr @channels6 accept
     oifname != @occupied counter name vacant_ports drop
@@ -148,6 +164,38 @@ ${sources.rules}    oifname . ip daddr @channels4 accept
     oifname @subscribers goto to_subscriber
   }
 `;
+}
+
+const NO_FENCE = { chains: '', check: '', checkOutput: '' };
+
+const FENCE_CLEAR = `meta mark set meta mark & ${hex(~FENCE_BIT)}`;
+
+/** A bit that a packet brought along counts for nothing; that of the fence is gone again before anybody else looks. */
+const FENCE = {
+  chains: `
+  chain unmark_before_bridge {
+    type filter hook prerouting priority -202; policy accept;
+    iifname @subscribers ${FENCE_CLEAR}
+  }
+  chain unmark_from_bridge {
+    type filter hook output priority -202; policy accept;
+    oifname @subscribers ${FENCE_CLEAR}
+  }
+  chain unmark_after_bridge {
+    type filter hook postrouting priority 298; policy accept;
+    oifname @subscribers ${FENCE_CLEAR}
+  }
+  chain fence {
+    meta mark & ${hex(FENCE_BIT)} == 0 counter drop
+    ${FENCE_CLEAR}
+  }
+`,
+  check: '    jump fence\n',
+  checkOutput: '    oifname @subscribers jump fence\n',
+};
+
+function hex(bits: number): string {
+  return `0x${(bits >>> 0).toString(16).padStart(8, '0')}`;
 }
 
 const NO_SOURCES = { sets: '', rules: '' };

@@ -4,6 +4,7 @@
  */
 import type { Mac } from '../../wire/address.ts';
 import type { BridgeGuard } from './bridge-guard.ts';
+import type { Fence } from './fence.ts';
 import type { FrameSocket } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import type { Link } from './netlink/link.ts';
@@ -15,6 +16,8 @@ export interface Running {
   readonly kernel: Kernel;
   readonly guard: BridgeGuard;
   readonly frames: FrameSocket;
+  /** Undefined: the ports are not fenced. */
+  readonly fence: Fence | undefined;
   readonly ports: PortTable;
   /** `both` keeps broadcasts from a port without an open host; `in` lets them out (AdminControlledDirections). */
   readonly controlledDirections: 'both' | 'in';

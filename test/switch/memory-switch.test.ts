@@ -157,4 +157,59 @@ describe('MemorySwitch', () => {
     expect(sw.clearForwarding('swp1', 0, '239.0.0.1')).toMatchObject({ errno: 'EIO' });
     expect(sw.sendFrame('swp1', 0, new Uint8Array(60))).toMatchObject({ errno: 'EIO' });
   });
+
+  it('with a fence, carries and counts nothing on subscriber ports without a lease, by the clock it was given', () => {
+    let now = 1000;
+    const fenced = new MemorySwitch(
+      { ports: ['swp1'], uplinks: ['up0'], fence: { now: () => now } },
+      (batch) => events.push(...batch),
+    );
+    const carried = () => [
+      fenced.transmit(host, 100),
+      fenced.transmitTo(0, host.mac, 100),
+      fenced.deliver('239.0.0.1', '10.0.0.9', 100).length > 0,
+      fenced.sendFrame('swp1', 0, new Uint8Array(60)) === undefined,
+    ];
+    const nothing = [false, false, false, false];
+    const all = [true, true, true, true];
+    const counted = () => [
+      fenced.hostCounters(host)?.input.packets,
+      fenced.hostCounters(host)?.output.packets,
+      fenced.channelCounter('swp1', 0, '239.0.0.1').packets,
+    ];
+    expect(fenced.openHost(host)).toBeUndefined();
+    expect(fenced.setForwarding('swp1', 0, '239.0.0.1', ANY)).toBeUndefined();
+    expect(carried()).toEqual(nothing);
+    expect(fenced.sendFrame('swp1', 0, new Uint8Array(60))).toMatchObject({ errno: 'ENETDOWN' });
+    expect(fenced.sendFrame('up0', 0, new Uint8Array(60))).toBeUndefined();
+    expect(fenced.receive('swp1', 0, new Uint8Array(60))).toBe(true);
+    expect(counted()).toEqual([0, 0, 0]);
+    expect(fenced.extendLease(100)).toMatchObject({ errno: 'ESTALE' });
+    expect(fenced.renewLease(100)).toBeUndefined();
+    expect(carried()).toEqual(all);
+    now += 99;
+    expect(carried()).toEqual(all);
+    expect(fenced.extendLease(50)).toBeUndefined();
+    now += 49;
+    expect(carried()).toEqual(all);
+    now += 1;
+    expect(carried()).toEqual(nothing);
+    expect(fenced.extendLease(50)).toMatchObject({ errno: 'ESTALE' });
+    expect(fenced.renewLease(50)).toBeUndefined();
+    expect(fenced.dropLease()).toBeUndefined();
+    expect(fenced.dropLease()).toBeUndefined();
+    expect(carried()).toEqual(nothing);
+    expect(counted()).toEqual([3, 3, 3]);
+    fenced.fail('renewLease', 'EIO');
+    expect(fenced.renewLease(50)).toMatchObject({ errno: 'EIO' });
+    expect(carried()).toEqual(nothing);
+  });
+
+  it('has no lease without a fence', () => {
+    for (const failed of [sw.renewLease(1), sw.extendLease(1), sw.dropLease()]) {
+      expect(failed).toMatchObject({ errno: 'ENOTSUP' });
+    }
+    sw.openHost(host);
+    expect(sw.transmit(host, 100)).toBe(true);
+  });
 });

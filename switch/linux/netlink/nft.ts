@@ -15,6 +15,22 @@ import {
   viewOf,
 } from './message.ts';
 
+/** Messages of this subsystem (enum nf_tables_msg_types). */
+export const NftMessage = {
+  NewTable: 0,
+  DeleteTable: 2,
+  NewChain: 3,
+  GetChain: 4,
+  NewRule: 6,
+  GetRules: 7,
+  NewSet: 9,
+  NewElement: 12,
+  GetElement: 13,
+  DeleteElement: 14,
+  NewObject: 18,
+  GetObject: 19,
+} as const;
+
 /** An element of a set, by the octets of its key. */
 export interface SetElement {
   readonly set: string;
@@ -32,28 +48,26 @@ export interface SetElementRead {
 
 /** All changes, or none. Adding what is there is no error and keeps its counter; removing what is not, is ENOENT. */
 export function encodeSetChanges(table: string, changes: readonly SetChange[]): Uint8Array {
-  const message = new MessageWriter();
-  putBatchMark(message, NFNL_MSG_BATCH_BEGIN);
-  changes.forEach(({ set, key, change }, i) => {
-    // One acknowledgement for the batch is enough: a refused change answers without being asked.
-    const last = i === changes.length - 1 ? MessageFlag.Ack : 0;
-    const adds = change === 'add';
-    putHeader(
-      message,
-      adds ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
-      MessageFlag.Request | last | (adds ? MessageFlag.Create : 0),
-    );
-    putElements(message, table, set, [key]);
-    message.end();
+  return batch((message) => {
+    changes.forEach(({ set, key, change }, i) => {
+      // One acknowledgement for the batch is enough: a refused change answers without being asked.
+      const last = i === changes.length - 1 ? MessageFlag.Ack : 0;
+      const adds = change === 'add';
+      putHeader(
+        message,
+        adds ? NftMessage.NewElement : NftMessage.DeleteElement,
+        MessageFlag.Request | last | (adds ? MessageFlag.Create : 0),
+      );
+      putElements(message, table, set, [key]);
+      message.end();
+    });
   });
-  putBatchMark(message, NFNL_MSG_BATCH_END);
-  return message.bytes();
 }
 
 /** Asks for one element. */
 export function encodeGetElement(table: string, set: string, key: Uint8Array): Uint8Array {
   const message = new MessageWriter();
-  putHeader(message, NFT_MSG_GETSETELEM, MessageFlag.Request);
+  putHeader(message, NftMessage.GetElement, MessageFlag.Request);
   putElements(message, table, set, [key]);
   return message.end().bytes();
 }
@@ -61,7 +75,7 @@ export function encodeGetElement(table: string, set: string, key: Uint8Array): U
 /** Asks for all elements of a set. */
 export function encodeDumpElements(table: string, set: string): Uint8Array {
   const message = new MessageWriter();
-  putHeader(message, NFT_MSG_GETSETELEM, MessageFlag.Request | MessageFlag.Dump);
+  putHeader(message, NftMessage.GetElement, MessageFlag.Request | MessageFlag.Dump);
   return message
     .attributeText(NFTA_SET_ELEM_LIST_TABLE, table)
     .attributeText(NFTA_SET_ELEM_LIST_SET, set)
@@ -72,20 +86,20 @@ export function encodeDumpElements(table: string, set: string): Uint8Array {
 /** Asks whether a chain is there. */
 export function encodeGetChain(table: string, chain: string): Uint8Array {
   const message = new MessageWriter();
-  putHeader(message, NFT_MSG_GETCHAIN, MessageFlag.Request);
+  putHeader(message, NftMessage.GetChain, MessageFlag.Request);
   return message.attributeText(NFTA_CHAIN_TABLE, table).attributeText(NFTA_CHAIN_NAME, chain).end().bytes();
 }
 
 /** Asks for all rules of a table. */
 export function encodeDumpRules(table: string): Uint8Array {
   const message = new MessageWriter();
-  putHeader(message, NFT_MSG_GETRULE, MessageFlag.Request | MessageFlag.Dump);
+  putHeader(message, NftMessage.GetRules, MessageFlag.Request | MessageFlag.Dump);
   return message.attributeText(NFTA_RULE_TABLE, table).end().bytes();
 }
 
 /** The rule in a message of an answer: its chain, and its number, which no other rule gets. */
 export function decodeRule(message: Message): string | undefined {
-  if (message.type !== (NFNL_SUBSYS_NFTABLES << 8) + NFT_MSG_NEWRULE) return undefined;
+  if (message.type !== (NFNL_SUBSYS_NFTABLES << 8) + NftMessage.NewRule) return undefined;
   const fields = attributes(message.body, NFGENMSG);
   const handle = fields.get(NFTA_RULE_HANDLE);
   return handle === undefined ? undefined : `${textOf(fields.get(NFTA_RULE_CHAIN))}/${toHex(handle)}`;
@@ -93,25 +107,23 @@ export function decodeRule(message: Message): string | undefined {
 
 /** Removes a table with everything in it. */
 export function encodeDeleteTable(table: string): Uint8Array {
-  const message = new MessageWriter();
-  putBatchMark(message, NFNL_MSG_BATCH_BEGIN);
-  putHeader(message, NFT_MSG_DELTABLE, MessageFlag.Request | MessageFlag.Ack);
-  message.attributeText(NFTA_TABLE_NAME, table).end();
-  putBatchMark(message, NFNL_MSG_BATCH_END);
-  return message.bytes();
+  return batch((message) => {
+    putHeader(message, NftMessage.DeleteTable, MessageFlag.Request | MessageFlag.Ack);
+    message.attributeText(NFTA_TABLE_NAME, table).end();
+  });
 }
 
 /** Asks for all named counters of a table. */
 export function encodeDumpCounters(table: string): Uint8Array {
   const message = new MessageWriter();
-  putHeader(message, NFT_MSG_GETOBJ, MessageFlag.Request | MessageFlag.Dump);
+  putHeader(message, NftMessage.GetObject, MessageFlag.Request | MessageFlag.Dump);
   const type = new Uint8Array([0, 0, 0, NFT_OBJECT_COUNTER]);
   return message.attributeText(NFTA_OBJ_TABLE, table).attribute(NFTA_OBJ_TYPE, type).end().bytes();
 }
 
 /** The elements in a message of an answer. */
 export function* decodeElements(message: Message): Generator<SetElementRead> {
-  if (message.type !== (NFNL_SUBSYS_NFTABLES << 8) + NFT_MSG_NEWSETELEM) return;
+  if (message.type !== (NFNL_SUBSYS_NFTABLES << 8) + NftMessage.NewElement) return;
   const list = attributes(message.body, NFGENMSG).get(NFTA_SET_ELEM_LIST_ELEMENTS);
   if (list === undefined) return;
   for (const [, item] of attributeList(list)) {
@@ -124,7 +136,7 @@ export function* decodeElements(message: Message): Generator<SetElementRead> {
 
 /** The named counter in a message of an answer. */
 export function decodeNamedCounter(message: Message): { name: string; counter: Counter } | undefined {
-  if (message.type !== (NFNL_SUBSYS_NFTABLES << 8) + NFT_MSG_NEWOBJ) return undefined;
+  if (message.type !== (NFNL_SUBSYS_NFTABLES << 8) + NftMessage.NewObject) return undefined;
   const fields = attributes(message.body, NFGENMSG);
   const name = textOf(fields.get(NFTA_OBJ_NAME));
   const data = fields.get(NFTA_OBJ_DATA);
@@ -145,13 +157,22 @@ function counts(data: Uint8Array): Counter {
   return { octets: big(fields.get(NFTA_COUNTER_BYTES)), packets: big(fields.get(NFTA_COUNTER_PACKETS)) };
 }
 
-/** struct nfgenmsg behind the message header. */
-function putHeader(message: MessageWriter, type: number, flags: number): void {
-  message
+/** Begins a message of the subsystem: its header, and struct nfgenmsg behind it. */
+export function putHeader(message: MessageWriter, type: number, flags: number): MessageWriter {
+  return message
     .begin((NFNL_SUBSYS_NFTABLES << 8) | type, flags)
     .u8(NFPROTO_BRIDGE)
     .u8(0)
     .u16(0);
+}
+
+/** A batch: what `inside` writes takes effect all at once, or not at all. */
+export function batch(inside: (message: MessageWriter) => void): Uint8Array {
+  const message = new MessageWriter();
+  putBatchMark(message, NFNL_MSG_BATCH_BEGIN);
+  inside(message);
+  putBatchMark(message, NFNL_MSG_BATCH_END);
+  return message.bytes();
 }
 
 function putBatchMark(message: MessageWriter, type: number): void {
@@ -176,15 +197,6 @@ const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
 const NFPROTO_BRIDGE = 7;
 const NFGENMSG = 4;
-const NFT_MSG_DELTABLE = 2;
-const NFT_MSG_GETCHAIN = 4;
-const NFT_MSG_NEWRULE = 6;
-const NFT_MSG_GETRULE = 7;
-const NFT_MSG_NEWSETELEM = 12;
-const NFT_MSG_GETSETELEM = 13;
-const NFT_MSG_DELSETELEM = 14;
-const NFT_MSG_NEWOBJ = 18;
-const NFT_MSG_GETOBJ = 19;
 const NFTA_TABLE_NAME = 1;
 const NFTA_CHAIN_TABLE = 1;
 const NFTA_CHAIN_NAME = 3;

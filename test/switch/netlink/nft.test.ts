@@ -154,10 +154,15 @@ describe('the table', () => {
     expect(toHex(portElement('uplinks', 'a'.repeat(15)).key)).toBe(`${'61'.repeat(15)}00`);
   });
 
-  it.each(['database', 'table'] as const)(
-    'names each counter and set that the code uses, and replaces one of before: sources in the %s',
-    (sourcesIn) => {
-      const text = ruleset(sourcesIn);
+  it.each([
+    { sourcesIn: 'database', fence: false },
+    { sourcesIn: 'table', fence: false },
+    { sourcesIn: 'database', fence: true },
+    { sourcesIn: 'table', fence: true },
+  ] as const)(
+    'names each counter and set that the code uses, and replaces one of before: %o',
+    ({ sourcesIn, fence }) => {
+      const text = ruleset({ sourcesIn, fence }, ['swp1', 'swp2']);
       expect(text).toMatch(
         /^add table bridge castgate\ndelete table bridge castgate\ntable bridge castgate \{\n/,
       );
@@ -169,13 +174,32 @@ describe('the table', () => {
       const sets = [...text.matchAll(/^ {2}set (\w+) /gm)].map(([, name]) => name);
       expect(sets.sort()).toEqual([...setNames(sourcesIn)].sort());
       for (const name of sets) expect(text).toContain(`@${name}`);
-      expect(text).toContain(`chain ${versionChain(sourcesIn)} { }`);
-      expect(versionChain(sourcesIn)).toMatch(/^made_of_[0-9a-f]{8}$/);
+      expect(text).toContain(`chain ${versionChain({ sourcesIn, fence })} { }`);
+      expect(versionChain({ sourcesIn, fence })).toMatch(/^made_of_[0-9a-f]{8}$/);
+      expect(text).toMatch(/\n}\nadd element bridge castgate subscribers { "swp1", "swp2" }\n$/);
+      expect(text.includes('jump fence')).toBe(fence);
     },
   );
 
+  it('is a table without elements where there are no ports', () => {
+    expect(ruleset({ sourcesIn: 'database', fence: true }, [])).toMatch(/\n}\n$/);
+  });
+
   it('has another name for another text', () => {
-    expect(versionChain('table')).not.toBe(versionChain('database'));
+    const names = [false, true].flatMap((fence) => [
+      versionChain({ sourcesIn: 'table', fence }),
+      versionChain({ sourcesIn: 'database', fence }),
+    ]);
+    expect(new Set(names).size).toBe(4);
+  });
+
+  it('with a fence, looks at its mark before it counts or judges anything, and clears it before and behind', () => {
+    const text = ruleset({ sourcesIn: 'database', fence: true }, ['swp1']);
+    for (const chain of ['from_subscriber', 'to_subscriber']) {
+      expect(text).toMatch(new RegExp(`chain ${chain} \\{\n    jump fence\n`));
+    }
+    expect(text).toMatch(/chain fence \{\n {4}meta mark & 0x08000000 == 0 counter drop\n {4}meta mark set/);
+    expect(text.match(/meta mark set meta mark & 0xf7ffffff/g)).toHaveLength(4);
   });
 
   it('holds the sources of a port only where the database cannot', () => {

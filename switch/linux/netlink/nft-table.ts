@@ -1,0 +1,250 @@
+/**
+ * Tables, sets, chains and rules of nftables in nfnetlink, as far as the fence needs them (fence.ts): what
+ * `nft` writes for everything else. Expressions work on registers, as `nft --debug=netlink` shows them.
+ */
+import { littleEndian, MessageFlag, type MessageWriter, viewOf } from './message.ts';
+import { NftMessage, putHeader } from './nft.ts';
+
+/** Hooks of the family `bridge` (linux/netfilter_bridge.h). */
+export const BridgeHook = { Prerouting: 0, Output: 3, Postrouting: 4 } as const;
+
+/** What a packet can be asked for: NFT_META_…. */
+export const Meta = { Mark: 3, InputName: 6, OutputName: 7 } as const;
+
+/** A table that goes when the socket that makes it is closed (NFT_TABLE_F_OWNER), and that no other may change. */
+export function putOwnedTable(message: MessageWriter, table: string): void {
+  putHeader(message, NftMessage.NewTable, CREATE | MessageFlag.Exclusive)
+    .attributeText(NFTA_TABLE_NAME, table)
+    .attribute(NFTA_TABLE_FLAGS, big32(NFT_TABLE_F_OWNER))
+    .end();
+}
+
+/** A set of keys of `keyLength` octets. With `timeouts` each element ends by itself. */
+export function putSet(
+  message: MessageWriter,
+  table: string,
+  { name, id, keyLength, timeouts }: { name: string; id: number; keyLength: number; timeouts: boolean },
+): void {
+  putHeader(message, NftMessage.NewSet, CREATE)
+    .attributeText(NFTA_SET_TABLE, table)
+    .attributeText(NFTA_SET_NAME, name)
+    .attribute(NFTA_SET_FLAGS, big32(timeouts ? NFT_SET_TIMEOUT : 0))
+    .attribute(NFTA_SET_KEY_LEN, big32(keyLength))
+    .attribute(NFTA_SET_ID, big32(id))
+    .end();
+}
+
+/** Elements of a set; with `timeoutMs` they are there for so long. */
+export function putNewElements(
+  message: MessageWriter,
+  {
+    table,
+    set,
+    keys,
+    timeoutMs,
+  }: { table: string; set: string; keys: readonly Uint8Array[]; timeoutMs?: number },
+  flags: number,
+): void {
+  putHeader(message, NftMessage.NewElement, CREATE | flags)
+    .attributeText(NFTA_SET_ELEM_LIST_TABLE, table)
+    .attributeText(NFTA_SET_ELEM_LIST_SET, set)
+    .nest(NFTA_SET_ELEM_LIST_ELEMENTS, () => {
+      for (const key of keys) {
+        message.nest(NFTA_LIST_ELEM, () => {
+          message.nest(NFTA_SET_ELEM_KEY, () => message.attribute(NFTA_DATA_VALUE, key));
+          if (timeoutMs !== undefined) message.attribute(NFTA_SET_ELEM_TIMEOUT, big64(timeoutMs));
+        });
+      }
+    })
+    .end();
+}
+
+/** Removes an element; ENOENT where it is not there, or has run out. */
+export function putDeleteElement(
+  message: MessageWriter,
+  { table, set, key }: { table: string; set: string; key: Uint8Array },
+  flags: number,
+): void {
+  putHeader(message, NftMessage.DeleteElement, MessageFlag.Request | flags)
+    .attributeText(NFTA_SET_ELEM_LIST_TABLE, table)
+    .attributeText(NFTA_SET_ELEM_LIST_SET, set)
+    .nest(NFTA_SET_ELEM_LIST_ELEMENTS, () => {
+      message.nest(NFTA_LIST_ELEM, () => {
+        message.nest(NFTA_SET_ELEM_KEY, () => message.attribute(NFTA_DATA_VALUE, key));
+      });
+    })
+    .end();
+}
+
+/** A chain that a hook calls, and that accepts what its rules do not judge. */
+export function putChain(
+  message: MessageWriter,
+  table: string,
+  { name, hook, priority }: { name: string; hook: number; priority: number },
+): void {
+  putHeader(message, NftMessage.NewChain, CREATE)
+    .attributeText(NFTA_CHAIN_TABLE, table)
+    .attributeText(NFTA_CHAIN_NAME, name)
+    .nest(NFTA_CHAIN_HOOK, () => {
+      message.attribute(NFTA_HOOK_HOOKNUM, big32(hook)).attribute(NFTA_HOOK_PRIORITY, big32(priority));
+    })
+    .attribute(NFTA_CHAIN_POLICY, big32(NF_ACCEPT))
+    .attributeText(NFTA_CHAIN_TYPE, 'filter')
+    .end();
+}
+
+/** Writes one expression of a rule. */
+export type Expression = (message: MessageWriter) => void;
+
+/** A rule at the end of its chain. */
+export function putRule(
+  message: MessageWriter,
+  table: string,
+  chain: string,
+  expressions: readonly Expression[],
+  flags: number,
+): void {
+  putHeader(message, NftMessage.NewRule, CREATE | MessageFlag.Append | flags)
+    .attributeText(NFTA_RULE_TABLE, table)
+    .attributeText(NFTA_RULE_CHAIN, chain)
+    .nest(NFTA_RULE_EXPRESSIONS, () => {
+      for (const expression of expressions) expression(message);
+    })
+    .end();
+}
+
+/** Goes on only where the packet's property is in the set. */
+export function metaIn(key: number, set: string, setId: number): Expression[] {
+  return [loadMeta(key), inSet(set, setId)];
+}
+
+/** Goes on only while the set has the constant as an element. */
+export function constantIn(constant: Uint8Array, set: string, setId: number): Expression[] {
+  const load = expression('immediate', (message) => {
+    message
+      .attribute(NFTA_IMMEDIATE_DREG, big32(NFT_REG_1))
+      .nest(NFTA_IMMEDIATE_DATA, () => message.attribute(NFTA_DATA_VALUE, constant));
+  });
+  return [load, inSet(set, setId)];
+}
+
+/** Sets bits of the packet's mark. */
+export function setMarkBits(bits: number): Expression[] {
+  const or = expression('bitwise', (message) => {
+    message
+      .attribute(NFTA_BITWISE_SREG, big32(NFT_REG_1))
+      .attribute(NFTA_BITWISE_DREG, big32(NFT_REG_1))
+      .attribute(NFTA_BITWISE_LEN, big32(4))
+      .nest(NFTA_BITWISE_MASK, () => message.attribute(NFTA_DATA_VALUE, host32(~bits)))
+      .nest(NFTA_BITWISE_XOR, () => message.attribute(NFTA_DATA_VALUE, host32(bits)));
+  });
+  const store = expression('meta', (message) => {
+    message.attribute(NFTA_META_KEY, big32(Meta.Mark)).attribute(NFTA_META_SREG, big32(NFT_REG_1));
+  });
+  return [loadMeta(Meta.Mark), or, store];
+}
+
+/** Counts, for whoever lists the rules. */
+export const count: Expression = expression('counter', () => {});
+
+export const accept: Expression = verdict(1);
+export const drop: Expression = verdict(0);
+
+function verdict(code: number): Expression {
+  return expression('immediate', (message) => {
+    message.attribute(NFTA_IMMEDIATE_DREG, big32(NFT_REG_VERDICT)).nest(NFTA_IMMEDIATE_DATA, () => {
+      message.nest(NFTA_DATA_VERDICT, () => message.attribute(NFTA_VERDICT_CODE, big32(code)));
+    });
+  });
+}
+
+function loadMeta(key: number): Expression {
+  return expression('meta', (message) => {
+    message.attribute(NFTA_META_KEY, big32(key)).attribute(NFTA_META_DREG, big32(NFT_REG_1));
+  });
+}
+
+function inSet(set: string, id: number): Expression {
+  return expression('lookup', (message) => {
+    message
+      .attributeText(NFTA_LOOKUP_SET, set)
+      .attribute(NFTA_LOOKUP_SREG, big32(NFT_REG_1))
+      .attribute(NFTA_LOOKUP_SET_ID, big32(id));
+  });
+}
+
+function expression(name: string, data: (message: MessageWriter) => void): Expression {
+  return (message) => {
+    message.nest(NFTA_LIST_ELEM, () => {
+      message.attributeText(NFTA_EXPR_NAME, name).nest(NFTA_EXPR_DATA, () => data(message));
+    });
+  };
+}
+
+/** A number of this subsystem. */
+function big32(value: number): Uint8Array {
+  const octets = new Uint8Array(4);
+  viewOf(octets).setInt32(0, value);
+  return octets;
+}
+
+function big64(value: number): Uint8Array {
+  const octets = new Uint8Array(8);
+  viewOf(octets).setBigUint64(0, BigInt(value));
+  return octets;
+}
+
+/** What a register holds is in the machine's order. */
+function host32(value: number): Uint8Array {
+  const octets = new Uint8Array(4);
+  viewOf(octets).setInt32(0, value, littleEndian);
+  return octets;
+}
+
+const CREATE = MessageFlag.Request | MessageFlag.Create;
+const NFT_TABLE_F_OWNER = 2;
+const NFT_SET_TIMEOUT = 0x10;
+const NFT_REG_VERDICT = 0;
+const NFT_REG_1 = 1;
+const NF_ACCEPT = 1;
+const NFTA_TABLE_NAME = 1;
+const NFTA_TABLE_FLAGS = 2;
+const NFTA_SET_TABLE = 1;
+const NFTA_SET_NAME = 2;
+const NFTA_SET_FLAGS = 3;
+const NFTA_SET_KEY_LEN = 5;
+const NFTA_SET_ID = 10;
+const NFTA_SET_ELEM_LIST_TABLE = 1;
+const NFTA_SET_ELEM_LIST_SET = 2;
+const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
+const NFTA_SET_ELEM_KEY = 1;
+const NFTA_SET_ELEM_TIMEOUT = 4;
+const NFTA_LIST_ELEM = 1;
+const NFTA_DATA_VALUE = 1;
+const NFTA_DATA_VERDICT = 2;
+const NFTA_VERDICT_CODE = 1;
+const NFTA_CHAIN_TABLE = 1;
+const NFTA_CHAIN_NAME = 3;
+const NFTA_CHAIN_HOOK = 4;
+const NFTA_CHAIN_POLICY = 5;
+const NFTA_CHAIN_TYPE = 7;
+const NFTA_HOOK_HOOKNUM = 1;
+const NFTA_HOOK_PRIORITY = 2;
+const NFTA_RULE_TABLE = 1;
+const NFTA_RULE_CHAIN = 2;
+const NFTA_RULE_EXPRESSIONS = 4;
+const NFTA_EXPR_NAME = 1;
+const NFTA_EXPR_DATA = 2;
+const NFTA_META_DREG = 1;
+const NFTA_META_KEY = 2;
+const NFTA_META_SREG = 3;
+const NFTA_LOOKUP_SET = 1;
+const NFTA_LOOKUP_SREG = 2;
+const NFTA_LOOKUP_SET_ID = 4;
+const NFTA_IMMEDIATE_DREG = 1;
+const NFTA_IMMEDIATE_DATA = 2;
+const NFTA_BITWISE_SREG = 1;
+const NFTA_BITWISE_DREG = 2;
+const NFTA_BITWISE_LEN = 3;
+const NFTA_BITWISE_MASK = 4;
+const NFTA_BITWISE_XOR = 5;
