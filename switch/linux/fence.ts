@@ -40,6 +40,8 @@ export class Fence {
   readonly #now: () => number;
   /** Until then the lease is alive, by this process's clock; never later than by the kernel's. */
   #until = 0;
+  /** There is no lease, not even one that has run out. */
+  #isShut = true;
   /** Messages of the last length of a lease. */
   #forMs = 0;
   #renewal: Uint8Array = NOTHING;
@@ -63,22 +65,27 @@ export class Fence {
 
   /** From now on the lease lasts `ms` more; where there was none, the ports open. */
   renew(ms: number): Refusal | undefined {
-    const refusal = this.extend(ms);
-    if (refusal?.errno !== 'ENOENT') return refusal;
-    return this.#lease(this.#opening, ms);
+    // A batch that the kernel refuses costs it some ten milliseconds, so the likely one goes first.
+    const extended = this.extend(ms);
+    if (extended?.errno !== 'ENOENT') return extended;
+    const opened = this.#lease(this.#opening, ms);
+    return opened?.errno === 'EEXIST' ? this.#lease(this.#renewal, ms) : opened;
   }
 
   /** The same for a lease that is alive; ENOENT where it has run out, and then the ports stay shut. */
   extend(ms: number): Refusal | undefined {
     this.#prepare(ms);
-    return this.#lease(this.#renewal, ms);
+    return this.isOpen ? this.#lease(this.#renewal, ms) : RUN_OUT;
   }
 
   /** Shuts the ports. */
   drop(): Refusal | undefined {
     this.#until = 0;
+    if (this.#isShut) return undefined;
     const { refusal } = this.#socket.transact(batch((message) => putDeleteElement(message, LEASE, ACK)));
-    return refusal?.errno === 'ENOENT' ? undefined : refusal;
+    if (refusal !== undefined && refusal.errno !== 'ENOENT') return refusal;
+    this.#isShut = true;
+    return undefined;
   }
 
   /** The table goes with the socket. */
@@ -90,14 +97,16 @@ export class Fence {
   #lease(request: Uint8Array, ms: number): Refusal | undefined {
     const began = this.#now();
     const { refusal } = this.#socket.transact(request);
-    if (refusal === undefined) this.#until = began + ms;
-    return refusal;
+    if (refusal !== undefined) return refusal;
+    this.#until = began + ms;
+    this.#isShut = false;
+    return undefined;
   }
 
   #prepare(ms: number): void {
     if (ms === this.#forMs) return;
     const lease = { table: LEASE_TABLE, set: LEASE.set, keys: [LEASE.key], timeoutMs: ms };
-    this.#opening = batch((message) => putNewElements(message, lease, ACK));
+    this.#opening = batch((message) => putNewElements(message, lease, ACK | MessageFlag.Exclusive));
     // An element's end is not put off by adding it again (before Linux 6.12), so it is replaced.
     this.#renewal = batch((message) => {
       putDeleteElement(message, LEASE, 0);
@@ -137,6 +146,7 @@ const CHAINS = [
   { name: 'from_bridge', hook: BridgeHook.Output, priority: -201, port: Meta.OutputName },
   { name: 'after_bridge', hook: BridgeHook.Postrouting, priority: 299, port: Meta.OutputName },
 ] as const;
+const RUN_OUT: Refusal = { errno: 'ENOENT', text: undefined };
 const ACK = MessageFlag.Ack;
 const NOTHING = new Uint8Array(0);
 const IFNAMSIZ = 16;
