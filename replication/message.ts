@@ -8,6 +8,14 @@ import type { Digest, StoreDigest } from './state-digest.ts';
 export type ControlMessage =
   /** Active: this is my log. */
   | { readonly say: 'hello'; readonly logId: string }
+  /** Active: I serve, under this epoch; `at` is my clock in milliseconds. */
+  | { readonly say: 'beat'; readonly at: number; readonly epoch: number }
+  /** Standby: I heard the beat of `at`. */
+  | { readonly say: 'heard'; readonly at: number }
+  /** Standby: give it to me. */
+  | { readonly say: 'take' }
+  /** Active: I serve no more. You have everything up to this change, and all that I did follows from it. */
+  | { readonly say: 'released'; readonly at: number; readonly epoch: number }
   /** Standby: I hold everything up to this change of that log (`''`, 0: nothing). */
   | { readonly say: 'have'; readonly logId: string; readonly change: number }
   /** Active: forget what you have; records follow, as they are from this change on. */
@@ -35,10 +43,18 @@ export function readMessage(payload: Uint8Array): ControlMessage | undefined {
   const value = decoder.value();
   if (decoder.fault !== undefined || typeof value !== 'object' || value === null) return undefined;
   const fields = value as Readonly<Record<string, unknown>>;
-  const { say, logId, change, at, digest, stores } = fields;
+  const { say, logId, change, at, digest, stores, epoch } = fields;
   switch (say) {
     case 'hello':
       return isText(logId) ? { say, logId } : undefined;
+    case 'beat':
+      return isTime(at) && isCount(epoch) ? { say, at, epoch } : undefined;
+    case 'heard':
+      return isTime(at) ? { say, at } : undefined;
+    case 'take':
+      return { say };
+    case 'released':
+      return isCount(at) && isCount(epoch) ? { say, at, epoch } : undefined;
     case 'have':
       return isText(logId) && isCount(change) ? { say, logId, change } : undefined;
     case 'snapshot':
@@ -61,6 +77,11 @@ function isText(value: unknown): value is string {
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Milliseconds, fractions too. */
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }
 
 function isDigest(value: unknown): value is Digest {

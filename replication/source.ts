@@ -13,7 +13,7 @@ import { type ControlMessage, encodeMessage, readMessage } from './message.ts';
 import { RecordEncoder } from './record-codec.ts';
 import type { ReplicatedStores } from './replicated-stores.ts';
 import { Scrub } from './scrub.ts';
-import { StateDigest } from './state-digest.ts';
+import { type Digest, StateDigest } from './state-digest.ts';
 
 /** `away`: no link. `joining`: a snapshot or the missed changes are on their way. `in-step`: it acknowledges. */
 export type StandbyState = 'away' | 'joining' | 'in-step';
@@ -41,6 +41,8 @@ export type SourceEvent =
   | { readonly kind: 'standby'; readonly state: StandbyState; readonly why: string }
   /** Effects wait for no standby any more: what is believed from here on, a takeover may not know. */
   | { readonly kind: 'alone'; readonly why: string }
+  /** The standby is to serve: nothing more is to be taken up, and when it has everything, `release`. */
+  | { readonly kind: 'take' }
   /** The standby has other records than the active: it begins again. */
   | { readonly kind: 'diverged'; readonly stores: readonly string[] }
   /** A record of the active was changed without being put: a bug. It is in the log now. */
@@ -63,6 +65,8 @@ export class ReplicationSource implements ChangeFeed {
   /** The standby that joins was given a snapshot, not only what it had missed. */
   #gaveSnapshot = false;
   #acked = 0;
+  /** How long the last beat took there and back, in milliseconds. */
+  #roundTripMs: number | undefined;
   /** The standby was in step a moment ago, and effects still wait for it. */
   #holding = false;
   /** When the oldest change that is not acknowledged was sealed. */
@@ -91,6 +95,36 @@ export class ReplicationSource implements ChangeFeed {
   /** Number of the last change that a standby has acknowledged. */
   get acknowledged(): number {
     return this.#acked;
+  }
+
+  /** Milliseconds that the last beat took to the standby and back; undefined before the first. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs;
+  }
+
+  /** Milliseconds for which the oldest change that is not acknowledged has waited; 0 where all are. */
+  lagMs(now: number): number {
+    return this.#waitingSince === undefined ? 0 : now - this.#waitingSince;
+  }
+
+  /** True where a standby in step has acknowledged every change. */
+  get isCovered(): boolean {
+    return this.#state === 'in-step' && this.#acked === this.#log.last;
+  }
+
+  /** Digest of the records as the log has made them; between turns. */
+  get digest(): Digest {
+    return this.#log.state.digest();
+  }
+
+  /** Tells a standby that this node serves. To be called several times within the time for which it is believed. */
+  beat(now: number, epoch: number): void {
+    this.#say({ say: 'beat', at: now, epoch });
+  }
+
+  /** Tells the standby that this node serves no more. To be said once `isCovered`, and after the last effect. */
+  release(epoch: number): void {
+    this.#say({ say: 'released', at: this.#log.last, epoch });
   }
 
   /** Effects that follow from changes up to this one may leave now. */
@@ -216,6 +250,12 @@ export class ReplicationSource implements ChangeFeed {
         return;
       case 'ack':
         this.#acknowledged(now, message.change);
+        return;
+      case 'heard':
+        this.#roundTripMs = Math.max(0, now - message.at);
+        return;
+      case 'take':
+        this.#events.push({ kind: 'take' });
         return;
       case 'differs':
         this.#events.push({ kind: 'diverged', stores: message.stores });

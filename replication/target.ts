@@ -23,6 +23,12 @@ export type TargetFault =
 /** `empty`: there was never a whole state. `stale`: whole, but behind. `in-step`: as the active. */
 export type TargetState = 'empty' | 'stale' | 'in-step';
 
+/** What the active said, beside its records. */
+export type TargetEvent =
+  | { readonly kind: 'beat'; readonly at: number; readonly epoch: number }
+  /** It serves no more; `whole`: the stores are all that it had. */
+  | { readonly kind: 'released'; readonly epoch: number; readonly whole: boolean };
+
 interface Replica<S extends ReplicatedStores> {
   readonly stores: S;
   readonly digest: StateDigest;
@@ -42,6 +48,7 @@ export class ReplicationTarget<S extends ReplicatedStores> {
   #inStep = false;
   #reader = new FrameReader();
   #output: Uint8Array[] = [];
+  #events: TargetEvent[] = [];
   #acked = 0;
 
   /** `fresh` makes empty stores. */
@@ -101,6 +108,17 @@ export class ReplicationTarget<S extends ReplicatedStores> {
     return this.#reader.fault;
   }
 
+  /** Asks the active to let this node serve. */
+  take(): void {
+    this.#say({ say: 'take' });
+  }
+
+  drainEvents(): readonly TargetEvent[] {
+    const events = this.#events;
+    this.#events = [];
+    return events;
+  }
+
   drainOutput(): readonly Uint8Array[] {
     const output = this.#output;
     this.#output = [];
@@ -124,6 +142,15 @@ export class ReplicationTarget<S extends ReplicatedStores> {
       case 'digest':
         if (this.#inStep && message.at === this.have) this.#compare(message.digest);
         return undefined;
+      case 'beat':
+        this.#events.push({ kind: 'beat', at: message.at, epoch: message.epoch });
+        this.#say({ say: 'heard', at: message.at });
+        return undefined;
+      case 'released': {
+        const whole = this.#inStep && message.at === this.have;
+        this.#events.push({ kind: 'released', epoch: message.epoch, whole });
+        return undefined;
+      }
       default:
         return undefined;
     }

@@ -454,3 +454,49 @@ describe('whatever happens', () => {
     );
   });
 });
+
+describe('who serves', () => {
+  it('is told by beats, which come back with the time that they took', () => {
+    const pair = new Pair();
+    pair.connect();
+    pair.carry();
+    expect(pair.source.roundTripMs).toBe(undefined);
+    pair.source.beat(pair.now, 7);
+    expect(pair.target.drainEvents()).toEqual([]);
+    const forth = pair.source.drainOutput(pair.now);
+    for (const octets of forth) pair.target.receive(octets);
+    expect(pair.target.drainEvents()).toEqual([{ kind: 'beat', at: 1000, epoch: 7 }]);
+    pair.now += 3;
+    for (const octets of pair.target.drainOutput()) pair.source.receive(pair.now, octets);
+    expect(pair.source.roundTripMs).toBe(3);
+  });
+
+  it('is handed over when the standby asks, after the last change', () => {
+    const pair = new Pair();
+    pair.connect();
+    pair.carry();
+    pair.source.drainEvents();
+    pair.target.take();
+    pair.carry();
+    expect(pair.source.drainEvents()).toEqual([{ kind: 'take' }]);
+    pair.put('a', { v: 1 });
+    expect(pair.source.isCovered).toBe(false);
+    pair.carry();
+    expect(pair.source.isCovered).toBe(true);
+    pair.source.release(8);
+    pair.carry();
+    expect(pair.target.drainEvents()).toEqual([{ kind: 'released', epoch: 8, whole: true }]);
+    pair.same();
+  });
+
+  it('is not whole where the standby lacks something', () => {
+    const pair = new Pair();
+    pair.connect();
+    pair.carry();
+    pair.put('a', { v: 1 });
+    pair.source.drainOutput(pair.now);
+    pair.source.release(8);
+    pair.carry();
+    expect(pair.target.drainEvents()).toEqual([{ kind: 'released', epoch: 8, whole: false }]);
+  });
+});
