@@ -9,6 +9,7 @@ import { closest } from '../config/did-you-mean.ts';
 import { loadConfig } from '../config/load.ts';
 import { infoAt } from '../config/reference.ts';
 import { usable } from './config-file.ts';
+import { askDaemon } from './control-client.ts';
 import { SHOW_TOPICS, type ShowTopic, show } from './show.ts';
 
 /** Where output goes. */
@@ -91,6 +92,27 @@ function commands(output: Output, done: (code: number) => void): Command {
       done(EXIT_FAILED);
     });
 
+  for (const [verb, summary, description] of [
+    ['promote', 'let this node of two serve', PROMOTE],
+    ['demote', 'let this node of two stand by', DEMOTE],
+  ] as const) {
+    program
+      .command(verb)
+      .summary(summary)
+      .description(description)
+      .option('-s, --socket <path>', 'control socket of the daemon')
+      .option('-c, --config <file>', 'configuration file that names the control socket')
+      .addHelpText('after', ROLE_HELP)
+      .action(async (options: { socket?: string; config?: string }) => {
+        const path = socketPath(options, output);
+        if (path === undefined) return done(EXIT_USAGE);
+        const answer = await askDaemon(path, verb, {}, ROLE_PATIENCE_MS);
+        if (!('failed' in answer)) return;
+        output.err(`castgate: ${answer.failed}\n`);
+        done(EXIT_FAILED);
+      });
+  }
+
   program
     .command('decode')
     .summary('print the frames of a capture file, one a line')
@@ -167,6 +189,8 @@ function version(): string {
   return 'unknown';
 }
 
+/** Longer than an active may take to give its last records, or a lease to run out. */
+const ROLE_PATIENCE_MS = 20_000;
 const DEFAULT_SOCKET = infoAt(['control_socket'])?.fallback ?? '';
 
 const HELP = `
@@ -204,7 +228,8 @@ const SHOW = `Asks the running daemon and prints a table, or JSON.
   groups     channels that hosts receive, wait for or were refused, and why
   radius     servers: alive or dead, answers, round trip, waiting accounting
   ports      link, hosts, channels, frames, drops by reason; what the kernel refused
-  refusals   what the kernel refused on all ports, each of its counters`;
+  refusals   what the kernel refused on all ports, each of its counters
+  ha         which of two nodes serves, how far the other one is, the last takeover`;
 const SHOW_HELP = `
 The socket is --socket, else control_socket of --config, else
 ${DEFAULT_SOCKET}. In JSON, times are milliseconds since 1970 and
@@ -214,6 +239,21 @@ Examples:
   castgate show sessions
   castgate show groups --json | jq '.[] | select(.state == "refused")'
   castgate show ports --socket /run/castgate/control.sock`;
+
+const PROMOTE = `Tells the daemon of this node to serve: it asks the other node to hand over, or
+waits until that one cannot serve any more, and goes on with its records. For
+keepalived's notify_master script where there is no notify FIFO, and for people.`;
+const DEMOTE = `Tells the daemon of this node to stand by: it brings what it has begun to an end,
+gives the other node the last of its records, and lets its ports go silent.`;
+const ROLE_HELP = `
+Returns when it is done. The node that keepalived has made master should be the
+one that serves: castgate obeys whoever spoke last.
+
+Exit codes: 0 done · 1 it could not be done, and why · 2 wrong usage
+
+Examples:
+  castgate promote
+  castgate demote --socket /run/castgate/control.sock`;
 
 const DECODE = `Decodes EAPOL, EAP, RADIUS, IGMP and MLD in a pcap or pcapng file (Ethernet,
 Linux cooked v1 and v2, raw IP). A frame that is broken in one of these carries

@@ -2,7 +2,7 @@
  * `castgate show`: what a running daemon knows, as a table for people or as JSON for programs. The JSON is
  * the daemon's rows as they are (daemon/show-rows.ts); the table leaves some out and rounds.
  */
-import type { GroupRow, PortRow, RadiusRow, RefusalRow, SessionRow, ShowRows } from '../daemon/show-rows.ts';
+import type { GroupRow, HaRow, PortRow, RadiusRow, RefusalRow, SessionRow, ShowRows } from '../daemon/show-rows.ts';
 import { askDaemon } from './control-client.ts';
 import { amount, type Column, printable, span, table } from './table.ts';
 
@@ -13,6 +13,7 @@ export const SHOW_TOPICS = [
   'radius',
   'ports',
   'refusals',
+  'ha',
 ] as const satisfies readonly (keyof ShowRows)[];
 export type ShowTopic = (typeof SHOW_TOPICS)[number];
 
@@ -54,6 +55,8 @@ export function renderRows(topic: ShowTopic, rows: readonly object[], now: numbe
       return table(PORT_COLUMNS, rows) + reasons(rows, 'port', 'drops');
     case 'refusals':
       return table(REFUSAL_COLUMNS, rows);
+    case 'ha':
+      return table(HA_COLUMNS, rows) + alarms(rows) + takeover(rows, now);
   }
 }
 
@@ -129,6 +132,51 @@ const REFUSAL_COLUMNS: Columns = [
   octets<RefusalRow>('OCTETS', 'octets'),
 ];
 
+const HA_COLUMNS: Columns = [
+  text<HaRow>('NODE', 'node'),
+  text<HaRow>('ROLE', 'role'),
+  count<HaRow>('EPOCH', 'epoch'),
+  text<HaRow>('MODE', 'mode'),
+  text<HaRow>('STATE', 'state'),
+  count<HaRow>('CHANGE', 'change'),
+  count<HaRow>('LAG', 'lagRecords'),
+  ms<HaRow>('LAG-TIME', 'lagMs'),
+  ms<HaRow>('RTT', 'roundTripMs'),
+  count<HaRow>('HELD', 'heldEffects'),
+  ms<HaRow>('LAST-BEAT', 'lastBeatMs'),
+  text<HaRow>('DIGEST', 'digest'),
+  count<HaRow>('WEIGHT', 'weight'),
+];
+
+/** What somebody has to know at once. */
+function alarms(rows: readonly object[]): string {
+  return rows
+    .flatMap((row) => [
+      field(row, 'alone') === true ? 'ALARM: it serves alone: no standby is in step\n' : '',
+      field(row, 'role') === 'standby' && field(row, 'state') !== 'in-step'
+        ? 'ALARM: this standby is not in step\n'
+        : '',
+      typeof field(row, 'refused') === 'string' ? `not done: ${textOf(field(row, 'refused'))}\n` : '',
+    ])
+    .join('');
+}
+
+/** The last change of roles, step by step. */
+function takeover(rows: readonly object[], now: number): string {
+  return rows
+    .map((row) => {
+      const steps = field(row, 'lastTakeover');
+      const at = field(row, 'lastChangeAt');
+      if (!Array.isArray(steps) || typeof at !== 'number') return '';
+      const lines = steps.map((step: object) => {
+        const after = numberOr(field(step, 'ms'), (n) => n.toFixed(1)).padStart(9);
+        return `${after} ms  ${textOf(field(step, 'step'))}\n`;
+      });
+      return `\nlast change of roles, ${span(now - at)} ago:\n${lines.join('')}`;
+    })
+    .join('');
+}
+
 /** Under the table: each count by reason, of those that are not 0. */
 function reasons(rows: readonly object[], name: string, key: string): string {
   return rows
@@ -182,6 +230,10 @@ function sum<Row>(title: string, key: keyof Row & string): Column<object> {
       0,
     );
   return { title, cell: (row) => String(total(row)), right: true };
+}
+
+function ms<Row>(title: string, key: keyof Row & string): Column<object> {
+  return { title, cell: (row) => milliseconds(field(row, key)), right: true };
 }
 
 function milliseconds(value: unknown): string {

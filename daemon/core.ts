@@ -16,6 +16,7 @@ import { decodeEthernet, EtherType } from '../wire/ethernet.ts';
 import { isMalformed } from '../wire/malformed.ts';
 import { Books } from './books.ts';
 import { Channels } from './channels.ts';
+import { dataPlaneOf } from './data-plane.ts';
 import type { Effect, FailedEffect } from './effects.ts';
 import { channelTerminateCause, type SessionEnd, sessionTerminateCause } from './end-cause.ts';
 import type { Logger } from './log.ts';
@@ -115,16 +116,11 @@ export class Core {
   /**
    * castgate goes on with the records of its stores: the switch gets the state that they say, requests in
    * flight are sent again as they were, hosts are told again what they may not have heard, upstream hears at
-   * once what is received here. Servers are told nothing: for them nothing happened. `counters`: whether the switch's counters go on or begin at zero.
+   * once what is received here. Servers are told nothing: for them nothing happened. `counters`: whether the
+   * switch's counters go on or begin at zero. `programmed`: the switch has that state already.
    */
-  resume(now: number, counters: 'kept' | 'new'): void {
-    for (const session of this.stores.sessions.values()) {
-      const { key, port, vlan, mac } = session;
-      this.#effects.push({ kind: 'open-host', key, host: { port, vlan, mac } });
-    }
-    for (const { port, vlan, group, mode, sources } of this.stores.forwardings.values()) {
-      this.#effects.push({ kind: 'forward', port, vlan, group, filter: { mode, sources } });
-    }
+  resume(now: number, counters: 'kept' | 'new', programmed = false): void {
+    if (!programmed) for (const effect of dataPlaneOf(this.stores)) this.#effects.push(effect);
     this.subscribers.resume(now);
     this.channels.resume(now);
     this.books.resume(now, counters);
@@ -245,7 +241,8 @@ export class Core {
     const config = this.#parts.ports.get(port);
     if (config === undefined) return;
     const wasUp = this.stores.ports.get(port)?.up === true;
-    if (up && !wasUp) {
+    if (up && wasUp) this.subscribers.portStays(port);
+    else if (up) {
       this.subscribers.portUp(now, config);
       this.channels.portUp(now, port);
     } else if (!up && (wasUp || this.subscribers.hostsOfPort(port) > 0)) {

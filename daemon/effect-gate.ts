@@ -27,6 +27,11 @@ export class EffectGate {
     return this.#released;
   }
 
+  /** True where effects wait. */
+  get isWaiting(): boolean {
+    return this.#held.length > 0;
+  }
+
   /** Effects that wait, in order. */
   get waiting(): readonly Effect[] {
     return this.#held.flatMap(({ effects }) => effects);

@@ -1,69 +1,91 @@
 /**
  * The records that a daemon begins with: those of the last run where its journal can be gone on with, else
- * none. From then on every turn goes into the journal before its effects leave.
+ * none. While it is kept, every turn goes into the journal before its effects leave.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { ChangeLog } from '../replication/change-log.ts';
+import { Feed } from '../session/feed.ts';
 import { JournalFile } from './journal-file.ts';
 import type { Logger } from './log.ts';
 import { Stores } from './stores.ts';
 
-export class SavedState {
+/** Stores and the feed of their changes. */
+export interface FedStores {
   readonly stores: Stores;
-  /** True where the records are those of an earlier run. */
-  readonly isWarm: boolean;
-  readonly #log: ChangeLog;
-  readonly #journal: JournalFile | undefined;
+  readonly feed: Feed;
+}
 
-  constructor(config: Config, log: Logger, now: number) {
-    const { restart, stateDirectory, bridge, groups } = config;
-    this.#log = new ChangeLog(0, 'none');
-    const empty = () => new Stores(groups.cacheSize, this.#log);
-    const path = join(stateDirectory, `journal-${bridge}`);
-    const journal = new JournalFile(path, { bootId: bootId(), bridge }, log);
-    if (!restart.warm) {
-      // A journal that nobody keeps must not come to life again when somebody switches this on.
-      journal.remove();
-      this.stores = empty();
-      this.isWarm = false;
-      return;
-    }
-    this.#journal = journal;
-    const stores = empty();
-    const fault = journal.load(stores, now, restart.maxAgeMs);
-    this.isWarm = fault === undefined;
-    this.stores = fault === undefined ? stores : empty();
-    if (fault !== undefined && fault !== 'no-journal') log.warn('journal-not-used', { why: fault });
+/** Stores without records. */
+export function emptyStores(config: Config): FedStores {
+  const feed = new Feed();
+  return { stores: new Stores(config.groups.cacheSize, feed), feed };
+}
+
+export class SavedState {
+  readonly #config: Config;
+  readonly #log: Logger;
+  readonly #changes = new ChangeLog(0, 'none');
+  readonly #journal: JournalFile;
+  #kept: FedStores | undefined;
+
+  constructor(config: Config, log: Logger) {
+    const { stateDirectory, bridge } = config;
+    this.#config = config;
+    this.#log = log;
+    this.#journal = new JournalFile(join(stateDirectory, `journal-${bridge}`), { bootId: bootId(), bridge }, log);
   }
 
-  /** The daemon serves: from here on the journal is of this run. */
-  begin(): void {
-    this.#log.seal();
-    this.#journal?.begin(this.stores);
+  /** What the last run left, where it can be gone on with. */
+  load(now: number): FedStores | undefined {
+    const { restart } = this.#config;
+    // A journal that nobody keeps must not come to life again when somebody switches this on.
+    if (!restart.warm) {
+      this.#journal.remove();
+      return undefined;
+    }
+    const loaded = emptyStores(this.#config);
+    const fault = this.#journal.load(loaded.stores, now, restart.maxAgeMs);
+    if (fault === undefined) return loaded;
+    if (fault !== 'no-journal') this.#log.warn('journal-not-used', { why: fault });
+    return undefined;
+  }
+
+  /** From here on the journal is of these records. */
+  begin(fed: FedStores): void {
+    this.#kept?.feed.unfollow(this.#changes);
+    this.#kept = undefined;
+    if (!this.#config.restart.warm) return;
+    this.#kept = fed;
+    this.#changes.seal();
+    fed.feed.follow(this.#changes);
+    this.#journal.begin(fed.stores);
   }
 
   /** Ends a turn: what changed is written, before anybody can come to know of it. */
   endTurn(): void {
-    const batch = this.#log.seal();
-    if (batch !== undefined) this.#journal?.append(batch, this.stores);
+    if (this.#kept === undefined) return;
+    const batch = this.#changes.seal();
+    if (batch !== undefined) this.#journal.append(batch, this.#kept.stores);
   }
 
   /** Now and then. */
   sync(): void {
-    this.#journal?.sync();
+    this.#journal.sync();
   }
 
   /** True where the next start can go on with what is here now. */
   get isKept(): boolean {
-    return this.#journal?.isKept === true;
+    return this.#kept !== undefined && this.#journal.isKept;
   }
 
   /** Stops: with `keep` the next start goes on, without it begins with nothing. */
   end(keep: boolean): void {
-    if (keep) this.#journal?.close();
-    else this.#journal?.remove();
+    this.#kept?.feed.unfollow(this.#changes);
+    this.#kept = undefined;
+    if (keep) this.#journal.close();
+    else this.#journal.remove();
   }
 }
 

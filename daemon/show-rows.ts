@@ -10,6 +10,41 @@ export interface ShowRows {
   readonly radius: readonly RadiusRow[];
   readonly ports: readonly PortRow[];
   readonly refusals: readonly RefusalRow[];
+  readonly ha: readonly HaRow[];
+}
+
+/** One node of two: itself, and what it knows of the other one. */
+export interface HaRow {
+  readonly node: string;
+  /** standby, taking-over, active, handing-over */
+  readonly role: string;
+  /** What keepalived, or a person, wants it to be. */
+  readonly wanted: string;
+  /** The number of the last takeover of the pair. */
+  readonly epoch: number;
+  readonly mode: string;
+  /** Of an active, its standby: away, joining, in-step. Of a standby, its records: empty, stale, in-step. */
+  readonly state: string;
+  /** It serves, and nobody would know what it did. */
+  readonly alone: boolean;
+  /** Changes that the standby has not acknowledged, and how long the oldest has waited. */
+  readonly lagRecords: number | null;
+  readonly lagMs: number | null;
+  readonly roundTripMs: number | null;
+  /** Number of the last change in its records. */
+  readonly change: number;
+  /** Of all records: equal on both nodes at the same change. */
+  readonly digest: string | null;
+  /** Effects that wait for the standby. */
+  readonly heldEffects: number;
+  readonly lastBeatMs: number | null;
+  readonly lastClaimMs: number | null;
+  /** What it last told keepalived. */
+  readonly weight: number | null;
+  /** Why it does not do what is wanted. */
+  readonly refused: string | null;
+  readonly lastChangeAt: number | null;
+  readonly lastTakeover: readonly { readonly step: string; readonly ms: number }[];
 }
 
 /** What the kernel refused on all subscriber ports since castgate's nftables table was loaded. */

@@ -4,6 +4,8 @@
  * equal digests; where they have not, the standby is taken for wrong and begins again from a snapshot.
  */
 import { crc32 } from 'node:zlib';
+import { RecordEncoder } from './record-codec.ts';
+import type { ReplicatedStores } from './replicated-stores.ts';
 
 /** Digest of one store. */
 export interface StoreDigest {
@@ -55,6 +57,20 @@ export class StateDigest {
     }
     return digest;
   }
+}
+
+/** The digest of records as they are. */
+export function digestOf(stores: ReplicatedStores): StateDigest {
+  const digest = new StateDigest();
+  const encoder = new RecordEncoder();
+  for (const store of stores.all()) {
+    for (const [key, record] of store.entries()) {
+      encoder.value(record);
+      digest.update(store.name, key, encoder.since(0));
+      encoder.clear();
+    }
+  }
+  return digest;
 }
 
 /** The names of the stores in which two digests differ. */

@@ -33,6 +33,13 @@ export class PortHellos {
     this.#ask(now, port, { v: 1, key: port.name, up: true, linkId, helloId, helloAt: undefined });
   }
 
+  /** The port is up as before: only the name of its link may be another. */
+  portStays(port: string): void {
+    const record = this.#parts.stores.ports.get(port);
+    const linkId = this.#parts.readings.linkId(port);
+    if (record?.up === true && record.linkId !== linkId) this.#parts.stores.ports.put(port, { ...record, linkId });
+  }
+
   portDown(port: string): void {
     const down = { up: false, linkId: undefined, helloId: -1, helloAt: undefined };
     this.#parts.stores.ports.put(port, { v: 1, key: port, ...down });

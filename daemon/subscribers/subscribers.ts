@@ -94,6 +94,11 @@ export class Subscribers {
     this.#parts.log.info('port-up', { port: port.name });
   }
 
+  /** The port is up as before; its link may be another one, where another node served until now. */
+  portStays(port: string): void {
+    this.#hellos.portStays(port);
+  }
+
   /** The port went down or away: everybody behind it is out. */
   portDown(now: number, port: string): void {
     this.#hellos.portDown(port);

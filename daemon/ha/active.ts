@@ -1,0 +1,285 @@
+/**
+ * The node of two that serves: its core, the log towards the standby, output commit, and the signs of life:
+ * the kernel's lease on the ports, beats on the link, claims on the uplinks. A daemon that was frozen does
+ * nothing more before it has had time to hear that it was replaced.
+ */
+import type { HaConfig } from '../../config/config.ts';
+import { type SourceEvent, ReplicationSource } from '../../replication/source.ts';
+import type { StateDigest } from '../../replication/state-digest.ts';
+import { now as wallClock } from '../../switch/clock.ts';
+import type { LinuxSwitch } from '../../switch/linux/linux-switch.ts';
+import type { Config } from '../../config/config.ts';
+import type { Logger } from '../log.ts';
+import type { FedStores, SavedState } from '../saved-state.ts';
+import { Serving } from '../serving.ts';
+import { encodeClaim } from './claim.ts';
+import type { Link } from './link.ts';
+
+export interface ActiveOptions {
+  readonly config: Config & { readonly ha: HaConfig };
+  readonly log: Logger;
+  readonly bridge: LinuxSwitch;
+  readonly state: SavedState;
+  readonly epoch: number;
+  readonly fed: FedStores;
+  /** Of the records that are there already. */
+  readonly digest: StateDigest | undefined;
+  readonly clockOffsetMs: number;
+  /** The standby asks to serve. */
+  readonly asked: () => void;
+  /** What is told of the standby has changed. */
+  readonly changed: () => void;
+}
+
+export class Active {
+  readonly serving: Serving;
+  readonly source: ReplicationSource;
+  readonly epoch: number;
+  readonly #options: ActiveOptions;
+  #link: Link | undefined;
+  #pumping = false;
+  /** Infinity: what happens before `begin` is one long turn. */
+  #tickedAt = Infinity;
+  #doubtUntil: number | undefined;
+  /** No standby knows what happens from here on. */
+  #alone = true;
+
+  constructor(options: ActiveOptions) {
+    const { config, log, bridge, fed, epoch, state } = options;
+    this.#options = options;
+    this.epoch = epoch;
+    this.source = new ReplicationSource(
+      fed.stores,
+      {
+        logId: `${config.ha.node}/${epoch}`,
+        mode: config.ha.mode,
+        patienceMs: config.ha.aloneAfterMs,
+        keepOctets: KEEP_OCTETS,
+        digestIntervalMs: DIGEST_INTERVAL_MS,
+      },
+      options.digest,
+    );
+    fed.feed.follow(this.source);
+    const { source } = this;
+    const mayAct = () => this.#mayAct;
+    this.serving = new Serving({
+      config,
+      log,
+      bridge,
+      stores: fed.stores,
+      saved: () => state.endTurn(),
+      clockOffsetMs: options.clockOffsetMs,
+      commit: {
+        seal: (now) => source.seal(now),
+        get committed() {
+          return source.committed;
+        },
+        get mayAct() {
+          return mayAct();
+        },
+        turned: () => this.#pumpSoon(),
+      },
+    });
+    state.begin(fed);
+  }
+
+  /** The records that it serves with. */
+  get fed(): FedStores {
+    return this.#options.fed;
+  }
+
+  /** No standby is in step. */
+  get isAlone(): boolean {
+    return this.#alone;
+  }
+
+  /** The standby has connected. */
+  accept(link: Link): void {
+    this.#link?.destroy();
+    this.#link = link;
+    this.source.connected(this.serving.now());
+    link.listen(
+      (octets) => this.#heard(link, octets),
+      (why) => this.#closed(link, why),
+    );
+    this.source.beat(this.serving.now(), this.epoch);
+    this.#pump();
+  }
+
+  /** Every few tens of milliseconds: signs of life, and what the source has to do by time. */
+  tick(): void {
+    const at = wallClock();
+    const { config, bridge, log } = this.#options;
+    const { leaseMs } = config.ha;
+    if (at - this.#tickedAt > leaseMs) {
+      this.#doubtUntil = at + DOUBT_MS;
+      log.warn('daemon-was-frozen', { ms: Math.round(at - this.#tickedAt), lease: leaseMs });
+    }
+    this.#tickedAt = at;
+    if (this.#doubtUntil !== undefined) {
+      if (at < this.#doubtUntil) return;
+      this.#doubtUntil = undefined;
+    }
+    const refused = bridge.renewLease(leaseMs);
+    if (refused !== undefined) log.error('lease-refused', { why: refused.failed, errno: refused.errno });
+    this.claim();
+    this.source.beat(this.serving.now(), this.epoch);
+    this.source.handleTimeout(this.serving.now());
+    this.#look();
+    this.#pump();
+    this.serving.release();
+  }
+
+  /** What it served with is taken up: from here on `tick` is called. */
+  begin(): void {
+    this.#tickedAt = wallClock();
+    this.serving.release();
+  }
+
+  /** Tells the epoch on the uplinks. */
+  claim(): void {
+    const { config, bridge } = this.#options;
+    sendClaim(config, bridge, this.epoch);
+  }
+
+  /**
+   * Serves no more, after the standby has everything and all effects have left; not longer than `patienceMs`.
+   * True where the standby has it all.
+   */
+  async handOver(patienceMs: number): Promise<boolean> {
+    const { serving, source } = this;
+    serving.quiet();
+    const until = wallClock() + patienceMs;
+    const isOver = () => source.isCovered && serving.held === 0;
+    this.#pump();
+    while (!isOver() && this.#link !== undefined && wallClock() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      this.#pump();
+      serving.release();
+    }
+    const whole = isOver();
+    this.#options.bridge.dropLease();
+    this.source.release(this.epoch);
+    this.#pump();
+    this.#link?.end();
+    this.#link = undefined;
+    serving.close();
+    return whole;
+  }
+
+  /** Serves no more, from one moment to the next: another node does. */
+  giveWay(): void {
+    this.#options.bridge.dropLease();
+    this.#link?.destroy();
+    this.#link = undefined;
+    this.serving.close();
+  }
+
+  /** Only the link ends. */
+  cutLink(): void {
+    this.#link?.destroy();
+    this.#link = undefined;
+  }
+
+  get #mayAct(): boolean {
+    return this.#doubtUntil === undefined && wallClock() - this.#tickedAt <= this.#options.config.ha.leaseMs;
+  }
+
+  #heard(link: Link, octets: Uint8Array): void {
+    if (link !== this.#link) return;
+    const fault = this.source.receive(this.serving.now(), octets);
+    if (fault !== undefined) {
+      this.#options.log.error('replication-fault', { fault });
+      link.destroy();
+      this.#closed(link, fault);
+      return;
+    }
+    this.#look();
+    this.#pump();
+    this.serving.release();
+  }
+
+  #closed(link: Link, why: string): void {
+    if (link !== this.#link) return;
+    this.#link = undefined;
+    this.source.disconnected(why);
+    this.#look();
+  }
+
+  #look(): void {
+    const { log, state, fed } = this.#options;
+    for (const event of this.source.drainEvents()) {
+      this.#log(event);
+      if (event.kind === 'take') this.#options.asked();
+      if (event.kind !== 'standby') continue;
+      const alone = event.state !== 'in-step';
+      // The journal is for a node that nobody stands by.
+      if (alone !== this.#alone) {
+        this.#alone = alone;
+        if (alone) state.begin(fed);
+        else state.end(false);
+      }
+      this.#options.changed();
+    }
+    if (!this.source.wantsLink && this.#link !== undefined) {
+      log.warn('standby-let-go', {});
+      this.cutLink();
+    }
+  }
+
+  #log(event: SourceEvent): void {
+    const { log } = this.#options;
+    switch (event.kind) {
+      case 'standby':
+        log[event.state === 'in-step' ? 'info' : 'warn']('standby', { state: event.state, why: event.why });
+        return;
+      case 'alone':
+        log.error('alone', { why: event.why, means: 'a takeover from here on would lose what happens now' });
+        return;
+      case 'diverged':
+        log.error('standby-diverged', { stores: event.stores.join(', ') });
+        return;
+      case 'strayed':
+        log.error('record-strayed', { store: event.store, record: event.key });
+        return;
+      case 'take':
+        log.info('standby-asks-to-serve', {});
+        return;
+    }
+  }
+
+  /** What all turns of one event of the machine have sealed goes out together. */
+  #pumpSoon(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    process.nextTick(() => {
+      this.#pumping = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    const link = this.#link;
+    if (link === undefined) return;
+    link.send(this.source.drainOutput(this.serving.now()));
+    if (!this.source.hasMore) return;
+    if (link.waiting > MAX_WAITING) link.onceDrained(() => this.#pump());
+    else setImmediate(() => this.#pump());
+  }
+}
+
+/** Tells an epoch on all uplinks. */
+export function sendClaim(config: Config & { readonly ha: HaConfig }, bridge: LinuxSwitch, epoch: number): void {
+  const { node, key } = config.ha;
+  for (const uplink of config.uplinks) {
+    const mac = bridge.macOf(uplink);
+    if (mac !== undefined) bridge.sendFrame(uplink, 0, encodeClaim({ node, epoch, at: wallClock() }, mac, key));
+  }
+}
+
+/** What a standby that was away for a moment goes on from. */
+const KEEP_OCTETS = 16 << 20;
+const DIGEST_INTERVAL_MS = 2_000;
+/** As long as it takes to hear what came while the daemon was frozen, and the next claim of another node. */
+const DOUBT_MS = 100;
+const MAX_WAITING = 4 << 20;

@@ -1,0 +1,103 @@
+/**
+ * castgate and keepalived: keepalived decides who serves and says so through its notify FIFO; castgate writes
+ * into a file that keepalived tracks whether this node can serve, and when it should at once.
+ */
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, openSync, statSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Logger } from '../log.ts';
+
+/** What keepalived says of its VRRP instance. */
+export type VrrpState = 'MASTER' | 'BACKUP' | 'FAULT' | 'STOP' | 'DELETED';
+
+/** Reads the FIFO; makes it where it is not there. */
+export class NotifyFifo {
+  readonly #socket: Socket;
+
+  private constructor(descriptor: number, instance: string, told: (state: VrrpState) => void) {
+    this.#socket = new Socket({ fd: descriptor, readable: true, writable: false });
+    let rest = '';
+    this.#socket.on('data', (octets: Buffer) => {
+      const lines = (rest + octets.toString('utf8')).split('\n');
+      rest = (lines.pop() ?? '').slice(-MAX_LINE);
+      for (const line of lines) {
+        const state = stateIn(line, instance);
+        if (state !== undefined) told(state);
+      }
+    });
+    this.#socket.on('error', () => {});
+  }
+
+  /** Undefined where it cannot be read; the log says why. */
+  static open(
+    path: string,
+    instance: string,
+    log: Logger,
+    told: (state: VrrpState) => void,
+  ): NotifyFifo | undefined {
+    try {
+      if (statSync(path, { throwIfNoEntry: false }) === undefined) execFileSync('mkfifo', ['-m', '600', path]);
+      // Open for writing too: with no writer left it would end.
+      const descriptor = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+      if (statSync(path).isFIFO()) return new NotifyFifo(descriptor, instance, told);
+      closeSync(descriptor);
+      log.error('notify-fifo-failed', { path, error: 'is no FIFO' });
+    } catch (cause) {
+      log.error('notify-fifo-failed', { path, error: cause instanceof Error ? cause.message : String(cause) });
+    }
+    return undefined;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** The state that a line of the FIFO tells of this instance: `INSTANCE "name" MASTER 100`. */
+export function stateIn(line: string, instance: string): VrrpState | undefined {
+  const found = /^INSTANCE "(.*)" ([A-Z]+)(?: \d+)?$/.exec(line.trim());
+  return found?.[1] === instance ? STATES.find((state) => state === found[2]) : undefined;
+}
+
+/** What this node is worth to keepalived beside its configured priority. */
+export const Weight = {
+  /** It is to be master at once: the other one has died. */
+  HandOver: 100,
+  /** It can serve. */
+  Able: 0,
+  /** It has not all that the other one has. */
+  Unable: -100,
+} as const;
+export type Weight = (typeof Weight)[keyof typeof Weight];
+
+/** The file that keepalived tracks. Without a path nobody is told. */
+export class PriorityFile {
+  readonly #path: string | undefined;
+  readonly #log: Logger;
+  #weight: Weight | undefined;
+
+  constructor(path: string | undefined, log: Logger) {
+    this.#path = path;
+    this.#log = log;
+  }
+
+  get weight(): Weight | undefined {
+    return this.#weight;
+  }
+
+  /** Repeating a weight costs nothing. */
+  set(weight: Weight): void {
+    if (weight === this.#weight) return;
+    this.#weight = weight;
+    if (this.#path === undefined) return;
+    try {
+      writeFileSync(this.#path, `${weight}\n`);
+    } catch (cause) {
+      const error = cause instanceof Error ? cause.message : String(cause);
+      this.#log.error('priority-file-failed', { path: this.#path, error });
+    }
+  }
+}
+
+const STATES: readonly VrrpState[] = ['MASTER', 'BACKUP', 'FAULT', 'STOP', 'DELETED'];
+const MAX_LINE = 4096;

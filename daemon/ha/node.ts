@@ -1,0 +1,487 @@
+/**
+ * One node of two. keepalived decides which one serves; castgate obeys, and makes sure that never both do: who
+ * takes over asks the other one first, or knows that its process has died, or waits until the other's lease has
+ * run out in its kernel; epochs, told on the uplinks, settle the rest.
+ *
+ * Invariant: the ports carry something only while `#active` is there and its lease is renewed.
+ */
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import type { Config, HaConfig } from '../../config/config.ts';
+import { now as wallClock } from '../../switch/clock.ts';
+import type { LinuxSwitch } from '../../switch/linux/linux-switch.ts';
+import type { SwitchEvent } from '../../switch/switch.ts';
+import { decodeEthernet } from '../../wire/ethernet.ts';
+import { isMalformed } from '../../wire/malformed.ts';
+import { announce } from './announce.ts';
+import type { ControlHandler } from '../control-socket.ts';
+import { graceMs, grantGrace } from '../grace.ts';
+import type { Logger } from '../log.ts';
+import type { Node } from '../node.ts';
+import { emptyStores, type FedStores, SavedState } from '../saved-state.ts';
+import type { Serving } from '../serving.ts';
+import { Active, sendClaim } from './active.ts';
+import { beats, CLAIM_ETHER_TYPE, type Claim, decodeClaim } from './claim.ts';
+import { EpochFile } from './epoch-file.ts';
+import { NotifyFifo, PriorityFile, type VrrpState, Weight } from './keepalived.ts';
+import { LinkServer } from './link.ts';
+import type { HaRow } from '../show-rows.ts';
+import { haRow } from './show-ha.ts';
+import { Standby } from './standby.ts';
+import { digestOf } from '../../replication/state-digest.ts';
+import { Timeline } from './timeline.ts';
+import { isUnanswered } from './unanswered.ts';
+
+export type Role = 'standby' | 'taking-over' | 'active' | 'handing-over';
+
+export class HaNode implements Node {
+  readonly #config: Config & { readonly ha: HaConfig };
+  readonly #log: Logger;
+  readonly #bridge: LinuxSwitch;
+  readonly #state: SavedState;
+  readonly #epochs: EpochFile;
+  readonly #server: LinkServer;
+  readonly #priority: PriorityFile;
+  readonly #startedAt = wallClock();
+  #fifo: NotifyFifo | undefined;
+  #ticking: NodeJS.Timeout | undefined;
+  #role: Role = 'standby';
+  #active: Active | undefined;
+  #standby: Standby;
+  /** What the last run of this node left, until the other node's records are here. */
+  #saved: FedStores | undefined;
+  /** What keepalived, or a person, wants of this node. */
+  #wanted: 'active' | 'standby' = 'standby';
+  /** The last claim of the other node. */
+  #claim: (Claim & { readonly heardAt: number }) | undefined;
+  /** The other node serves no more for certain: it said so, or its process is gone. */
+  #otherIsOut = false;
+  #timeline = new Timeline(wallClock);
+  #waking: (() => void) | undefined;
+  #refused: string | undefined;
+  #addressSince: number | undefined;
+
+  constructor(config: Config & { readonly ha: HaConfig }, log: Logger, bridge: LinuxSwitch) {
+    this.#config = config;
+    this.#log = log;
+    this.#bridge = bridge;
+    this.#state = new SavedState(config, log);
+    this.#epochs = new EpochFile(join(config.stateDirectory, `epoch-${config.bridge}`), log);
+    this.#priority = new PriorityFile(config.ha.priorityFile, log);
+    this.#standby = this.#newStandby();
+    this.#server = new LinkServer(config.ha, (link) => {
+      if (this.#active === undefined || this.#role !== 'active') link.end();
+      else this.#active.accept(link);
+    });
+  }
+
+  get serving(): Serving | undefined {
+    return this.#role === 'active' ? this.#active?.serving : undefined;
+  }
+
+  get idle(): string | undefined {
+    if (this.serving !== undefined) return undefined;
+    return `this node is ${this.#role}: ask the node that serves (castgate show ha says more)`;
+  }
+
+  async start(): Promise<string | undefined> {
+    const refused = await this.#server.open();
+    if (refused !== undefined) return refused;
+    const { ha } = this.#config;
+    this.#saved = this.#state.load(wallClock());
+    const saved = this.#saved?.stores;
+    try {
+      this.#bridge.start({
+        hosts: [...(saved?.sessions.values() ?? [])],
+        channels: [...(saved?.forwardings.values() ?? [])].map(({ port, vlan, group, mode, sources }) => ({
+          port,
+          vlan,
+          group,
+          filter: { mode, sources },
+        })),
+      });
+    } catch (cause) {
+      this.#server.close();
+      throw cause;
+    }
+    if (saved !== undefined) this.#standby.plane.adopt(saved);
+    this.#priority.set(Weight.Unable);
+    this.#standby.start();
+    if (ha.notifyFifo !== undefined) {
+      this.#fifo = NotifyFifo.open(ha.notifyFifo, ha.vrrpInstance, this.#log, (state) => this.#told(state));
+    }
+    this.#ticking = setInterval(() => this.#tick(), Math.max(10, ha.leaseMs / TICKS_IN_LEASE));
+    this.#weigh();
+    return undefined;
+  }
+
+  switchEvents(events: readonly SwitchEvent[]): void {
+    const others = events.filter((event) => !this.#takeClaim(event));
+    // While roles change, links and frames are kept by whoever stands by.
+    if (this.#role === 'active') this.#active?.serving.switchEvents(others);
+    else this.#standby.switchEvents(others);
+  }
+
+  /** Hands over where somebody is in step; else goes on after the next start, or ends everything. */
+  async stop(cleanup: boolean): Promise<void> {
+    clearInterval(this.#ticking);
+    this.#fifo?.close();
+    this.#server.close();
+    const active = this.#active;
+    if (active === undefined) {
+      this.#standby.stop();
+      return;
+    }
+    this.#wanted = 'standby';
+    this.#priority.set(Weight.Unable);
+    if (!active.isAlone) {
+      await active.handOver(HAND_OVER_PATIENCE_MS);
+      return;
+    }
+    if (!cleanup && this.#state.isKept) {
+      active.cutLink();
+      this.#bridge.dropLease();
+      active.serving.close();
+      this.#state.end(true);
+      return;
+    }
+    const { serving } = active;
+    serving.want((effect) => cleanup || effect.kind === 'datagram');
+    serving.turn((at) => serving.core.shutdown(at));
+    const until = wallClock() + LAST_WORDS_MS;
+    while (serving.core.books.waiting > 0 && wallClock() < until) await pause(10);
+    if (serving.core.books.waiting > 0)
+      this.#log.error('accounting-unsent', { messages: serving.core.books.waiting });
+    this.#bridge.dropLease();
+    serving.close();
+    this.#state.end(false);
+  }
+
+  closed(): void {
+    // Everything is closed already; what the journal has, it keeps.
+  }
+
+  sync(): void {
+    this.#state.sync();
+    this.#lookForAddress();
+  }
+
+  handlers(): Readonly<Record<string, ControlHandler>> {
+    return {
+      ha: () => [this.#row()],
+      promote: () => this.#obey('active', 'castgate promote'),
+      demote: () => this.#obey('standby', 'castgate demote'),
+    };
+  }
+
+  #row(): HaRow {
+    return haRow({
+      config: this.#config.ha,
+      role: this.#role,
+      wanted: this.#wanted,
+      epoch: this.#epochs.epoch,
+      active: this.#active,
+      standby: this.#standby,
+      claim: this.#claim,
+      refused: this.#refused,
+      weight: this.#priority.weight,
+      timeline: this.#timeline,
+      now: wallClock(),
+    });
+  }
+
+  /** keepalived has spoken. */
+  #told(state: VrrpState): void {
+    this.#log.info('vrrp', { state });
+    void this.#obey(state === 'MASTER' ? 'active' : 'standby', `keepalived: ${state}`);
+  }
+
+  /** Does what is wanted; resolves when it is done, or with why it is not. */
+  async #obey(wanted: 'active' | 'standby', by: string): Promise<{ refused: string } | { role: Role }> {
+    this.#wanted = wanted;
+    this.#waking?.();
+    if (wanted === 'active' && this.#role === 'standby') await this.#promote(by);
+    else if (wanted === 'standby' && this.#role === 'active') await this.#demote(by);
+    const done = wanted === 'active' ? this.#role === 'active' : this.#role === 'standby';
+    return done ? { role: this.#role } : { refused: this.#refused ?? `this node is ${this.#role}` };
+  }
+
+  async #promote(by: string): Promise<void> {
+    this.#role = 'taking-over';
+    this.#timeline = new Timeline(wallClock);
+    this.#timeline.step(`asked by ${by}`);
+    this.#refused = undefined;
+    const refused = await this.#otherGaveWay();
+    if (refused !== undefined || this.#wanted !== 'active') {
+      this.#role = 'standby';
+      this.#refused = refused ?? 'asked to stand by again meanwhile';
+      this.#log.warn('not-promoted', { why: this.#refused });
+      this.#weigh();
+      return;
+    }
+    this.#takeOver();
+  }
+
+  /** Makes sure that the other node does not serve. Undefined: it does not. Else why this one must not. */
+  async #otherGaveWay(): Promise<string | undefined> {
+    const { leaseMs, aloneAfterMs } = this.#config.ha;
+    const standby = this.#standby;
+    if (this.#otherIsOut) return undefined;
+    if (standby.isLinked) {
+      standby.ask();
+      this.#timeline.step('other node asked');
+      // As long as it lives it brings what it has to its end; a link that breaks is looked at again below.
+      const until = wallClock() + RELEASE_PATIENCE_MS;
+      while (!this.#otherIsOut && standby.isLinked && this.#isBeating() && wallClock() < until) {
+        await this.#woken(leaseMs / TICKS_IN_LEASE);
+      }
+      if (this.#otherIsOut) return undefined;
+    }
+    const fresh = (standby.inStepUntil ?? 0) > wallClock() - (aloneAfterMs - leaseMs);
+    if (this.#claimsStill() && !fresh) {
+      return `node ${this.#claim?.node ?? ''} serves, and went on alone: its claims are heard on the uplink`;
+    }
+    // A node that lives gives way to the claim; one that hangs or is cut off loses its lease.
+    sendClaim(this.#config, this.#bridge, this.#nextEpoch());
+    this.#timeline.step('claimed on the uplinks');
+    for (;;) {
+      if (this.#otherIsOut || this.#wanted !== 'active') return undefined;
+      const wait = this.#lastSign() + leaseMs + LEASE_MARGIN_MS - wallClock();
+      if (wait <= 0) return undefined;
+      if (this.#claimsStill() && !fresh && wait > leaseMs) return 'the other node serves';
+      await this.#woken(Math.min(wait, leaseMs / TICKS_IN_LEASE));
+      sendClaim(this.#config, this.#bridge, this.#nextEpoch());
+    }
+  }
+
+  /** Serves from here on, with what there is. */
+  #takeOver(): void {
+    const epoch = this.#nextEpoch();
+    const timeline = this.#timeline;
+    timeline.step('other node out');
+    // The channels flow before anything else is done: the switch is programmed already.
+    const refused = this.#bridge.renewLease(TAKEOVER_LEASE_MS);
+    if (refused !== undefined) this.#log.error('lease-refused', { why: refused.failed, errno: refused.errno });
+    sendClaim(this.#config, this.#bridge, epoch);
+    timeline.step('ports open');
+    this.#epochs.raise(epoch);
+    const legacy = this.#standby.stop();
+    const own = legacy.fed === undefined ? this.#saved : undefined;
+    const fed = legacy.fed ?? own ?? emptyStores(this.#config);
+    this.#saved = undefined;
+    this.#otherIsOut = false;
+    this.#claim = undefined;
+    const clockOffsetMs = legacy.fed === undefined ? 0 : legacy.clockOffsetMs;
+    // Before anybody follows the changes: a standby gets the records as they are afterwards.
+    const digest = own === undefined ? legacy.digest : digestOf(own.stores);
+    const active = new Active({
+      config: this.#config,
+      log: this.#log,
+      bridge: this.#bridge,
+      state: this.#state,
+      epoch,
+      fed,
+      digest,
+      clockOffsetMs,
+      asked: () => void this.#demote('the other node'),
+      changed: () => this.#weigh(),
+    });
+    this.#active = active;
+    this.#role = 'active';
+    const { serving } = active;
+    serving.open();
+    serving.turn((at) => {
+      if (legacy.fed === undefined && own === undefined) serving.core.start(at);
+      else {
+        if (own !== undefined) serving.core.dropChangedPorts(at);
+        grantGrace(fed.stores, at, graceMs(this.#config));
+        serving.core.resume(at, own === undefined ? 'new' : 'kept', true);
+      }
+    });
+    timeline.step('records taken up');
+    serving.switchEvents(legacy.events.filter((event) => isUnanswered(event, fed.stores)));
+    timeline.step('links and last frames looked at');
+    announce(fed.stores, this.#config.uplinks, this.#bridge);
+    timeline.step('hosts announced on the uplinks');
+    active.begin();
+    this.#priority.set(Weight.Able);
+    this.#log.info('active', { epoch, sessions: fed.stores.sessions.size, steps: timeline.steps });
+  }
+
+  /** Hands over, and stands by. */
+  async #demote(by: string): Promise<void> {
+    const active = this.#active;
+    if (active === undefined || this.#role !== 'active') return;
+    this.#role = 'handing-over';
+    this.#wanted = 'standby';
+    this.#timeline = new Timeline(wallClock);
+    this.#timeline.step(`asked by ${by}`);
+    const whole = await active.handOver(HAND_OVER_PATIENCE_MS);
+    this.#timeline.step(whole ? 'handed over' : 'stopped serving');
+    if (!whole) this.#log.error('nobody-has-it-all', { by, means: 'what this node did last may be lost' });
+    this.#standBy(active, whole ? undefined : active.fed);
+  }
+
+  /** Another node serves under a later epoch: this one must have been cut off, or frozen. */
+  #superseded(active: Active, claim: Claim): void {
+    this.#log.error('superseded', { node: claim.node, epoch: claim.epoch, own: active.epoch });
+    this.#timeline = new Timeline(wallClock);
+    this.#timeline.step(`superseded by node ${claim.node}`);
+    this.#wanted = 'standby';
+    active.giveWay();
+    this.#standBy(active, undefined);
+  }
+
+  #standBy(active: Active, saved: FedStores | undefined): void {
+    this.#active = undefined;
+    this.#state.end(false);
+    this.#saved = saved;
+    this.#otherIsOut = false;
+    this.#standby = this.#newStandby();
+    this.#standby.plane.adopt(active.fed.stores);
+    this.#bridge.resetCounters();
+    this.#role = 'standby';
+    this.#priority.set(Weight.Unable);
+    this.#standby.start();
+    this.#log.info('standing-by', { steps: this.#timeline.steps });
+  }
+
+  #newStandby(): Standby {
+    return new Standby({
+      config: this.#config,
+      log: this.#log,
+      bridge: this.#bridge,
+      changed: () => {
+        if (this.#standby.state === 'in-step' && this.#saved !== undefined) {
+          // From here on the other node's records count, and counters begin with them.
+          this.#saved = undefined;
+          this.#bridge.resetCounters();
+        }
+        this.#weigh();
+      },
+      died: () => {
+        this.#log.error('active-died', { means: 'its process is gone, its node lives' });
+        this.#out();
+      },
+      released: (epoch, whole) => {
+        this.#epochs.raise(epoch);
+        this.#log.info('active-released', { epoch, whole });
+        this.#out();
+      },
+      beat: (epoch) => {
+        this.#epochs.raise(epoch);
+        this.#otherIsOut = false;
+        this.#weigh();
+      },
+    });
+  }
+
+  /** The other node does not serve any more. */
+  #out(): void {
+    this.#otherIsOut = true;
+    this.#weigh();
+    this.#waking?.();
+  }
+
+  #tick(): void {
+    if (this.#role === 'active') this.#active?.tick();
+    else if (this.#role === 'standby') {
+      this.#weigh();
+      if (this.#wanted === 'active' && this.#refused !== undefined) void this.#promote('keepalived, still');
+    }
+  }
+
+  /** Tells keepalived what this node is worth. */
+  #weigh(): void {
+    if (this.#role === 'active') this.#priority.set(Weight.Able);
+    if (this.#role !== 'standby') return;
+    const { state, inStepUntil } = this.#standby;
+    const { leaseMs, aloneAfterMs } = this.#config.ha;
+    const now = wallClock();
+    const fresh = (inStepUntil ?? 0) > now - aloneAfterMs;
+    const silent = fresh && now - this.#lastSign() > SILENCE_IN_LEASE * leaseMs;
+    if ((this.#otherIsOut && state !== 'empty') || silent) this.#priority.set(Weight.HandOver);
+    else this.#priority.set(state === 'in-step' ? Weight.Able : Weight.Unable);
+  }
+
+  /** True where the event was a claim, or pretended to be one. */
+  #takeClaim(event: SwitchEvent): boolean {
+    if (event.kind !== 'frame' || !this.#config.uplinks.includes(event.port)) return false;
+    const frame = decodeEthernet(event.frame);
+    if (isMalformed(frame) || frame.etherType !== CLAIM_ETHER_TYPE) return false;
+    const { node, key } = this.#config.ha;
+    const claim = decodeClaim(frame.payload, key);
+    // One that is older than the last was heard before.
+    if (claim === undefined || claim.node === node || claim.at < (this.#claim?.at ?? 0)) return true;
+    this.#claim = { ...claim, heardAt: wallClock() };
+    this.#epochs.raise(claim.epoch);
+    const active = this.#active;
+    if (active !== undefined && beats(claim, { node, epoch: active.epoch })) this.#superseded(active, claim);
+    else if (active === undefined) this.#standby.dialNow();
+    return true;
+  }
+
+  /** A virtual address that is here without a word of keepalived: the word was lost, or this daemon began after it. */
+  #lookForAddress(): void {
+    if (this.#role !== 'standby' || this.#wanted === 'active' || this.#isBeating()) {
+      this.#addressSince = undefined;
+      return;
+    }
+    const local = new Set(Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address)));
+    if (!this.#config.radius.servers.some((server) => local.has(server.sourceAddress))) {
+      this.#addressSince = undefined;
+      return;
+    }
+    this.#addressSince ??= wallClock();
+    if (wallClock() - this.#addressSince < ADDRESS_PATIENCE_MS) return;
+    this.#addressSince = undefined;
+    void this.#obey('active', 'the virtual address, which is here');
+  }
+
+  /** When the other node last gave a sign of life; this daemon's start where it never did. */
+  #lastSign(): number {
+    return Math.max(this.#standby.beatAt ?? 0, this.#claim?.heardAt ?? 0, this.#startedAt);
+  }
+
+  #isBeating(): boolean {
+    return wallClock() - (this.#standby.beatAt ?? 0) < 2 * this.#config.ha.leaseMs;
+  }
+
+  #claimsStill(): boolean {
+    return wallClock() - (this.#claim?.heardAt ?? 0) < this.#config.ha.leaseMs;
+  }
+
+  #nextEpoch(): number {
+    return this.#epochs.epoch + 1;
+  }
+
+  /** Until something has happened, at most so long. */
+  #woken(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#waking = () => {
+        clearTimeout(timer);
+        this.#waking = undefined;
+        resolve();
+      };
+    });
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Renewals of the lease, beats and claims within one lease. */
+const TICKS_IN_LEASE = 6;
+/** After this part of a lease without a sign of life keepalived is asked to hand over. */
+const SILENCE_IN_LEASE = 0.6;
+/** The kernel's timers are not finer than this. */
+const LEASE_MARGIN_MS = 10;
+/** Building the core is one long turn, in which nobody renews a lease. */
+const TAKEOVER_LEASE_MS = 5_000;
+const HAND_OVER_PATIENCE_MS = 2_000;
+/** For an active that lives and still sends a snapshot. */
+const RELEASE_PATIENCE_MS = 10_000;
+const LAST_WORDS_MS = 2_000;
+const ADDRESS_PATIENCE_MS = 1_500;

@@ -1,0 +1,67 @@
+/** The row of `castgate show ha`. */
+import type { HaConfig } from '../../config/config.ts';
+import type { Digest } from '../../replication/state-digest.ts';
+import type { HaRow } from '../show-rows.ts';
+import type { Active } from './active.ts';
+import type { Claim } from './claim.ts';
+import type { Standby } from './standby.ts';
+import type { Timeline } from './timeline.ts';
+
+/** What a node knows of itself and the other one. */
+export interface HaState {
+  readonly config: HaConfig;
+  readonly role: string;
+  readonly wanted: string;
+  readonly epoch: number;
+  readonly active: Active | undefined;
+  readonly standby: Standby;
+  readonly claim: (Claim & { readonly heardAt: number }) | undefined;
+  readonly refused: string | undefined;
+  readonly weight: number | undefined;
+  readonly timeline: Timeline;
+  readonly now: number;
+}
+
+export function haRow(state: HaState): HaRow {
+  const { config, role, wanted, epoch, active, standby, claim, refused, weight, timeline, now } = state;
+  const source = active?.source;
+  return {
+    node: config.node,
+    role,
+    wanted,
+    epoch,
+    mode: config.mode,
+    state: source === undefined ? standby.state : source.state,
+    alone: active?.isAlone ?? false,
+    lagRecords: source === undefined ? null : source.last - source.acknowledged,
+    lagMs: source === undefined ? null : round(source.lagMs(now)),
+    roundTripMs: source?.roundTripMs === undefined ? null : round(source.roundTripMs),
+    change: source?.last ?? standby.have,
+    digest: short(source?.digest ?? standby.digest?.digest()),
+    heldEffects: active?.serving.held ?? 0,
+    lastBeatMs: ageOf(active === undefined ? standby.beatAt : undefined, now),
+    lastClaimMs: ageOf(claim?.heardAt, now),
+    weight: weight ?? null,
+    refused: refused ?? null,
+    lastChangeAt: timeline.begin === 0 ? null : timeline.begin,
+    lastTakeover: timeline.steps,
+  };
+}
+
+/** All stores' sums as one short text: equal on both nodes at the same change. */
+function short(digest: Digest | undefined): string | null {
+  if (digest === undefined) return null;
+  let text = 0;
+  for (const [name, { count, sum, mix }] of Object.entries(digest).sort()) {
+    for (const part of [name.length, count, sum % 2 ** 32, mix]) text = (Math.imul(text, 31) + part) >>> 0;
+  }
+  return text.toString(16).padStart(8, '0');
+}
+
+function ageOf(at: number | undefined, now: number): number | null {
+  return at === undefined ? null : round(now - at);
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}

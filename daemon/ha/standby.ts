@@ -1,0 +1,231 @@
+/**
+ * The node of two that does not serve: it dials the other one, keeps the stores and the switch as the active
+ * has them, listens on its own ports, and notices when the active's process has died.
+ */
+import type { HaConfig } from '../../config/config.ts';
+import type { Config } from '../../config/config.ts';
+import type { StateDigest } from '../../replication/state-digest.ts';
+import { ReplicationTarget, type TargetState } from '../../replication/target.ts';
+import { now as wallClock } from '../../switch/clock.ts';
+import type { Switch, SwitchEvent } from '../../switch/switch.ts';
+import type { Logger } from '../log.ts';
+import type { FedStores } from '../saved-state.ts';
+import type { Stores } from '../stores.ts';
+import { dial, Link } from './link.ts';
+import { StandbyPlane } from './standby-plane.ts';
+
+export interface StandbyOptions {
+  readonly config: Config & { readonly ha: HaConfig };
+  readonly log: Logger;
+  readonly bridge: Switch;
+  /** In step or not any more. */
+  readonly changed: () => void;
+  /** The active's process is gone, and its kernel says so. */
+  readonly died: () => void;
+  /** The active serves no more, of its own will. `whole`: all that it had is here. */
+  readonly released: (epoch: number, whole: boolean) => void;
+  readonly beat: (epoch: number) => void;
+}
+
+/** What a takeover goes on with. */
+export interface Legacy {
+  /** Undefined: there never was a whole state. */
+  readonly fed: FedStores | undefined;
+  readonly digest: StateDigest | undefined;
+  /** What the active's clock was ahead of this one's, in milliseconds. */
+  readonly clockOffsetMs: number;
+  /** Links as they are, and the frames that the active can have answered no more. */
+  readonly events: readonly SwitchEvent[];
+}
+
+export class Standby {
+  readonly plane: StandbyPlane;
+  readonly #options: StandbyOptions;
+  readonly #target: ReplicationTarget<Stores>;
+  #link: Link | undefined;
+  #stopped = false;
+  /** The link to a node that served has broken: is its process gone? */
+  #suspects = false;
+  #wake: (() => void) | undefined;
+  #beatAt: number | undefined;
+  #inStepUntil: number | undefined;
+  #offset: number | undefined;
+  readonly #links = new Map<string, SwitchEvent>();
+  #frames: { readonly at: number; readonly event: SwitchEvent }[] = [];
+  #told: TargetState = 'empty';
+
+  constructor(options: StandbyOptions) {
+    this.#options = options;
+    this.plane = new StandbyPlane(options.config, options.log, options.bridge);
+    this.#target = new ReplicationTarget(() => this.plane.fresh());
+  }
+
+  /** Begins to dial. */
+  start(): void {
+    void this.#dialOn();
+  }
+
+  get state(): TargetState {
+    return this.#target.state;
+  }
+
+  get isLinked(): boolean {
+    return this.#link !== undefined && this.#beatAt !== undefined;
+  }
+
+  get have(): number {
+    return this.#target.have;
+  }
+
+  get digest(): StateDigest | undefined {
+    return this.#target.digest;
+  }
+
+  /** When the active last said on the link that it serves. */
+  get beatAt(): number | undefined {
+    return this.#beatAt;
+  }
+
+  /** When this node last was in step; undefined: never, Infinity: it is. */
+  get inStepUntil(): number | undefined {
+    return this.#target.state === 'in-step' ? Infinity : this.#inStepUntil;
+  }
+
+  /** Asks the active to let this node serve. */
+  ask(): void {
+    this.#target.take();
+    this.#link?.send(this.#target.drainOutput());
+  }
+
+  /** The other node may be there again: no more waiting before the next attempt. */
+  dialNow(): void {
+    this.#wake?.();
+  }
+
+  switchEvents(events: readonly SwitchEvent[]): void {
+    const at = wallClock();
+    for (const event of events) {
+      if (event.kind === 'link' || event.kind === 'port-gone') this.#links.set(event.port, event);
+      else if (event.kind === 'frame') this.#frames.push({ at, event });
+    }
+    if (this.#frames.length > MAX_FRAMES || (this.#frames[0]?.at ?? at) < at - FRAMES_KEPT_MS) {
+      this.#frames = this.#frames.filter((frame) => frame.at >= at - FRAMES_KEPT_MS).slice(-MAX_FRAMES);
+    }
+  }
+
+  /** Stops following. */
+  stop(): Legacy {
+    this.#stopped = true;
+    this.#link?.destroy();
+    this.#link = undefined;
+    this.#wake?.();
+    const { stores, digest } = this.#target;
+    // What the active took in before its last beat, it had time to answer.
+    const unanswered = this.#frames.filter(({ at }) => at >= (this.#beatAt ?? 0));
+    return {
+      fed: stores === undefined ? undefined : this.plane.fed(stores),
+      digest,
+      clockOffsetMs: this.#offset ?? 0,
+      events: [...this.#links.values(), ...unanswered.map(({ event }) => event)],
+    };
+  }
+
+  async #dialOn(): Promise<void> {
+    const { ha } = this.#options.config;
+    while (!this.#stopped) {
+      const link = await dial(ha, DIAL_PATIENCE_MS);
+      if (this.#stopped) {
+        if (link instanceof Link) link.destroy();
+        return;
+      }
+      if (link instanceof Link) {
+        const served = await this.#follow(link);
+        // Who served and is suddenly gone is asked again at once whether he lives.
+        if (served) continue;
+      } else if (link.failed === 'refused' && this.#suspects) {
+        this.#suspects = false;
+        this.#options.died();
+      }
+      await this.#pause(this.#suspects ? SUSPICION_INTERVAL_MS : DIAL_INTERVAL_MS);
+    }
+  }
+
+  /** Until the link is gone; true where the other side served on it, and did not say goodbye. */
+  #follow(link: Link): Promise<boolean> {
+    this.#link = link;
+    this.#target.connected();
+    let served = false;
+    let parted = false;
+    return new Promise((resolve) => {
+      const end = (why: string) => {
+        if (this.#link === link) this.#link = undefined;
+        if (this.#target.state === 'in-step') this.#inStepUntil = wallClock();
+        this.#target.disconnected();
+        if (served && !this.#stopped) {
+          this.#options.log.warn('active-link-lost', { why });
+          if (!parted) this.#suspects = true;
+        }
+        this.#tell();
+        resolve(served && !parted);
+      };
+      link.listen((octets) => {
+        const fault = this.#target.receive(octets);
+        link.send(this.#target.drainOutput());
+        for (const event of this.#target.drainEvents()) {
+          if (event.kind === 'beat') {
+            served = true;
+            this.#suspects = false;
+            this.#beat(event.at, event.epoch);
+          } else {
+            parted = true;
+            this.#inStepUntil = wallClock();
+            this.#options.released(event.epoch, event.whole);
+          }
+        }
+        if (this.#stopped) return;
+        const { stores } = this.#target;
+        if (stores !== undefined) this.plane.follow(stores);
+        this.#tell();
+        if (fault === undefined) return;
+        this.#options.log.error('replication-fault', { fault });
+        link.destroy();
+        end(fault);
+      }, end);
+    });
+  }
+
+  #beat(at: number, epoch: number): void {
+    const now = wallClock();
+    this.#beatAt = now;
+    // The beat that was on its way for the shortest time says best how far the clocks are apart.
+    this.#offset = Math.max((this.#offset ?? -Infinity) - OFFSET_DECAY_MS, at - now);
+    this.#options.beat(epoch);
+  }
+
+  #tell(): void {
+    const { state } = this.#target;
+    if (state === this.#told) return;
+    this.#told = state;
+    this.#options.log[state === 'in-step' ? 'info' : 'warn']('standby-state', { state, have: this.have });
+    this.#options.changed();
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+const DIAL_PATIENCE_MS = 500;
+const DIAL_INTERVAL_MS = 200;
+const SUSPICION_INTERVAL_MS = 10;
+/** So that a clock that is set back is followed, slowly. */
+const OFFSET_DECAY_MS = 0.01;
+/** Longer than any takeover that is worth to answer them after. */
+const FRAMES_KEPT_MS = 1_000;
+const MAX_FRAMES = 4_096;

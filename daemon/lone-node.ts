@@ -1,0 +1,104 @@
+/** A node alone: it serves from its start to its stop, and goes on with the records of its journal. */
+import type { Config } from '../config/config.ts';
+import type { LinuxSwitch } from '../switch/linux/linux-switch.ts';
+import type { SwitchEvent } from '../switch/switch.ts';
+import type { Effect } from './effects.ts';
+import { graceMs, grantGrace } from './grace.ts';
+import type { Logger } from './log.ts';
+import type { Node } from './node.ts';
+import { emptyStores, type FedStores, SavedState } from './saved-state.ts';
+import { Serving } from './serving.ts';
+
+export class LoneNode implements Node {
+  readonly serving: Serving;
+  readonly idle = undefined;
+  readonly #log: Logger;
+  readonly #switch: LinuxSwitch;
+  readonly #state: SavedState;
+  readonly #fed: FedStores;
+  readonly #isWarm: boolean;
+  #goesOn = false;
+
+  constructor(config: Config, log: Logger, bridge: LinuxSwitch, now: number) {
+    this.#log = log;
+    this.#switch = bridge;
+    this.#state = new SavedState(config, log);
+    const saved = this.#state.load(now);
+    this.#isWarm = saved !== undefined;
+    this.#fed = saved ?? emptyStores(config);
+    if (this.#isWarm) grantGrace(this.#fed.stores, now, graceMs(config));
+    const { stores } = this.#fed;
+    this.serving = new Serving({ config, log, bridge, stores, saved: () => this.#state.endTurn() });
+  }
+
+  async start(): Promise<string | undefined> {
+    try {
+      this.serving.open();
+      if (this.#isWarm) this.#takeUp();
+      else {
+        this.serving.turn((at) => this.serving.core.start(at));
+        this.#switch.start();
+      }
+    } catch (cause) {
+      this.serving.close();
+      throw cause;
+    }
+    this.#state.begin(this.#fed);
+    return undefined;
+  }
+
+  switchEvents(events: readonly SwitchEvent[]): void {
+    this.serving.switchEvents(events);
+  }
+
+  /**
+   * Where the next start can go on, sessions and channels go on too; else they end in the books. Waits a
+   * little for the server to take what it has not yet.
+   */
+  async stop(cleanup: boolean): Promise<void> {
+    const { serving } = this;
+    const { books } = serving.core;
+    this.#goesOn = !cleanup && this.#state.isKept;
+    // Without cleanup ports, hosts and channels stay as they are; only servers hear the end.
+    if (!cleanup) serving.want(isDatagram);
+    if (!this.#goesOn) serving.turn((at) => serving.core.shutdown(at));
+    const until = serving.now() + LAST_WORDS_MS;
+    while (books.waiting > 0 && serving.now() < until) await pause(10);
+    if (books.waiting > 0) this.#log.error('accounting-unsent', { messages: books.waiting });
+  }
+
+  closed(): void {
+    this.#state.end(this.#goesOn);
+    this.serving.close();
+  }
+
+  sync(): void {
+    this.#state.sync();
+  }
+
+  /** Goes on where the last run was: what it had opened and forwarded stays, and its counters with it. */
+  #takeUp(): void {
+    this.serving.turn((at) => this.serving.core.dropChangedPorts(at));
+    const { sessions, forwardings } = this.serving.core.stores;
+    this.#switch.start({
+      hosts: [...sessions.values()],
+      channels: [...forwardings.values()].map(({ port, vlan, group, mode, sources }) => ({
+        port,
+        vlan,
+        group,
+        filter: { mode, sources },
+      })),
+    });
+    this.serving.turn((at) => this.serving.core.resume(at, 'kept'));
+  }
+}
+
+function isDatagram(effect: Effect): boolean {
+  return effect.kind === 'datagram';
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+const LAST_WORDS_MS = 2000;

@@ -1,0 +1,19 @@
+/** What the daemon is around: a node alone, or one of two. */
+import type { SwitchEvent } from '../switch/switch.ts';
+import type { Serving } from './serving.ts';
+
+export interface Node {
+  /** The core while this node serves. */
+  readonly serving: Serving | undefined;
+  /** Why there is no core; undefined while there is one. */
+  readonly idle: string | undefined;
+  /** Undefined: it runs. Else one line that says why not. Throws SwitchStartError. */
+  start(): Promise<string | undefined>;
+  switchEvents(events: readonly SwitchEvent[]): void;
+  /** Stops; with `cleanup` nothing of castgate's state is to outlive it. The switch is stopped by the caller, afterwards. */
+  stop(cleanup: boolean): Promise<void>;
+  /** After the switch has stopped. */
+  closed(): void;
+  /** Once a second. */
+  sync(): void;
+}

@@ -1,0 +1,194 @@
+/**
+ * A node that serves: the core between the switch and the RADIUS servers' sockets, on the real clock. Every
+ * event is one turn: the core thinks, its changes are made safe, its effects are carried out, the alarm is set.
+ * A bug that shows itself in a turn is logged and shuts the port that it was about; the others go on.
+ */
+import { randomFillSync } from 'node:crypto';
+import type { Config } from '../config/config.ts';
+import { Alarm, now as wallClock } from '../switch/clock.ts';
+import type { Switch, SwitchEvent } from '../switch/switch.ts';
+import { Core } from './core.ts';
+import { EffectGate } from './effect-gate.ts';
+import { carryOut, type Effect } from './effects.ts';
+import type { Logger } from './log.ts';
+import { limitPerPort } from './log-limit.ts';
+import { RadiusSockets } from './radius-sockets.ts';
+import type { Stores } from './stores.ts';
+import { endTurn, type TurnEnd } from './turn.ts';
+
+/** Output commit towards a standby (US7957269B2, claim 2). */
+export interface Commit {
+  /** Ends a turn's changes; gives the number of the last one. */
+  seal(now: number): number;
+  /** Effects that follow from changes up to this one may leave. */
+  readonly committed: number;
+  /** False while it is in doubt whether this node is still the one that serves. */
+  readonly mayAct: boolean;
+  /** A turn is over: what it sealed is to be sent. */
+  turned(): void;
+}
+
+export interface ServingOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly bridge: Switch;
+  readonly stores: Stores;
+  /** Called at the end of a turn before its effects leave: what they follow from can be written down. */
+  readonly saved: () => void;
+  /** Undefined: a node alone. */
+  readonly commit?: Commit;
+  /** What the node's time is ahead of this machine's, in milliseconds: deadlines of another node go on as they are. */
+  readonly clockOffsetMs?: number;
+}
+
+export class Serving {
+  readonly core: Core;
+  readonly #options: ServingOptions;
+  readonly #sockets: RadiusSockets;
+  readonly #gate: EffectGate | undefined;
+  readonly #offset: number;
+  readonly #alarm = new Alarm(() => this.turn((at) => this.core.handleTimeout(at)));
+  /** What happens while a turn runs waits for its end. */
+  #turning = false;
+  readonly #waiting: ((at: number) => void)[] = [];
+  #wanted: ((effect: Effect) => boolean) | undefined;
+  #quiet = false;
+  #closed = false;
+
+  constructor(options: ServingOptions) {
+    const { config, log, bridge, stores, commit } = options;
+    this.#options = options;
+    this.#offset = options.clockOffsetMs ?? 0;
+    this.#gate = commit === undefined ? undefined : new EffectGate();
+    this.core = new Core(config, {
+      readings: this.#gate?.readings(bridge) ?? bridge,
+      log: limitPerPort(log, wallClock),
+      random: pooledRandom(),
+      stores,
+    });
+    this.#sockets = new RadiusSockets(
+      config.radius,
+      (server, port, socket, bytes) =>
+        this.turn((at) => this.core.datagram(at, server, port, socket, bytes)),
+      log,
+    );
+  }
+
+  /** The node's clock. */
+  now(): number {
+    return wallClock() + this.#offset;
+  }
+
+  /** Opens the sockets that every server needs. */
+  open(): void {
+    this.#sockets.open();
+  }
+
+  /** Lets the core think, makes safe what it has changed, and lets leave what may. `port`: whom a bug would be about. */
+  turn(think: (at: number) => void, port?: string): void {
+    if (this.#closed || this.#quiet) return;
+    if (this.#turning) {
+      this.#waiting.push(think);
+      return;
+    }
+    this.#turning = true;
+    try {
+      this.#think(think, port);
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift())
+        this.#think(next);
+    } finally {
+      this.#turning = false;
+    }
+    const next = this.core.nextTimeout();
+    this.#alarm.set(next === undefined || this.#closed || this.#quiet ? undefined : next - this.#offset);
+  }
+
+  switchEvents(events: readonly SwitchEvent[]): void {
+    for (const event of events) {
+      this.turn((at) => this.core.switchEvent(at, event), 'port' in event ? event.port : undefined);
+    }
+  }
+
+  /** Effects may have been committed meanwhile. */
+  release(): void {
+    if (this.#gate?.isWaiting !== true) return;
+    const { commit, bridge } = this.#options;
+    // A node that is quiet decides nothing any more, and still does what it had decided.
+    if (!this.#quiet) this.turn(() => {});
+    else if (commit?.mayAct === true) carryOut(this.#gate.release(commit.committed), bridge, this.#sockets);
+  }
+
+  /** From here on nothing is taken up: only effects that wait still leave. */
+  quiet(): void {
+    this.#quiet = true;
+    this.#alarm.set(undefined);
+  }
+
+  /** Effects that wait for the standby. */
+  get held(): number {
+    return this.#gate?.waiting.length ?? 0;
+  }
+
+  /** From here on only these effects are carried out. */
+  want(wanted: (effect: Effect) => boolean): void {
+    this.#wanted = wanted;
+  }
+
+  /** Nothing more happens here. */
+  close(): void {
+    this.#closed = true;
+    this.#alarm.set(undefined);
+    this.#sockets.close();
+  }
+
+  #think(think: (at: number) => void, port?: string): void {
+    try {
+      think(this.now());
+      this.#endTurn();
+    } catch (cause) {
+      const { log } = this.#options;
+      const error = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+      log.error('internal-error', { port, error });
+      if (port === undefined) return;
+      this.core.tally.count(port, 'internal-error');
+      this.core.shutPort(this.now(), port);
+      this.#endTurn();
+    }
+  }
+
+  #endTurn(): void {
+    const { saved, commit, bridge } = this.#options;
+    const gate = this.#gate;
+    const end: TurnEnd = { before: saved, ...(this.#wanted === undefined ? {} : { wanted: this.#wanted }) };
+    if (commit === undefined || gate === undefined) {
+      endTurn(this.core, bridge, this.#sockets, () => this.now(), end);
+      return;
+    }
+    endTurn(this.core, bridge, this.#sockets, () => this.now(), {
+      ...end,
+      pass: (effects) => {
+        gate.hold(effects, commit.seal(this.now()));
+        return commit.mayAct ? gate.release(commit.committed) : [];
+      },
+    });
+    commit.turned();
+  }
+}
+
+/** Random octets out of a pool: a call of its own costs forty times as much. */
+function pooledRandom(): (length: number) => Uint8Array {
+  const pool = new Uint8Array(RANDOM_POOL);
+  let at = pool.length;
+  return (length) => {
+    if (length > pool.length - at) {
+      randomFillSync(pool);
+      at = 0;
+    }
+    const taken = pool.slice(at, at + length);
+    pool.fill(0, at, at + length);
+    at += length;
+    return taken;
+  };
+}
+
+const RANDOM_POOL = 16384;
