@@ -2,7 +2,15 @@
  * `castgate show`: what a running daemon knows, as a table for people or as JSON for programs. The JSON is
  * the daemon's rows as they are (daemon/show-rows.ts); the table leaves some out and rounds.
  */
-import type { GroupRow, HaRow, PortRow, RadiusRow, RefusalRow, SessionRow, ShowRows } from '../daemon/show-rows.ts';
+import type {
+  GroupRow,
+  HaRow,
+  PortRow,
+  RadiusRow,
+  RefusalRow,
+  SessionRow,
+  ShowRows,
+} from '../daemon/show-rows.ts';
 import { askDaemon } from './control-client.ts';
 import { amount, type Column, printable, span, table } from './table.ts';
 

@@ -3,8 +3,9 @@
  * unheard, so it gets a moment more: hosts are asked at once, and answer before their channels would end.
  * Without it every membership of a long pause would end in one storm.
  */
-import type { AuthenticatorRecord } from '../eapol/authenticator-record.ts';
+
 import type { Config } from '../config/config.ts';
+import type { AuthenticatorRecord } from '../eapol/authenticator-record.ts';
 import type { Stores } from './stores.ts';
 
 /** How long hosts have, after a pause, to say what they still want: twice what they have to answer a query. */

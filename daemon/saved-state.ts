@@ -34,7 +34,11 @@ export class SavedState {
     const { stateDirectory, bridge } = config;
     this.#config = config;
     this.#log = log;
-    this.#journal = new JournalFile(join(stateDirectory, `journal-${bridge}`), { bootId: bootId(), bridge }, log);
+    this.#journal = new JournalFile(
+      join(stateDirectory, `journal-${bridge}`),
+      { bootId: bootId(), bridge },
+      log,
+    );
   }
 
   /** What the last run left, where it can be gone on with. */

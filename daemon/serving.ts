@@ -68,8 +68,7 @@ export class Serving {
     });
     this.#sockets = new RadiusSockets(
       config.radius,
-      (server, port, socket, bytes) =>
-        this.turn((at) => this.core.datagram(at, server, port, socket, bytes)),
+      (server, port, socket, bytes) => this.turn((at) => this.core.datagram(at, server, port, socket, bytes)),
       log,
     );
   }

@@ -3,12 +3,11 @@
  * the kernel's lease on the ports, beats on the link, claims on the uplinks. A daemon that was frozen does
  * nothing more before it has had time to hear that it was replaced.
  */
-import type { HaConfig } from '../../config/config.ts';
-import { type SourceEvent, ReplicationSource } from '../../replication/source.ts';
+import type { Config, HaConfig } from '../../config/config.ts';
+import { ReplicationSource, type SourceEvent } from '../../replication/source.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import { now as wallClock } from '../../switch/clock.ts';
 import type { LinuxSwitch } from '../../switch/linux/linux-switch.ts';
-import type { Config } from '../../config/config.ts';
 import type { Logger } from '../log.ts';
 import type { FedStores, SavedState } from '../saved-state.ts';
 import { Serving } from '../serving.ts';
@@ -116,11 +115,14 @@ export class Active {
       log.warn('daemon-was-frozen', { ms: Math.round(at - this.#tickedAt), lease: leaseMs });
     }
     this.#tickedAt = at;
-    if (this.#doubtUntil !== undefined) {
-      if (at < this.#doubtUntil) return;
-      this.#doubtUntil = undefined;
+    if (this.#doubtUntil !== undefined && at < this.#doubtUntil) return;
+    // Only who had time to hear of a successor may begin a new lease; else the kernel says that it has run out.
+    const refused = this.#doubtUntil === undefined ? bridge.extendLease(leaseMs) : bridge.renewLease(leaseMs);
+    this.#doubtUntil = undefined;
+    if (refused?.errno === 'ESTALE') {
+      this.#doubtUntil = at + DOUBT_MS;
+      return;
     }
-    const refused = bridge.renewLease(leaseMs);
     if (refused !== undefined) log.error('lease-refused', { why: refused.failed, errno: refused.errno });
     this.claim();
     this.source.beat(this.serving.now(), this.epoch);
@@ -269,11 +271,16 @@ export class Active {
 }
 
 /** Tells an epoch on all uplinks. */
-export function sendClaim(config: Config & { readonly ha: HaConfig }, bridge: LinuxSwitch, epoch: number): void {
+export function sendClaim(
+  config: Config & { readonly ha: HaConfig },
+  bridge: LinuxSwitch,
+  epoch: number,
+): void {
   const { node, key } = config.ha;
   for (const uplink of config.uplinks) {
     const mac = bridge.macOf(uplink);
-    if (mac !== undefined) bridge.sendFrame(uplink, 0, encodeClaim({ node, epoch, at: wallClock() }, mac, key));
+    if (mac !== undefined)
+      bridge.sendFrame(uplink, 0, encodeClaim({ node, epoch, at: wallClock() }, mac, key));
   }
 }
 

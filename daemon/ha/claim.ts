@@ -40,7 +40,9 @@ export function encodeClaim(claim: Claim, source: Mac, key: Uint8Array): Uint8Ar
   head.set(macBytes(source) ?? [], 6);
   head.writeUInt16BE(CLAIM_ETHER_TYPE, 12);
   const frame = Buffer.concat([head, payload]);
-  return frame.length >= LEAST_FRAME ? frame : Buffer.concat([frame, Buffer.alloc(LEAST_FRAME - frame.length)]);
+  return frame.length >= LEAST_FRAME
+    ? frame
+    : Buffer.concat([frame, Buffer.alloc(LEAST_FRAME - frame.length)]);
 }
 
 /** Reads what follows the EtherType; octets after the signature are padding. Undefined: no claim of this key. */
@@ -51,7 +53,8 @@ export function decodeClaim(b: Uint8Array, key: Uint8Array): Claim | undefined {
   }
   const end = FIXED + (payload[5] ?? 0);
   if (payload.length < end + TAG) return undefined;
-  if (!timingSafeEqual(sign(payload.subarray(0, end), key), payload.subarray(end, end + TAG))) return undefined;
+  if (!timingSafeEqual(sign(payload.subarray(0, end), key), payload.subarray(end, end + TAG)))
+    return undefined;
   const epoch = payload.readBigUInt64BE(end - 16);
   const at = payload.readBigUInt64BE(end - 8);
   return { node: payload.toString('utf8', 6, end - 16), epoch: Number(epoch), at: Number(at) };

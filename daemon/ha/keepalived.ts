@@ -36,14 +36,18 @@ export class NotifyFifo {
     told: (state: VrrpState) => void,
   ): NotifyFifo | undefined {
     try {
-      if (statSync(path, { throwIfNoEntry: false }) === undefined) execFileSync('mkfifo', ['-m', '600', path]);
+      if (statSync(path, { throwIfNoEntry: false }) === undefined)
+        execFileSync('mkfifo', ['-m', '600', path]);
       // Open for writing too: with no writer left it would end.
       const descriptor = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
       if (statSync(path).isFIFO()) return new NotifyFifo(descriptor, instance, told);
       closeSync(descriptor);
       log.error('notify-fifo-failed', { path, error: 'is no FIFO' });
     } catch (cause) {
-      log.error('notify-fifo-failed', { path, error: cause instanceof Error ? cause.message : String(cause) });
+      log.error('notify-fifo-failed', {
+        path,
+        error: cause instanceof Error ? cause.message : String(cause),
+      });
     }
     return undefined;
   }

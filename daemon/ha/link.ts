@@ -100,7 +100,9 @@ export class LinkServer {
   open(): Promise<string | undefined> {
     const { address, port } = this.#config;
     return new Promise((resolve) => {
-      this.#server.once('error', (cause) => resolve(`cannot listen on ${address} port ${port}: ${cause.message}`));
+      this.#server.once('error', (cause) =>
+        resolve(`cannot listen on ${address} port ${port}: ${cause.message}`),
+      );
       this.#server.listen({ host: address, port, exclusive: true }, () => {
         this.#server.removeAllListeners('error');
         this.#server.on('error', () => {});

@@ -8,27 +8,27 @@
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Config, HaConfig } from '../../config/config.ts';
+import { digestOf } from '../../replication/state-digest.ts';
 import { now as wallClock } from '../../switch/clock.ts';
 import type { LinuxSwitch } from '../../switch/linux/linux-switch.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
 import { decodeEthernet } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';
-import { announce } from './announce.ts';
 import type { ControlHandler } from '../control-socket.ts';
 import { graceMs, grantGrace } from '../grace.ts';
 import type { Logger } from '../log.ts';
 import type { Node } from '../node.ts';
 import { emptyStores, type FedStores, SavedState } from '../saved-state.ts';
 import type { Serving } from '../serving.ts';
+import type { HaRow } from '../show-rows.ts';
 import { Active, sendClaim } from './active.ts';
+import { announce } from './announce.ts';
 import { beats, CLAIM_ETHER_TYPE, type Claim, decodeClaim } from './claim.ts';
 import { EpochFile } from './epoch-file.ts';
 import { NotifyFifo, PriorityFile, type VrrpState, Weight } from './keepalived.ts';
 import { LinkServer } from './link.ts';
-import type { HaRow } from '../show-rows.ts';
 import { haRow } from './show-ha.ts';
 import { Standby } from './standby.ts';
-import { digestOf } from '../../replication/state-digest.ts';
 import { Timeline } from './timeline.ts';
 import { isUnanswered } from './unanswered.ts';
 
@@ -261,7 +261,8 @@ export class HaNode implements Node {
     timeline.step('other node out');
     // The channels flow before anything else is done: the switch is programmed already.
     const refused = this.#bridge.renewLease(TAKEOVER_LEASE_MS);
-    if (refused !== undefined) this.#log.error('lease-refused', { why: refused.failed, errno: refused.errno });
+    if (refused !== undefined)
+      this.#log.error('lease-refused', { why: refused.failed, errno: refused.errno });
     sendClaim(this.#config, this.#bridge, epoch);
     timeline.step('ports open');
     this.#epochs.raise(epoch);
@@ -339,7 +340,7 @@ export class HaNode implements Node {
     this.#otherIsOut = false;
     this.#standby = this.#newStandby();
     this.#standby.plane.adopt(active.fed.stores);
-    this.#bridge.resetCounters();
+    this.#resetCounters();
     this.#role = 'standby';
     this.#priority.set(Weight.Unable);
     this.#standby.start();
@@ -355,7 +356,7 @@ export class HaNode implements Node {
         if (this.#standby.state === 'in-step' && this.#saved !== undefined) {
           // From here on the other node's records count, and counters begin with them.
           this.#saved = undefined;
-          this.#bridge.resetCounters();
+          this.#resetCounters();
         }
         this.#weigh();
       },
@@ -375,6 +376,9 @@ export class HaNode implements Node {
       },
     });
   }
+
+  /** Behind the shut fence nothing is counted: a takeover begins at zero. */
+  #resetCounters(): void {}
 
   /** The other node does not serve any more. */
   #out(): void {
@@ -427,7 +431,9 @@ export class HaNode implements Node {
       this.#addressSince = undefined;
       return;
     }
-    const local = new Set(Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address)));
+    const local = new Set(
+      Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address)),
+    );
     if (!this.#config.radius.servers.some((server) => local.has(server.sourceAddress))) {
       this.#addressSince = undefined;
       return;

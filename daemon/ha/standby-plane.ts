@@ -77,7 +77,11 @@ export class StandbyPlane {
     changed?.clear();
     if (effects.length === 0) return;
     for (const { effect, failure } of carryOut(effects, this.#bridge, NO_DATAGRAMS)) {
-      this.#log.warn('standby-switch-refused', { operation: effect.kind, why: failure.failed, errno: failure.errno });
+      this.#log.warn('standby-switch-refused', {
+        operation: effect.kind,
+        why: failure.failed,
+        errno: failure.errno,
+      });
     }
   }
 

@@ -2,8 +2,7 @@
  * The node of two that does not serve: it dials the other one, keeps the stores and the switch as the active
  * has them, listens on its own ports, and notices when the active's process has died.
  */
-import type { HaConfig } from '../../config/config.ts';
-import type { Config } from '../../config/config.ts';
+import type { Config, HaConfig } from '../../config/config.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import { ReplicationTarget, type TargetState } from '../../replication/target.ts';
 import { now as wallClock } from '../../switch/clock.ts';

@@ -37,7 +37,8 @@ export class PortHellos {
   portStays(port: string): void {
     const record = this.#parts.stores.ports.get(port);
     const linkId = this.#parts.readings.linkId(port);
-    if (record?.up === true && record.linkId !== linkId) this.#parts.stores.ports.put(port, { ...record, linkId });
+    if (record?.up === true && record.linkId !== linkId)
+      this.#parts.stores.ports.put(port, { ...record, linkId });
   }
 
   portDown(port: string): void {

@@ -54,8 +54,14 @@ describe('the link between two nodes', () => {
     await until(() => accepted.length === 1);
     const heard: number[] = [];
     const ended: string[] = [];
-    accepted[0]?.listen((octets) => accepted[0]?.send([octets, Uint8Array.of(9)]), (why) => ended.push(why));
-    link.listen((octets) => heard.push(...octets), () => {});
+    accepted[0]?.listen(
+      (octets) => accepted[0]?.send([octets, Uint8Array.of(9)]),
+      (why) => ended.push(why),
+    );
+    link.listen(
+      (octets) => heard.push(...octets),
+      () => {},
+    );
     link.send([Uint8Array.of(1, 2), Uint8Array.of(3)]);
     await until(() => heard.length === 4);
     expect(heard).toEqual([1, 2, 3, 9]);
