@@ -57,4 +57,4 @@ export function readAccept(attributes: readonly RadiusAttribute[]): LoginTerms |
 }
 
 /** RFC 2869 §5.16: an interval below 60 seconds must not be used. */
-const LEAST_INTERIM_S = 60;
+export const LEAST_INTERIM_S = 60;

@@ -34,6 +34,9 @@ export type RevokeCause =
   | 'session-timeout'
   | 'account-changed'
   | 'mode-changed'
+  | 'admin-reset'
+  | 'port-reinitialized'
+  | 'port-disabled'
   | 'switch-failed'
   | 'shutdown';
 

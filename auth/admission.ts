@@ -140,6 +140,28 @@ export class Admission {
     this.#grants.decided(now, decision);
   }
 
+  /**
+   * RADIUS gives the account rights to groups, or takes them, of its own accord: who plays by them stops at once,
+   * who waits or was refused is let in. `groups` undefined: all that the account receives or waits for.
+   */
+  changeRights(
+    now: number,
+    account: string,
+    groups: readonly IpAddress[] | undefined,
+    permit: boolean,
+  ): void {
+    const sessions = [...this.#stores.sessions.values()].filter((session) => session.account === account);
+    for (const group of groups ?? this.#groupsOf(account)) {
+      for (const question of this.#questionsAbout(account, group, sessions))
+        this.decided(now, this.#authorization.told(now, question, permit));
+      if (!permit) continue;
+      for (const session of sessions) {
+        const membership = this.#stores.memberships.get(membershipKey(session.key, group));
+        if (membership !== undefined) this.#reconcile(now, session, membership, 'leave');
+      }
+    }
+  }
+
   /** The host is out: all of its channels end with this cause. */
   endHost(host: string, cause: RevokeCause): void {
     for (const key of this.#pendingOfHost.keys(host)) this.#dropPending(key);
@@ -381,6 +403,31 @@ export class Admission {
   #indexMembership(record: MembershipRecord): void {
     this.#membershipsOfHost.add(record.host, record.key);
     this.#deadlines.set(record.key, record.expiresAt);
+  }
+
+  /** Groups that the account receives or waits for. */
+  #groupsOf(account: string): ReadonlySet<IpAddress> {
+    const groups = new Set<IpAddress>();
+    for (const records of [this.#stores.grants, this.#stores.pending]) {
+      for (const record of records.values()) if (record.account === account) groups.add(record.group);
+    }
+    return groups;
+  }
+
+  /** Every question whose answer matters for the account's sessions and the group. */
+  #questionsAbout(
+    account: string,
+    group: IpAddress,
+    sessions: readonly SessionRecord[],
+  ): ReadonlySet<string> {
+    const questions = new Set([this.#grants.questionFor(account, group, undefined)]);
+    for (const { key } of sessions) {
+      const membership = this.#stores.memberships.get(membershipKey(key, group));
+      const wanted = membership === undefined ? [] : wantedSources(membership);
+      for (const source of [...wanted, ...this.#grants.of(key, group).map((grant) => grant.source)])
+        questions.add(this.#grants.questionFor(account, group, source));
+    }
+    return questions;
   }
 
   #refuse(

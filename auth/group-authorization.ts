@@ -94,6 +94,16 @@ export class GroupAuthorization {
     return this.#decide(now, question, true, Math.min(holdsMs, this.#times.maxPermitMs), undefined, classes);
   }
 
+  /**
+   * RADIUS says of its own accord what holds from now on (RFC 5176). An answer that is still on its way is older
+   * and no longer wanted.
+   */
+  told(now: number, question: string, permit: boolean): DecisionRecord {
+    if (!permit) return this.#decide(now, question, false, this.#times.denyMs, 'radius-reject', []);
+    const holdsMs = Math.min(this.#times.defaultPermitMs, this.#times.maxPermitMs);
+    return this.#decide(now, question, true, holdsMs, undefined, []);
+  }
+
   /** No server answered. A permission that still holds is not forgotten for it. */
   unanswered(now: number, question: string, reason: NoAnswer): DecisionRecord {
     const known = this.known(now, question);

@@ -25,6 +25,7 @@ export function findings(content: unknown): Finding[] {
   checkNas(content, report);
   checkServers(content, report);
   checkServerLists(content, report);
+  checkDynamicAuthorization(content, report);
   checkRelations(content, report);
   checkHa(content, report);
   return found;
@@ -150,6 +151,32 @@ function checkServerLists(content: unknown, report: Report): void {
         report('error', path, `no server named '${name}' under radius.servers (${hint})`);
       } else if (listed.indexOf(name) !== i) report('error', path, `'${name}' is named twice`);
     });
+  }
+}
+
+function checkDynamicAuthorization(content: unknown, report: Report): void {
+  const at: KeyPath = ['radius', 'dynamic_authorization'];
+  const section = lookUp(content, at);
+  const clients = asList(lookUp(section, ['clients']));
+  clients.forEach((client, i) => {
+    for (const key of ['name', 'address'] as const) {
+      const word = lookUp(client, [key]);
+      const first = clients.findIndex((other) => lookUp(other, [key]) === word);
+      if (typeof word === 'string' && first < i)
+        report('error', [...at, 'clients', i, key], `'${word}' is already that of clients[${first}]`);
+    }
+    const address = lookUp(client, ['address']);
+    const unusable =
+      typeof address === 'string' && ipBytes(address) !== undefined ? unusableAs(address) : undefined;
+    if (unusable !== undefined)
+      report('error', [...at, 'clients', i, 'address'], `'${address}' is ${unusable}, not a client's`);
+  });
+  if (clients.length > 0 && lookUp(section, ['require_event_timestamp']) === false) {
+    report(
+      'warning',
+      [...at, 'require_event_timestamp'],
+      'whoever captures a request without Event-Timestamp can send it again at any later time',
+    );
   }
 }
 

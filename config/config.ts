@@ -3,6 +3,7 @@
  * secrets read, lists of servers resolved. It is made from the file's own keys here and nowhere else.
  */
 import type { IpAddress } from '../wire/address.ts';
+import { type DynamicAuthorizationConfig, toDynamicAuthorization } from './dynamic-authorization.ts';
 import type { FileConfig } from './schema.ts';
 
 export interface Config {
@@ -99,6 +100,7 @@ export interface RadiusConfig {
   readonly maxSourcePorts: number;
   /** First of the local ports; undefined: the kernel chooses. */
   readonly sourcePorts: number | undefined;
+  readonly dynamicAuthorization: DynamicAuthorizationConfig;
 }
 
 export interface GroupsConfig {
@@ -189,6 +191,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
       },
       maxSourcePorts: r.max_source_ports,
       sourcePorts: r.source_ports ?? (file.ha === undefined ? undefined : HA_SOURCE_PORTS),
+      dynamicAuthorization: toDynamicAuthorization(r.dynamic_authorization, (name) => known(secrets, name)),
     },
     groups: {
       encoding: g.encoding,

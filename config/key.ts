@@ -170,6 +170,15 @@ export function optionalAddress(k: { about: string; family?: 4 | 6 }) {
   return remember(addressType(k.family).optional(), { about: k.about, form: addressForm(k.family) });
 }
 
+/** IP addresses; none by default. */
+export function addresses(k: { about: string }) {
+  return remember(z.array(addressType(undefined)).prefault([]), {
+    about: k.about,
+    form: 'list of IPv4 or IPv6 addresses',
+    fallback: '[]',
+  });
+}
+
 /** A mapping of keys; a heading with nothing under it is the same as one left out. */
 export function section<S extends Readonly<Record<string, z.ZodType>>>(about: string, keys: S) {
   return remember(mapping(keys).prefault({}), { about, form: 'mapping', keys, holds: 'one' });
@@ -205,6 +214,12 @@ export function byInterface<S extends Readonly<Record<string, z.ZodType>>>(about
 export function listOf<S extends Readonly<Record<string, z.ZodType>>>(about: string, keys: S) {
   const list = z.array(mapping(keys)).min(1, 'an empty list: describe at least one');
   return remember(list, { about, form: 'list of mappings', keys, holds: 'list', required: true });
+}
+
+/** A list of mappings; none by default. */
+export function optionalListOf<S extends Readonly<Record<string, z.ZodType>>>(about: string, keys: S) {
+  const list = z.array(mapping(keys)).prefault([]);
+  return remember(list, { about, form: 'list of mappings', keys, holds: 'list', fallback: '[]' });
 }
 
 const INFO = new WeakMap<z.ZodType, KeyInfo>();

@@ -10,6 +10,7 @@ import { type Config, HA_KEY, toConfig } from './config.ts';
 import { asList, lookUp } from './content.ts';
 import { closest } from './did-you-mean.ts';
 import { nounOf } from './duration.ts';
+import { dynamicSecretName } from './dynamic-authorization.ts';
 import { type ConfigProblem, formatPath, type KeyPath } from './problem.ts';
 import { infoAt, keysUnder, sectionWith } from './reference.ts';
 import { fileSchema } from './schema.ts';
@@ -156,6 +157,12 @@ function secretFiles(content: object): NamedSecret[] {
   asList(lookUp(content, ['radius', 'servers'])).forEach((server, index) => {
     const name = lookUp(server, ['name']);
     add(['radius', 'servers', index, 'secret_file'], typeof name === 'string' ? name : undefined, 1);
+  });
+  const clients: KeyPath = ['radius', 'dynamic_authorization', 'clients'];
+  asList(lookUp(content, clients)).forEach((client, index) => {
+    const name = lookUp(client, ['name']);
+    const known = typeof name === 'string' ? dynamicSecretName(name) : undefined;
+    add([...clients, index, 'secret_file'], known, 1);
   });
   add(['ha', 'key_file'], HA_KEY, HA_KEY_OCTETS);
   return files;

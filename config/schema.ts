@@ -6,6 +6,7 @@ import { z } from 'zod';
 import {
   absolutePath,
   address,
+  addresses,
   byInterface,
   choice,
   duration,
@@ -18,6 +19,7 @@ import {
   optionalChoice,
   optionalDuration,
   optionalFlag,
+  optionalListOf,
   optionalPath,
   optionalSection,
   optionalText,
@@ -225,6 +227,39 @@ export const fileSchema = z.strictObject({
       min: 1,
       max: 1024,
       fallback: 128,
+    }),
+    dynamic_authorization: section('requests of RADIUS towards castgate: Disconnect and CoA (RFC 5176)', {
+      clients: optionalListOf('who may send them; without any, castgate does not listen', {
+        name: text({ about: 'how logs name it', max: 64 }),
+        address: address({ about: 'where its requests come from' }),
+        secret_file: filePath({
+          about:
+            'file that holds the secret shared with it; a relative path starts at the folder of this file',
+        }),
+        require_message_authenticator: flag({
+          about: 'drop its requests without Message-Authenticator; one that is there is always checked',
+          fallback: false,
+        }),
+      }),
+      listen: addresses({ about: 'local addresses to listen on; all if none is named' }),
+      port: whole({ about: 'UDP port to listen on', min: 1, max: 65535, fallback: 3799 }),
+      window: duration({
+        about:
+          'how far Event-Timestamp of a request may be from now; as long, copies of it are known as such',
+        min: '10s',
+        max: '1h',
+        fallback: '5m',
+      }),
+      require_event_timestamp: flag({
+        about: 'drop requests without Event-Timestamp, which anybody who saw them could send again later',
+        fallback: true,
+      }),
+      port_bounce: duration({
+        about: 'how long the link of a port is down that is to be bounced',
+        min: '1s',
+        max: '60s',
+        fallback: '10s',
+      }),
     }),
   }),
   groups: section('which account may receive which multicast group', {

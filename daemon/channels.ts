@@ -5,6 +5,7 @@
 import { LRUCache } from 'lru-cache';
 import { Admission } from '../auth/admission.ts';
 import type { AdmissionAction, Refusal, RevokeCause } from '../auth/admission-records.ts';
+import type { ChannelChange } from '../auth/dynamic/changes.ts';
 import { GroupAuthorization, type NoAnswer } from '../auth/group-authorization.ts';
 import { carriesSource } from '../auth/group-encoding.ts';
 import { questionAttributes, questionToken } from '../auth/group-question.ts';
@@ -113,6 +114,12 @@ export class Channels {
   unanswered(now: number, question: string, reason: NoAnswer): void {
     if (!this.#authorization.isAsked(question)) return;
     this.#admission.decided(now, this.#authorization.unanswered(now, question, reason));
+    this.#carryOut(now);
+  }
+
+  /** RADIUS gives or takes rights to channels while they play. */
+  changeRights(now: number, account: string, { verb, groups }: ChannelChange): void {
+    this.#admission.changeRights(now, account, groups, verb === 'grant');
     this.#carryOut(now);
   }
 

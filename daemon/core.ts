@@ -17,7 +17,8 @@ import { isMalformed } from '../wire/malformed.ts';
 import { Books } from './books.ts';
 import { Channels } from './channels.ts';
 import { dataPlaneOf } from './data-plane.ts';
-import type { Effect, FailedEffect } from './effects.ts';
+import { DynamicAuthorization, isAuthorizationToken } from './dynamic-authorization.ts';
+import type { DynamicPeer, Effect, FailedEffect } from './effects.ts';
 import { channelTerminateCause, type SessionEnd, sessionTerminateCause } from './end-cause.ts';
 import type { Logger } from './log.ts';
 import type { CoreParts, SwitchReadings } from './parts.ts';
@@ -44,6 +45,7 @@ export class Core {
   readonly channels: Channels;
   readonly radius: Radius;
   readonly books: Books;
+  readonly dynamic: DynamicAuthorization;
   readonly #parts: CoreParts;
   readonly #uplinks: ReadonlySet<string>;
   #effects: Effect[] = [];
@@ -68,12 +70,14 @@ export class Core {
         const question = questionOfToken(token);
         if (question !== undefined) this.channels.answered(now, question, reply);
         else if (isLoginToken(token)) this.subscribers.answered(now, token, server, reply);
+        else if (isAuthorizationToken(token)) this.dynamic.answered(now, token, reply);
         else this.books.answered(token);
       },
       unanswered: (now, token, reason) => {
         const question = questionOfToken(token);
         if (question !== undefined) this.channels.unanswered(now, question, reason);
         else if (isLoginToken(token)) this.subscribers.unanswered(now, token, reason);
+        else if (isAuthorizationToken(token)) this.dynamic.unanswered(token, reason);
         else this.books.unanswered(now, token, reason);
       },
     });
@@ -89,6 +93,12 @@ export class Core {
       sessionStarted: (now, session) => this.#sessionStarted(now, session),
       sessionRenewed: (session) => this.books.renewSession(session),
       sessionEnding: (now, session, cause) => this.#sessionEnding(now, session, cause),
+    });
+    this.dynamic = new DynamicAuthorization(parts, {
+      subscribers: this.subscribers,
+      changeChannels: (now, account, change) => this.channels.changeRights(now, account, change),
+      askAuthorization: (now, token, server, attributes) =>
+        this.radius.askAuthorization(now, token, server, attributes),
     });
   }
 
@@ -155,6 +165,12 @@ export class Core {
     this.#settle(now);
   }
 
+  /** A datagram from whoever claims to be a dynamic authorization client; `socket` counts the listening sockets. */
+  dynamicRequest(now: number, socket: number, from: DynamicPeer, bytes: Uint8Array): void {
+    this.dynamic.receive(now, socket, from, bytes);
+    this.#settle(now);
+  }
+
   /** Effects that the switch refused. */
   failed(now: number, failures: readonly FailedEffect[]): void {
     for (const { effect, failure } of failures) {
@@ -185,12 +201,13 @@ export class Core {
     this.channels.handleTimeout(now);
     this.radius.handleTimeout(now);
     this.books.handleTimeout(now);
+    this.dynamic.handleTimeout(now);
     this.#settle(now);
   }
 
   nextTimeout(): number | undefined {
     let next: number | undefined;
-    for (const part of [this.subscribers, this.channels, this.radius, this.books]) {
+    for (const part of [this.subscribers, this.channels, this.radius, this.books, this.dynamic]) {
       const at = part.nextTimeout();
       if (at !== undefined && (next === undefined || at < next)) next = at;
     }
@@ -241,6 +258,7 @@ export class Core {
     const config = this.#parts.ports.get(port);
     if (config === undefined) return;
     const wasUp = this.stores.ports.get(port)?.up === true;
+    if (up) this.dynamic.portUp(port);
     if (up && wasUp) this.subscribers.portStays(port);
     else if (up) {
       this.subscribers.portUp(now, config);

@@ -31,11 +31,28 @@ export type Effect =
       readonly port: 'auth' | 'acct';
       readonly socket: number;
       readonly bytes: Uint8Array;
-    };
+    }
+  /** An answer to a dynamic authorization client (RFC 5176), from the socket that the request came to. */
+  | {
+      readonly kind: 'dynamic-reply';
+      readonly from: number;
+      readonly to: DynamicPeer;
+      readonly bytes: Uint8Array;
+    }
+  /** Takes the link of a subscriber port down, or sets it up. */
+  | { readonly kind: 'port-link'; readonly port: string; readonly up: boolean };
+
+/** Where a request of a dynamic authorization client came from. */
+export interface DynamicPeer {
+  readonly address: IpAddress;
+  readonly port: number;
+}
 
 /** Sends RADIUS datagrams; `socket` counts the source ports towards one server and port. */
 export interface DatagramSender {
   send(server: string, port: 'auth' | 'acct', socket: number, bytes: Uint8Array): void;
+  /** Answers a dynamic authorization client; `from` counts the listening sockets. Not there where none listens. */
+  reply?(from: number, to: DynamicPeer, bytes: Uint8Array): void;
 }
 
 /** An effect that the switch refused. */
@@ -81,5 +98,10 @@ function carryOutOne(
     case 'datagram':
       datagrams.send(effect.server, effect.port, effect.socket, effect.bytes);
       return undefined;
+    case 'dynamic-reply':
+      datagrams.reply?.(effect.from, effect.to, effect.bytes);
+      return undefined;
+    case 'port-link':
+      return target.setPortLink(effect.port, effect.up);
   }
 }

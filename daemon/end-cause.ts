@@ -10,6 +10,11 @@ export type SessionEnd =
   | 'session-timeout'
   | 'account-changed'
   | 'mode-changed'
+  /** By a Disconnect-Request of RADIUS. */
+  | 'admin-reset'
+  /** The port's link is taken down by a CoA-Request, for a moment or for good. */
+  | 'port-reinitialized'
+  | 'port-disabled'
   | 'switch-failed'
   | 'shutdown';
 
@@ -25,6 +30,9 @@ export const channelTerminateCause: Readonly<Record<RevokeCause, TerminateCause>
   'session-timeout': TerminateCause.SessionTimeout,
   'account-changed': TerminateCause.ServiceUnavailable,
   'mode-changed': TerminateCause.AdminReset,
+  'admin-reset': TerminateCause.AdminReset,
+  'port-reinitialized': TerminateCause.PortReinitialized,
+  'port-disabled': TerminateCause.PortAdministrativelyDisabled,
   'switch-failed': TerminateCause.NasError,
   shutdown: TerminateCause.AdminReboot,
 };

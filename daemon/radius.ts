@@ -66,6 +66,14 @@ export class Radius {
     this.#request(now, { list: 'acct', token, code: RadiusCode.AccountingRequest, attributes, eventAt });
   }
 
+  /** Asks anew what a session may; an earlier request of the same token is forgotten. */
+  askAuthorization(now: number, token: string, server: string, attributes: readonly RadiusAttribute[]): void {
+    this.cancel(now, token);
+    const first = this.#parts.config.radius.authentication.some((one) => one.name === server);
+    const code = RadiusCode.AccessRequest;
+    this.#request(now, { list: 'auth', token, code, attributes, server: first ? server : undefined });
+  }
+
   /** Forgets a request. */
   cancel(now: number, token: string): void {
     this.#askedAt.delete(token);

@@ -12,7 +12,7 @@ import { EffectGate } from './effect-gate.ts';
 import { carryOut, type Effect } from './effects.ts';
 import type { Logger } from './log.ts';
 import { limitPerPort } from './log-limit.ts';
-import { RadiusSockets } from './radius-sockets.ts';
+import { RadiusTransports } from './radius-transports.ts';
 import type { Stores } from './stores.ts';
 import { endTurn, type TurnEnd } from './turn.ts';
 
@@ -44,7 +44,7 @@ export interface ServingOptions {
 export class Serving {
   readonly core: Core;
   readonly #options: ServingOptions;
-  readonly #sockets: RadiusSockets;
+  readonly #sockets: RadiusTransports;
   readonly #gate: EffectGate | undefined;
   readonly #offset: number;
   readonly #alarm = new Alarm(() => this.turn((at) => this.core.handleTimeout(at)));
@@ -66,9 +66,14 @@ export class Serving {
       random: pooledRandom(),
       stores,
     });
-    this.#sockets = new RadiusSockets(
+    this.#sockets = new RadiusTransports(
       config.radius,
-      (server, port, socket, bytes) => this.turn((at) => this.core.datagram(at, server, port, socket, bytes)),
+      {
+        datagram: (server, port, socket, bytes) =>
+          this.turn((at) => this.core.datagram(at, server, port, socket, bytes)),
+        dynamicRequest: (socket, from, bytes) =>
+          this.turn((at) => this.core.dynamicRequest(at, socket, from, bytes)),
+      },
       log,
     );
   }

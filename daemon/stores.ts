@@ -4,6 +4,7 @@
  */
 
 import { DecisionCache } from '../auth/decision-cache.ts';
+import type { DynamicReplyRecord } from '../auth/dynamic/dynamic-gate.ts';
 import type { AuthenticatorRecord } from '../eapol/authenticator-record.ts';
 import type { MembershipRecord } from '../igmp/membership.ts';
 import type { UpstreamQuerierRecord, UpstreamRecord } from '../igmp/proxy-reporter.ts';
@@ -17,6 +18,7 @@ import type {
   ForwardingRecord,
   GrantRecord,
   PendingRecord,
+  PortBounceRecord,
   PortRecord,
   QuestionRecord,
   SessionRecord,
@@ -41,6 +43,8 @@ export class Stores implements ReplicatedStores {
   readonly radiusServers: Store<RadiusServerRecord>;
   readonly accountingRecords: Store<AccountingRecord>;
   readonly accountingQueue: Store<AccountingMessage>;
+  readonly dynamicReplies: Store<DynamicReplyRecord>;
+  readonly portBounces: Store<PortBounceRecord>;
   readonly #feed: ChangeFeed | undefined;
   /** By name; also those that only a later version knows, which are kept and handed on. */
   readonly #all = new Map<string, ReplicatedStore>();
@@ -66,6 +70,8 @@ export class Stores implements ReplicatedStores {
     this.radiusServers = this.#keep<RadiusServerRecord>('radius-servers');
     this.accountingRecords = this.#keep<AccountingRecord>('accounting-records');
     this.accountingQueue = this.#keep<AccountingMessage>('accounting-queue');
+    this.dynamicReplies = this.#keep<DynamicReplyRecord>('dynamic-replies');
+    this.portBounces = this.#keep<PortBounceRecord>('port-bounces');
   }
 
   all(): IterableIterator<ReplicatedStore> {

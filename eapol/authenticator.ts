@@ -89,6 +89,12 @@ export class Authenticator {
     this.#run(now);
   }
 
+  /** Another reAuthPeriod from now on; Infinity: no re-authentication of ours, undefined: the local period. */
+  setReAuthPeriod(now: number, periodMs: number | undefined): void {
+    this.record.reAuthWhen = this.#reAuthDeadline(now, periodMs);
+    this.#run(now);
+  }
+
   /**
    * Says again what the host was told last, for a node that took over and cannot know whether it left: the
    * request that it is to answer, whose wait begins anew, or how its login ended.

@@ -18,6 +18,8 @@ export interface CastgateSettings {
   readonly multicast?: Readonly<Record<string, unknown>>;
   readonly accounting?: Readonly<Record<string, unknown>>;
   readonly retransmit?: Readonly<Record<string, unknown>>;
+  /** Keys of the section `radius` beside its one server. */
+  readonly radius?: Readonly<Record<string, unknown>>;
   readonly restart?: Readonly<Record<string, unknown>>;
   readonly log?: Readonly<Record<string, unknown>>;
   /** Flags for node itself: `--cpu-prof`. */
@@ -153,6 +155,7 @@ function configuration(
     radius: {
       servers: [{ name: 'lab', address: LabAddress.radius, secret_file: radius.secretFile }],
       ...(settings.retransmit === undefined ? {} : { retransmit: settings.retransmit }),
+      ...settings.radius,
     },
     ...Object.fromEntries(
       (['authenticator', 'groups', 'multicast', 'accounting', 'restart', 'log'] as const)

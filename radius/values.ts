@@ -90,8 +90,11 @@ export const TUNNEL_TYPE_VLAN = 13;
 export const TUNNEL_MEDIUM_TYPE_IEEE_802 = 6;
 
 /** Private enterprise numbers. */
-export const Vendor = { Huawei: 2011, Ericsson: 2352, H3c: 25506 } as const;
+export const Vendor = { Cisco: 9, Huawei: 2011, Ericsson: 2352, H3c: 25506 } as const;
 export type Vendor = (typeof Vendor)[keyof typeof Vendor];
+
+/** Cisco's text attribute `attribute=value`, which servers use towards switches of all makers. */
+export const CISCO_AVPAIR = 1;
 
 /** Huawei's attributes about multicast. */
 export const HuaweiAttribute = {

@@ -208,3 +208,12 @@ export interface PortRecord {
   /** When it is sent again; undefined: not. */
   readonly helloAt: number | undefined;
 }
+
+/** A port whose link castgate took down for a moment. */
+export interface PortBounceRecord {
+  readonly v: 1;
+  /** The port's name. */
+  readonly key: string;
+  /** When its link is set up again. */
+  readonly until: number;
+}

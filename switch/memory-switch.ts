@@ -146,6 +146,12 @@ export class MemorySwitch implements Switch, Leased {
     return undefined;
   }
 
+  setPortLink(port: string, up: boolean): SwitchFailure | undefined {
+    if (this.#subscriber(port) === undefined) return gone(`set ${port} ${up ? 'up' : 'down'}`, port);
+    this.setLink(port, up);
+    return undefined;
+  }
+
   hostCounters(host: HostPlace): HostCounters | undefined {
     const found = this.#subscriber(host.port)?.hosts.get(placeKey(host));
     return found === undefined ? undefined : { input: found.input, output: found.output };
@@ -230,6 +236,10 @@ export class MemorySwitch implements Switch, Leased {
       receivers.push(port.name);
     }
     return receivers;
+  }
+
+  isUp(port: string): boolean {
+    return this.#present(port)?.up === true;
   }
 
   setLink(port: string, up: boolean): void {

@@ -65,6 +65,8 @@ export interface Switch {
   ): SwitchFailure | undefined;
   /** Stops the group on the port and ends its counter. Nothing there, or no port, is no error. */
   clearForwarding(port: string, vlan: number, group: IpAddress): SwitchFailure | undefined;
+  /** Sets a subscriber port administratively down or up. What follows comes as link events. */
+  setPortLink(port: string, up: boolean): SwitchFailure | undefined;
   /** Undefined where the host has no counter (not open, or port gone). */
   hostCounters(host: HostPlace): HostCounters | undefined;
   /** What the port received of the group since its forwarding began; zero where nothing came yet. */

@@ -3,6 +3,7 @@
  * and end, and when their time is over. Whoever let a host in (802.1X) asks for it here.
  */
 import type { LoginTerms } from '../../auth/access-accept.ts';
+import type { SessionChange } from '../../auth/dynamic/changes.ts';
 import type { SessionIds } from '../../auth/login.ts';
 import { accountText } from '../../session/account.ts';
 import type { SessionRecord } from '../../session/records.ts';
@@ -87,6 +88,22 @@ export class Sessions {
       server,
       session: session.acctSessionId,
     });
+  }
+
+  /** Other terms from now on; false where there is no such session. */
+  change(now: number, key: string, { timeout, classes }: SessionChange): boolean {
+    const before = this.get(key);
+    if (before === undefined) return false;
+    const endsAt = timeout?.next === 'end' ? now + timeout.ms : undefined;
+    const session: SessionRecord = {
+      ...before,
+      classes: classes ?? before.classes,
+      endsAt: timeout === undefined ? before.endsAt : endsAt,
+    };
+    this.#parts.stores.sessions.put(key, session);
+    this.#ends.set(key, session.endsAt);
+    this.#peers.sessionRenewed(session);
+    return true;
   }
 
   /** The host is no longer in; one that was not is no error. */

@@ -2,6 +2,7 @@
  * Who gets onto the ports: EAPOL frames, ports that come and go, and the clock, to the authenticators
  * (authenticators.ts) and the sessions of those who are in (sessions.ts).
  */
+import type { SessionChange } from '../../auth/dynamic/changes.ts';
 import type { LoginRequest } from '../../auth/login.ts';
 import type { PortConfig } from '../../config/config.ts';
 import type { AuthenticatorRecord } from '../../eapol/authenticator-record.ts';
@@ -11,6 +12,7 @@ import type { RadiusPacket } from '../../radius/packet.ts';
 import { hostKey } from '../../session/records.ts';
 import type { Mac } from '../../wire/address.ts';
 import { isMalformed } from '../../wire/malformed.ts';
+import type { SessionEnd } from '../end-cause.ts';
 import type { CoreParts } from '../parts.ts';
 import { Authenticators } from './authenticators.ts';
 import { eapFrame, PAE_GROUP_ADDRESS } from './eapol-frames.ts';
@@ -126,6 +128,30 @@ export class Subscribers {
     if (record?.pae !== 'AUTHENTICATED') return false;
     this.#authenticators.run(now, record, (machine) => machine.reAuthenticate(now));
     return true;
+  }
+
+  /** Ends the host's session, or the login that it is in the middle of; it is asked to log in anew. */
+  disconnect(now: number, key: string): void {
+    const record = this.#authenticators.get(key);
+    const port = record && this.#parts.ports.get(record.port);
+    this.#authenticators.end(now, key, 'admin-reset');
+    if (record !== undefined && port !== undefined)
+      this.#authenticators.begin(now, port, record.vlan, record.mac);
+  }
+
+  /** Gives a session other terms while it runs. */
+  changeTerms(now: number, key: string, change: SessionChange): void {
+    if (!this.#sessions.change(now, key, change)) return;
+    const record = this.#authenticators.get(key);
+    const { timeout } = change;
+    if (timeout === undefined || record === undefined) return;
+    const periodMs = timeout.next === 'end' ? Number.POSITIVE_INFINITY : timeout.ms;
+    this.#authenticators.run(now, record, (machine) => machine.setReAuthPeriod(now, periodMs));
+  }
+
+  /** Everybody behind the port is out, for a reason of castgate's own. */
+  clearPort(now: number, port: string, cause: SessionEnd): void {
+    for (const key of this.#authenticators.keysOfPort(port)) this.#authenticators.end(now, key, cause);
   }
 
   /** Says again what hosts were told last, where that was a moment ago or is a question to them. */

@@ -20,6 +20,7 @@ import {
   encodeDumpPortVlans,
   encodeGetLink,
   encodeSetBridge,
+  encodeSetLink,
   encodeSetPort,
   type Link,
   type Setting,
@@ -93,6 +94,10 @@ export class Kernel {
 
   setPort(port: number, settings: readonly Setting[]): Refusal | undefined {
     return this.#route.transact(encodeSetPort(port, settings)).refusal;
+  }
+
+  setLink(index: number, up: boolean): Refusal | undefined {
+    return this.#route.transact(encodeSetLink(index, up)).refusal;
   }
 
   openMac(port: number, vlan: number, mac: Mac, how: 'create' | 'replace'): Refusal | undefined {

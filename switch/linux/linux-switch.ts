@@ -35,7 +35,7 @@ import { checkBridge, checkSystem, SwitchStartError } from './preflight.ts';
 import { reconcileSets } from './reconcile.ts';
 import { restore } from './restore.ts';
 import { type RefusalCounter, refusalCounters, TABLE } from './ruleset.ts';
-import { expectation, type Running } from './running.ts';
+import { expectation, type Running, subscriberPort } from './running.ts';
 import { BeforeFile, rememberBefore } from './settings.ts';
 
 export interface LinuxSwitchOptions {
@@ -181,6 +181,14 @@ export class LinuxSwitch implements Switch, Leased {
   dropLease(): SwitchFailure | undefined {
     const refusal = this.#fence?.drop();
     return refusal === undefined ? this.#unfenced('drop the lease') : failure('drop the lease', refusal);
+  }
+
+  setPortLink(port: string, up: boolean): SwitchFailure | undefined {
+    const doing = `set ${port} ${up ? 'up' : 'down'}`;
+    const at = this.#running && subscriberPort(this.#running.ports, port);
+    if (this.#running === undefined || at === undefined) return gone(doing, port);
+    const refusal = this.#running.kernel.setLink(at.link.index, up);
+    return refusal === undefined ? undefined : failure(doing, refusal);
   }
 
   hostCounters(host: HostPlace): HostCounters | undefined {

@@ -5,6 +5,7 @@
 import type { Config } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
 import { Core } from '../../daemon/core.ts';
+import type { DatagramSender, DynamicPeer } from '../../daemon/effects.ts';
 import type { Logger } from '../../daemon/log.ts';
 import { Stores } from '../../daemon/stores.ts';
 import { endTurn } from '../../daemon/turn.ts';
@@ -42,7 +43,11 @@ export function configOf(more: Readonly<Record<string, unknown>> = {}): Config {
     radius: { servers: [{ name: 'r1', address: '198.18.0.2', secret_file: 'secret' }] },
     ...more,
   };
-  const loaded = parseConfig(JSON.stringify(file), 'test.yaml', () => ({ secret: SECRET, remarks: [] }));
+  const secretIn = (path: string) => ({
+    secret: path.endsWith('second') ? new TextEncoder().encode('the second secret of the tests') : SECRET,
+    remarks: [],
+  });
+  const loaded = parseConfig(JSON.stringify(file), 'test.yaml', secretIn);
   if ('config' in loaded) return loaded.config;
   throw new Error(loaded.errors.map((error) => `${error.path}: ${error.message}`).join('; '));
 }
@@ -84,6 +89,8 @@ export class World {
   readonly server = new TestServer();
   readonly switch: WatchedSwitch;
   readonly log: Logged[] = [];
+  /** Answers to dynamic authorization clients. */
+  readonly dynamicReplies: { readonly to: DynamicPeer; readonly bytes: Uint8Array }[] = [];
   /** What the change feed said, each record as it was then. */
   changes: Change[] = [];
   core: Core;
@@ -109,7 +116,11 @@ export class World {
   /** One turn of the core, with its end. */
   turn(think: () => void): void {
     think();
-    endTurn(this.core, this.switch, { send: (...datagram) => this.#send(...datagram) }, () => this.now);
+    const datagrams: DatagramSender = {
+      send: (...datagram) => this.#send(...datagram),
+      reply: (_from, to, bytes) => this.dynamicReplies.push({ to, bytes }),
+    };
+    endTurn(this.core, this.switch, datagrams, () => this.now);
   }
 
   /** Lets time pass: answers arrive, timers end. */

@@ -113,6 +113,14 @@ export function encodeSetPort(port: number, settings: readonly Setting[]): Uint8
     .bytes();
 }
 
+/** Sets an interface administratively up or down. */
+export function encodeSetLink(index: number, up: boolean): Uint8Array {
+  const message = new MessageWriter().begin(LinkMessage.New, MessageFlag.Request | MessageFlag.Ack);
+  return putInterface(message, AF_UNSPEC, index, { flags: up ? IFF_UP : 0, change: IFF_UP })
+    .end()
+    .bytes();
+}
+
 /** The interface in a new-link or delete-link message; undefined where the message is something else. */
 export function decodeLink(message: Message): Link | undefined {
   if (message.type !== LinkMessage.New && message.type !== LinkMessage.Delete) return undefined;
@@ -197,8 +205,13 @@ function pvidOf(spec: Uint8Array | undefined): number | undefined {
 }
 
 /** struct ifinfomsg */
-function putInterface(message: MessageWriter, family: number, index: number): MessageWriter {
-  return message.u8(family).u8(0).u16(0).u32(index).u32(0).u32(0);
+function putInterface(
+  message: MessageWriter,
+  family: number,
+  index: number,
+  { flags, change } = { flags: 0, change: 0 },
+): MessageWriter {
+  return message.u8(family).u8(0).u16(0).u32(index).u32(flags).u32(change);
 }
 
 function putSettings(message: MessageWriter, settings: readonly Setting[]): void {

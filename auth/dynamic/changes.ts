@@ -1,0 +1,187 @@
+/**
+ * What a CoA-Request wants changed (RFC 5176 §2.2), read as a whole before anything is done: one attribute that
+ * castgate cannot carry out refuses the request (§3). Sessions: Session-Timeout with Termination-Action, Class.
+ * Commands and channels: Cisco-AVPair, with groups in the vendors' attributes.
+ *
+ *   subscriber:command=reauthenticate | bounce-host-port | disable-host-port
+ *   castgate:channels=grant | revoke    the groups of the packet; without the pair they are granted,
+ *                                       and a revoke without groups is one of all channels
+ */
+import {
+  AttributeType,
+  addressOf,
+  decodeVendorSpecific,
+  integerOf,
+  textOf,
+} from '../../radius/attributes.ts';
+import type { RadiusAttribute } from '../../radius/packet.ts';
+import {
+  CISCO_AVPAIR,
+  ErrorCause,
+  H3cAttribute,
+  HuaweiAttribute,
+  TerminationAction,
+  Vendor,
+} from '../../radius/values.ts';
+import { type IpAddress, isMulticastIp } from '../../wire/address.ts';
+
+/** Rights to channels: granted or revoked. `groups` undefined: all that there are. */
+export interface ChannelChange {
+  readonly verb: 'grant' | 'revoke';
+  readonly groups: readonly IpAddress[] | undefined;
+}
+
+/** What a CoA-Request asks for. Undefined: to be left as it is. */
+export interface Changes {
+  readonly session: SessionChange | undefined;
+  readonly channels: ChannelChange | undefined;
+  /** Take the link of the port down: for a moment, or until somebody sets it up again. */
+  readonly port: 'bounce' | 'disable' | undefined;
+  readonly reauthenticate: boolean;
+}
+
+/** New terms of a session. */
+export interface SessionChange {
+  /** From now on; `next`: what Session-Timeout means at its end (RFC 2865 §5.29). */
+  readonly timeout: { readonly ms: number; readonly next: 'end' | 'reauthenticate' } | undefined;
+  readonly classes: readonly Uint8Array[] | undefined;
+}
+
+/** Reads the attributes that are left once identification is taken away; a number is the Error-Cause. */
+export function readChanges(attributes: readonly RadiusAttribute[]): Changes | ErrorCause {
+  const reader = new ChangeReader();
+  for (const { type, value } of attributes) {
+    const refused = reader.take(type, value);
+    if (refused !== undefined) return refused;
+  }
+  return reader.end();
+}
+
+class ChangeReader {
+  #timeoutS: number | undefined;
+  #action: number | undefined;
+  readonly #classes: Uint8Array[] = [];
+  readonly #groups: IpAddress[] = [];
+  #verb: ChannelChange['verb'] | undefined;
+  #port: Changes['port'];
+  #reauthenticate = false;
+
+  take(type: number, value: Uint8Array): ErrorCause | undefined {
+    switch (type) {
+      case AttributeType.SessionTimeout:
+        this.#timeoutS = integerOf(value);
+        return this.#timeoutS === undefined ? ErrorCause.InvalidAttributeValue : undefined;
+      case AttributeType.TerminationAction:
+        this.#action = integerOf(value);
+        return KNOWN_ACTIONS.has(this.#action ?? -1) ? undefined : ErrorCause.InvalidAttributeValue;
+      case AttributeType.Class:
+        this.#classes.push(value.slice());
+        return undefined;
+      case AttributeType.VendorSpecific:
+        return this.#takeVendor(value);
+      default:
+        return ErrorCause.UnsupportedAttribute;
+    }
+  }
+
+  end(): Changes | ErrorCause {
+    const session = this.#session();
+    if (typeof session === 'number') return session;
+    const channels = this.#channels();
+    if (typeof channels === 'number') return channels;
+    const changes: Changes = {
+      session,
+      channels,
+      port: this.#port,
+      reauthenticate: this.#reauthenticate,
+    };
+    const others = session !== undefined || channels !== undefined || this.#reauthenticate;
+    // The port's sessions end with its link: there is nothing left to change in them.
+    if (this.#port !== undefined && others) return ErrorCause.InvalidRequest;
+    return this.#port === undefined && !others ? ErrorCause.MissingAttribute : changes;
+  }
+
+  #session(): SessionChange | undefined | ErrorCause {
+    const seconds = this.#timeoutS;
+    if (this.#action !== undefined && seconds === undefined) return ErrorCause.MissingAttribute;
+    const again = this.#action === TerminationAction.RadiusRequest;
+    // A session for no time would be a Disconnect-Request.
+    if (seconds === 0 && !again) return ErrorCause.InvalidAttributeValue;
+    if (seconds === undefined && this.#classes.length === 0) return undefined;
+    return {
+      timeout:
+        seconds === undefined ? undefined : { ms: seconds * 1000, next: again ? 'reauthenticate' : 'end' },
+      classes: this.#classes.length === 0 ? undefined : this.#classes,
+    };
+  }
+
+  #channels(): ChannelChange | undefined | ErrorCause {
+    if (this.#groups.length > 0) return { verb: this.#verb ?? 'grant', groups: this.#groups };
+    if (this.#verb === 'grant') return ErrorCause.MissingAttribute;
+    return this.#verb === undefined ? undefined : { verb: 'revoke', groups: undefined };
+  }
+
+  #takeVendor(value: Uint8Array): ErrorCause | undefined {
+    const decoded = decodeVendorSpecific(value);
+    if ('malformed' in decoded) return ErrorCause.InvalidRequest;
+    for (const attribute of decoded.attributes) {
+      const isPair = decoded.vendor === Vendor.Cisco && attribute.type === CISCO_AVPAIR;
+      const refused = isPair
+        ? this.#takePair(textOf(attribute.value))
+        : this.#takeGroup(decoded.vendor, attribute);
+      if (refused !== undefined) return refused;
+    }
+    return undefined;
+  }
+
+  #takePair(pair: string): ErrorCause | undefined {
+    switch (pair) {
+      case 'subscriber:command=reauthenticate':
+        this.#reauthenticate = true;
+        return undefined;
+      // How a switch is to re-authenticate: by what the host last used, which castgate does anyway.
+      case 'subscriber:reauthenticate-type=last':
+      case 'subscriber:reauthenticate-type=rerun':
+        return undefined;
+      case 'subscriber:command=bounce-host-port':
+        return this.#setPort('bounce');
+      case 'subscriber:command=disable-host-port':
+        return this.#setPort('disable');
+      case 'castgate:channels=grant':
+        return this.#setVerb('grant');
+      case 'castgate:channels=revoke':
+        return this.#setVerb('revoke');
+      default:
+        return ErrorCause.UnsupportedAttribute;
+    }
+  }
+
+  #takeGroup(vendor: number, { type, value }: RadiusAttribute): ErrorCause | undefined {
+    const length = GROUP_LENGTHS.get(`${vendor}/${type}`);
+    if (length === undefined) return ErrorCause.UnsupportedAttribute;
+    const group = value.length === length ? addressOf(value) : undefined;
+    if (group === undefined || !isMulticastIp(group)) return ErrorCause.InvalidAttributeValue;
+    if (!this.#groups.includes(group)) this.#groups.push(group);
+    return undefined;
+  }
+
+  #setPort(port: 'bounce' | 'disable'): ErrorCause | undefined {
+    if (this.#port !== undefined && this.#port !== port) return ErrorCause.InvalidRequest;
+    this.#port = port;
+    return undefined;
+  }
+
+  #setVerb(verb: ChannelChange['verb']): ErrorCause | undefined {
+    if (this.#verb !== undefined && this.#verb !== verb) return ErrorCause.InvalidRequest;
+    this.#verb = verb;
+    return undefined;
+  }
+}
+
+const KNOWN_ACTIONS: ReadonlySet<number> = new Set(Object.values(TerminationAction));
+/** Vendor and attribute to the octets of its address. */
+const GROUP_LENGTHS: ReadonlyMap<string, number> = new Map([
+  [`${Vendor.H3c}/${H3cAttribute.Ipv4MulticastReceiveGroup}`, 4],
+  [`${Vendor.H3c}/${H3cAttribute.Ipv6MulticastReceiveGroup}`, 16],
+  [`${Vendor.Huawei}/${HuaweiAttribute.MulticastReceiveGroup}`, 4],
+]);
