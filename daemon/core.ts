@@ -131,7 +131,7 @@ export class Core {
    */
   resume(now: number, counters: 'kept' | 'new', programmed = false): void {
     if (!programmed) for (const effect of dataPlaneOf(this.stores)) this.#effects.push(effect);
-    this.subscribers.resume(now);
+    this.subscribers.resume(now, counters);
     this.channels.resume(now);
     this.books.resume(now, counters);
     this.radius.resume(now);

@@ -47,6 +47,14 @@ export class PortHellos {
     this.#deadlines.set(port, undefined);
   }
 
+  /** The records go on at another switch: a restart there knows its links again, not those of the first one. */
+  moved(): void {
+    const { stores, readings } = this.#parts;
+    for (const record of [...stores.ports.values()]) {
+      if (record.up) stores.ports.put(record.key, { ...record, linkId: readings.linkId(record.key) });
+    }
+  }
+
   /** Identifier of the request; undefined where the port never sent one, -1 where it is down. */
   idOf(port: string): number | undefined {
     return this.#parts.stores.ports.get(port)?.helloId;

@@ -154,8 +154,12 @@ export class Subscribers {
     for (const key of this.#authenticators.keysOfPort(port)) this.#authenticators.end(now, key, cause);
   }
 
-  /** Says again what hosts were told last, where that was a moment ago or is a question to them. */
-  resume(now: number): void {
+  /**
+   * Says again what hosts were told last, where that was a moment ago or is a question to them. `counters`:
+   * whether the switch is the one from before, or another one.
+   */
+  resume(now: number, counters: 'kept' | 'new'): void {
+    if (counters === 'new') this.#hellos.moved();
     this.#authenticators.resume(now);
   }
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Core } from '../../daemon/core.ts';
 import { silentLog } from '../../daemon/log.ts';
+import { MemorySwitch } from '../../switch/memory-switch.ts';
 import { configOf, type Host, World } from './world.ts';
 
 const NEWS = '239.1.1.1';
@@ -58,6 +59,25 @@ describe('a warm restart', () => {
     alice.start();
     expect(w.core.stores.authenticators.get(alice.key)?.pae).toBe('FORCE_UNAUTH');
     expect(restarted(w, {}).stores.authenticators.has(alice.key)).toBe(false);
+  });
+
+  it('keeps everybody in at the node that has taken over, whose links have other numbers', () => {
+    const { w, alice, bob } = world();
+    const other = new MemorySwitch({ ports: ['swp1', 'swp2', 'swp3'], uplinks: ['up0'] }, () => {});
+    other.setLink('swp1', false);
+    other.setLink('swp1', true);
+    expect(other.linkId('swp1')).not.toBe(w.switch.linkId('swp1'));
+    const options = { readings: other, log: silentLog, random: (length: number) => new Uint8Array(length) };
+    const taken = new Core(configOf({}), { ...options, stores: w.replayed() });
+    taken.resume(w.now, 'new');
+    const again = new Core(configOf({}), { ...options, stores: taken.stores });
+    again.dropChangedPorts(w.now);
+    expect([...again.stores.sessions.values()].map(({ key }) => key)).toEqual([alice.key, bob.key]);
+    other.setLink('swp2', false);
+    other.setLink('swp2', true);
+    const later = new Core(configOf({}), { ...options, stores: again.stores });
+    later.dropChangedPorts(w.now);
+    expect([...later.stores.sessions.values()].map(({ key }) => key)).toEqual([alice.key]);
   });
 
   it('keeps nobody in who came in after a bug had shut the port, where the cable was out meanwhile', () => {
