@@ -8,9 +8,13 @@ import {
   badAttributeLength,
   firstInteger,
   firstValue,
+  textOf,
+  vendorAttributes,
 } from '../radius/attributes.ts';
 import type { RadiusAttribute } from '../radius/packet.ts';
-import { ServiceType, TerminationAction } from '../radius/values.ts';
+import { ServiceType, TerminationAction, Vendor } from '../radius/values.ts';
+import { isMalformed } from '../wire/malformed.ts';
+import type { Domain } from './crowd.ts';
 
 /** The terms of a session. Octets are copies, not views. */
 export interface LoginTerms {
@@ -23,6 +27,8 @@ export interface LoginTerms {
   /** The session ends after this; undefined: it does not end by itself. */
   readonly endsAfterMs: number | undefined;
   readonly interimMs: number | undefined;
+  /** Cisco-AVPair `device-traffic-class=voice`. */
+  readonly domain: Domain;
 }
 
 /** Why an Access-Accept counts as a reject. */
@@ -36,6 +42,8 @@ export type UnacceptableAccept =
 /** Reads the Accept's attributes. */
 export function readAccept(attributes: readonly RadiusAttribute[]): LoginTerms | UnacceptableAccept {
   if (badAttributeLength(attributes) !== undefined) return 'accept-malformed';
+  const pairs = vendorAttributes(attributes, Vendor.Cisco);
+  if (isMalformed(pairs)) return 'accept-malformed';
   const service = firstInteger(attributes, AttributeType.ServiceType);
   if (service !== undefined && service !== ServiceType.Framed && service !== ServiceType.Login) {
     return 'accept-service-type';
@@ -52,9 +60,14 @@ export function readAccept(attributes: readonly RadiusAttribute[]): LoginTerms |
     state: firstValue(attributes, AttributeType.State)?.slice(),
     reAuthPeriodMs: again ? seconds * 1000 : undefined,
     endsAfterMs: seconds !== undefined && !again ? seconds * 1000 : undefined,
+    domain: pairs.some(({ type, value }) => type === CISCO_AV_PAIR && textOf(value) === VOICE)
+      ? 'voice'
+      : 'data',
     interimMs: interim === undefined ? undefined : Math.max(interim, LEAST_INTERIM_S) * 1000,
   };
 }
 
+const CISCO_AV_PAIR = 1;
+const VOICE = 'device-traffic-class=voice';
 /** RFC 2869 §5.16: an interval below 60 seconds must not be used. */
 export const LEAST_INTERIM_S = 60;

@@ -37,6 +37,7 @@ export type RevokeCause =
   | 'admin-reset'
   | 'port-reinitialized'
   | 'port-disabled'
+  | 'moved'
   | 'switch-failed'
   | 'shutdown';
 

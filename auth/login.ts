@@ -27,6 +27,7 @@ import type { ConversationRecord } from '../session/records.ts';
 import { isMalformed } from '../wire/malformed.ts';
 import type { RecordMap } from '../wire/records.ts';
 import { type LoginTerms, readAccept, type UnacceptableAccept } from './access-accept.ts';
+import type { CrowdRefusal } from './crowd.ts';
 
 /** An Access-Request to be sent. */
 export interface LoginRequest {
@@ -50,7 +51,7 @@ export interface LoginAnswer {
   readonly userName: Uint8Array;
   readonly ids: SessionIds;
   readonly server: string;
-  readonly why?: UnacceptableAccept | 'challenge-without-eap';
+  readonly why?: UnacceptableAccept | 'challenge-without-eap' | CrowdRefusal;
 }
 
 export class Login {

@@ -2,6 +2,7 @@
  * The configuration as the daemon sees it: camelCase, durations in milliseconds, every default filled in,
  * secrets read, lists of servers resolved. It is made from the file's own keys here and nowhere else.
  */
+import type { HostMode, MacMove } from '../auth/crowd.ts';
 import type { IpAddress } from '../wire/address.ts';
 import { type DynamicAuthorizationConfig, toDynamicAuthorization } from './dynamic-authorization.ts';
 import type { FileConfig } from './schema.ts';
@@ -22,6 +23,7 @@ export interface Config {
   readonly ha: HaConfig | undefined;
   readonly log: { readonly level: LogLevel };
   readonly authenticator: AuthenticatorConfig & {
+    readonly macMove: MacMove;
     readonly maxHostsPerPort: number;
     /** Of the whole switch. */
     readonly maxHosts: number;
@@ -53,6 +55,7 @@ export type PortMode = 'auto' | 'force-authorized' | 'force-unauthorized';
 
 /** 802.1X's variables by the standard's names (802.1X-2004 §8.2.4.1.2, §8.2.9.1.2). */
 export interface AuthenticatorConfig {
+  readonly hostMode: HostMode;
   readonly eapolVersion: number;
   /** Where EAPOL to a known supplicant is sent: its own MAC, or the PAE group address. */
   readonly destination: 'unicast' | 'group';
@@ -177,7 +180,12 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
     restart: { warm: file.restart.warm, maxAgeMs: file.restart.max_age },
     ha: file.ha === undefined ? undefined : haOf(file.ha, known(secrets, HA_KEY)),
     log: { level: file.log.level },
-    authenticator: { ...authenticator, maxHostsPerPort: a.max_hosts_per_port, maxHosts: a.max_hosts },
+    authenticator: {
+      ...authenticator,
+      macMove: a.mac_move,
+      maxHostsPerPort: a.max_hosts_per_port,
+      maxHosts: a.max_hosts,
+    },
     radius: {
       servers,
       authentication: listed(r.authentication),
@@ -252,6 +260,7 @@ function authenticatorOf(
   keys: FileConfig['ports'][string] | AuthenticatorKeys,
 ): Partial<AuthenticatorConfig> {
   const all = {
+    hostMode: keys.host_mode,
     eapolVersion: keys.eapol_version,
     destination: keys.destination,
     quietPeriodMs: keys.quiet_period,

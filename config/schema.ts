@@ -31,6 +31,11 @@ import {
   whole,
 } from './key.ts';
 
+const HOST_MODE = {
+  about:
+    'multi-auth: each host logs in; single-host: one at a time; multi-host: the first opens the port for all; multi-domain: one for data, one for voice',
+  of: ['multi-auth', 'single-host', 'multi-host', 'multi-domain'] as const,
+};
 const EAPOL_VERSION = { about: 'EAPOL version in frames that castgate sends', min: 1, max: 3 };
 const DESTINATION = {
   about: 'where EAPOL to a known supplicant goes: its own MAC address, or the PAE group address',
@@ -81,6 +86,7 @@ export const fileSchema = z.strictObject({
         of: ['auto', 'force-authorized', 'force-unauthorized'],
         fallback: 'auto',
       }),
+      host_mode: optionalChoice(HOST_MODE),
       max_hosts: optionalWhole({ about: 'hosts on this port at one time', min: 1, max: 4096 }),
       eapol_version: optionalWhole(EAPOL_VERSION),
       destination: optionalChoice(DESTINATION),
@@ -164,6 +170,13 @@ export const fileSchema = z.strictObject({
     }),
   }),
   authenticator: section('802.1X on all subscriber ports', {
+    host_mode: choice({ ...HOST_MODE, fallback: 'multi-auth' }),
+    mac_move: choice({
+      about:
+        'a MAC address that is in on another port: deny its login, or move it where the account is the same',
+      of: ['deny', 'move'],
+      fallback: 'deny',
+    }),
     eapol_version: whole({ ...EAPOL_VERSION, fallback: 2 }),
     destination: choice({ ...DESTINATION, fallback: 'unicast' }),
     quiet_period: duration({ ...QUIET_PERIOD, fallback: '60s' }),

@@ -15,6 +15,8 @@ export type SessionEnd =
   /** The port's link is taken down by a CoA-Request, for a moment or for good. */
   | 'port-reinitialized'
   | 'port-disabled'
+  /** The same account logged in with the same MAC address on another port. */
+  | 'moved'
   | 'switch-failed'
   | 'shutdown';
 
@@ -33,6 +35,7 @@ export const channelTerminateCause: Readonly<Record<RevokeCause, TerminateCause>
   'admin-reset': TerminateCause.AdminReset,
   'port-reinitialized': TerminateCause.PortReinitialized,
   'port-disabled': TerminateCause.PortAdministrativelyDisabled,
+  moved: TerminateCause.LostCarrier,
   'switch-failed': TerminateCause.NasError,
   shutdown: TerminateCause.AdminReboot,
 };

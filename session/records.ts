@@ -32,6 +32,8 @@ export interface SessionRecord {
   readonly endsAt: number | undefined;
   /** Interval of interim accounting in milliseconds as the server wants it; undefined: the local one. */
   readonly interimMs: number | undefined;
+  /** What the host is for where a port is for one of each (auth/crowd.ts); undefined: data. */
+  readonly domain?: 'data' | 'voice' | undefined;
 }
 
 /** One host's permission to receive one channel. No forwarding is without one (design rule 1). */

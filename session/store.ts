@@ -51,6 +51,10 @@ export class Store<R extends object> implements RecordMap<R> {
     return true;
   }
 
+  keys(): IterableIterator<string> {
+    return this.#records.keys();
+  }
+
   values(): IterableIterator<R> {
     return this.#records.values();
   }

@@ -18,6 +18,7 @@ import type { Mac } from '../../wire/address.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
 import type { SessionEnd } from '../end-cause.ts';
 import { type CoreParts, placeOf } from '../parts.ts';
+import { Entrance, isExclusive } from './entrance.ts';
 import { idsOf, newSessionIds } from './session-ids.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -32,6 +33,7 @@ export class Authenticators {
   readonly #parts: CoreParts;
   readonly #peers: AuthenticatorPeers;
   readonly #sessions: Sessions;
+  readonly #entrance: Entrance;
   readonly #login: Login;
   readonly #ofPort = new KeyIndex();
   readonly #deadlines = new DeadlineHeap();
@@ -41,6 +43,7 @@ export class Authenticators {
     this.#parts = parts;
     this.#sessions = sessions;
     this.#peers = peers;
+    this.#entrance = new Entrance(parts, sessions);
     this.#login = new Login(parts.config.nas, parts.stores.conversations);
     for (const record of parts.stores.authenticators.values()) {
       this.#ofPort.add(record.port, record.key);
@@ -63,11 +66,14 @@ export class Authenticators {
 
   /** A host that is not known yet; `hello` is its answer to the port's own Request/Identity. */
   begin(now: number, port: PortConfig, vlan: number, mac: Mac, hello?: EapPacket): void {
-    if (!this.#makeRoom(now, port)) {
-      this.#parts.tally.count(port.name, 'drop/host-limit');
+    const key = hostKey(port.name, vlan, mac);
+    const refused =
+      this.#entrance.closedTo(port, key, { port: port.name, vlan, mac }) ?? this.#makeRoom(now, port);
+    if (refused !== undefined) {
+      this.#parts.tally.count(port.name, `drop/${refused}`);
+      this.#parts.log.info('host-refused', { port: port.name, vlan, mac, reason: refused });
       return;
     }
-    const key = hostKey(port.name, vlan, mac);
     const lastId = this.#parts.random(1)[0] ?? 0;
     const record = initialAuthenticator(key, port.name, vlan, mac, port.mode, lastId);
     this.#ofPort.add(port.name, key);
@@ -98,9 +104,10 @@ export class Authenticators {
 
   /** A verified answer of a RADIUS server to a login. */
   answered(now: number, token: string, server: string, reply: RadiusPacket): void {
-    const answer = this.#login.answered(token, server, reply);
-    const record = answer && this.get(answer.host);
-    if (answer === undefined || record === undefined) return;
+    const said = this.#login.answered(token, server, reply);
+    const record = said && this.get(said.host);
+    if (said === undefined || record === undefined) return;
+    const answer = this.#judged(now, record, said);
     const { verdict, why } = answer;
     if (verdict.kind === 'reject' || why !== undefined) {
       this.#refused(record, why ?? 'radius-reject', server);
@@ -144,22 +151,32 @@ export class Authenticators {
   }
 
   /**
-   * Room for one more host: a host that never said who it is gives way, one that did never does. False
-   * where all places are taken by such.
+   * Makes room for one more host: a host that never said who it is gives way, one that did never does. The
+   * limit that stands in the way where all places are taken by such; undefined: there is room.
    */
-  #makeRoom(now: number, port: PortConfig): boolean {
+  #makeRoom(now: number, port: PortConfig): 'port-host-limit' | 'switch-host-limit' | undefined {
     const { stores, config } = this.#parts;
-    const full =
-      this.#ofPort.count(port.name) >= port.maxHosts ||
-      stores.authenticators.size >= config.authenticator.maxHosts;
-    if (!full) return true;
+    const portIsFull = this.#ofPort.count(port.name) >= port.maxHosts;
+    if (!portIsFull && stores.authenticators.size < config.authenticator.maxHosts) return undefined;
     for (const key of this.#ofPort.keys(port.name)) {
       const record = this.get(key);
       if (record === undefined || record.authorized || record.identity !== undefined) continue;
       this.end(now, key, 'lost-carrier');
-      return true;
+      return undefined;
     }
-    return false;
+    return portIsFull ? 'port-host-limit' : 'switch-host-limit';
+  }
+
+  /** What the server said, or a reject where the host may not be in beside others. */
+  #judged(now: number, record: AuthenticatorRecord, answer: LoginAnswer): LoginAnswer {
+    const port = this.#parts.ports.get(record.port);
+    const { verdict, terms, userName } = answer;
+    if (verdict.kind !== 'accept' || terms === undefined || port === undefined) return answer;
+    const why = this.#entrance.refusalOf(port, record.key, record, userName, terms);
+    if (why !== undefined) return { ...answer, verdict: { kind: 'reject', eap: undefined }, why };
+    const elsewhere = this.#entrance.elsewhere(record);
+    if (elsewhere !== undefined) this.end(now, elsewhere.key, 'moved');
+    return answer;
   }
 
   #act(now: number, port: PortConfig, record: AuthenticatorRecord, action: AuthenticatorAction): void {
@@ -205,6 +222,9 @@ export class Authenticators {
     const { terms, userName, server, ids } = answer;
     const { key, port, vlan, mac } = record;
     this.#sessions.admit(now, { key, place: { port, vlan, mac }, userName, terms, server, ids });
+    const config = this.#parts.ports.get(port);
+    if (config === undefined || !isExclusive(config)) return;
+    for (const other of this.#ofPort.keys(port)) if (other !== key) this.end(now, other, 'lost-carrier');
   }
 
   /** When a host heard last how its login ended; one that is in the middle of it is always to be told. */

@@ -6,8 +6,10 @@ import type { LoginTerms } from '../../auth/access-accept.ts';
 import type { SessionChange } from '../../auth/dynamic/changes.ts';
 import type { SessionIds } from '../../auth/login.ts';
 import { accountText } from '../../session/account.ts';
+import { KeyIndex } from '../../session/key-index.ts';
 import type { SessionRecord } from '../../session/records.ts';
 import type { HostPlace } from '../../switch/switch.ts';
+import type { Mac } from '../../wire/address.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
 import type { SessionEnd } from '../end-cause.ts';
 import type { CoreParts } from '../parts.ts';
@@ -40,16 +42,31 @@ export class Sessions {
   readonly #parts: CoreParts;
   readonly #peers: SessionPeers;
   readonly #ends = new DeadlineHeap();
+  readonly #ofPort = new KeyIndex();
+  /** By VLAN and MAC address: one of them may be on several ports. */
+  readonly #ofMac = new KeyIndex();
 
   /** Takes up the records that the store holds already. */
   constructor(parts: CoreParts, peers: SessionPeers) {
     this.#parts = parts;
     this.#peers = peers;
-    for (const session of parts.stores.sessions.values()) this.#ends.set(session.key, session.endsAt);
+    for (const session of parts.stores.sessions.values()) this.#index(session);
   }
 
   get(key: string): SessionRecord | undefined {
     return this.#parts.stores.sessions.get(key);
+  }
+
+  ofPort(port: string): SessionRecord[] {
+    return this.#named(this.#ofPort.keys(port));
+  }
+
+  countOfPort(port: string): number {
+    return this.#ofPort.count(port);
+  }
+
+  ofMac(vlan: number, mac: Mac): SessionRecord[] {
+    return this.#named(this.#ofMac.keys(macKey(vlan, mac)));
   }
 
   /** Begins the host's session, or goes on with it where it is the same account's. */
@@ -76,9 +93,10 @@ export class Sessions {
       authenticatedAt: now,
       endsAt: terms.endsAfterMs === undefined ? undefined : now + terms.endsAfterMs,
       interimMs: terms.interimMs,
+      domain: terms.domain,
     };
     this.#parts.stores.sessions.put(key, session);
-    this.#ends.set(key, session.endsAt);
+    this.#index(session);
     this.#parts.effect({ kind: 'open-host', key, host: placeOfSession(session) });
     if (kept === undefined) this.#peers.sessionStarted(now, session);
     else this.#peers.sessionRenewed(session);
@@ -113,6 +131,8 @@ export class Sessions {
     this.#peers.sessionEnding(now, session, cause);
     this.#parts.stores.sessions.delete(key);
     this.#ends.set(key, undefined);
+    this.#ofPort.remove(session.port, key);
+    this.#ofMac.remove(macKey(session.vlan, session.mac), key);
     this.#parts.effect({ kind: 'close-host', host: placeOfSession(session) });
     this.#parts.log.info('session-ended', { host: key, account: session.account, cause });
   }
@@ -129,6 +149,20 @@ export class Sessions {
   nextTimeout(): number | undefined {
     return this.#ends.next();
   }
+
+  #index({ key, port, vlan, mac, endsAt }: SessionRecord): void {
+    this.#ends.set(key, endsAt);
+    this.#ofPort.add(port, key);
+    this.#ofMac.add(macKey(vlan, mac), key);
+  }
+
+  #named(keys: readonly string[]): SessionRecord[] {
+    return keys.flatMap((key) => this.get(key) ?? []);
+  }
+}
+
+function macKey(vlan: number, mac: Mac): string {
+  return `${vlan}/${mac}`;
 }
 
 function placeOfSession({ port, vlan, mac }: SessionRecord): HostPlace {

@@ -2,6 +2,8 @@
  * Who gets onto the ports: EAPOL frames, ports that come and go, and the clock, to the authenticators
  * (authenticators.ts) and the sessions of those who are in (sessions.ts).
  */
+
+import { crowdRefusal, domainOf } from '../../auth/crowd.ts';
 import type { SessionChange } from '../../auth/dynamic/changes.ts';
 import type { LoginRequest } from '../../auth/login.ts';
 import type { PortConfig } from '../../config/config.ts';
@@ -9,7 +11,7 @@ import type { AuthenticatorRecord } from '../../eapol/authenticator-record.ts';
 import { decodeEap, EapCode, type EapPacket, EapType } from '../../eapol/eap.ts';
 import { decodeEapol, EapolType } from '../../eapol/eapol.ts';
 import type { RadiusPacket } from '../../radius/packet.ts';
-import { hostKey } from '../../session/records.ts';
+import { hostKey, type SessionRecord } from '../../session/records.ts';
 import type { Mac } from '../../wire/address.ts';
 import { isMalformed } from '../../wire/malformed.ts';
 import type { SessionEnd } from '../end-cause.ts';
@@ -109,11 +111,18 @@ export class Subscribers {
     this.#parts.log.info('port-down', { port });
   }
 
-  /** Ends hosts whose authenticator began under another mode of the port than the configured one. */
+  /** Ends hosts that came in under another mode of the port than the configured ones, where these refuse them. */
   endOtherModes(now: number): void {
     for (const { key, port, portControl } of [...this.#parts.stores.authenticators.values()]) {
       const mode = this.#parts.ports.get(port)?.mode;
       if (mode !== undefined && mode !== portControl) this.#authenticators.end(now, key, 'mode-changed');
+    }
+    for (const { name, hostMode } of this.#parts.ports.values()) {
+      const kept: SessionRecord[] = [];
+      for (const session of this.#sessions.ofPort(name)) {
+        if (crowdRefusal(hostMode, kept, domainOf(session)) === undefined) kept.push(session);
+        else this.#authenticators.end(now, session.key, 'mode-changed');
+      }
     }
   }
 
@@ -190,8 +199,7 @@ export class Subscribers {
   }
 
   authorizedHostsOfPort(port: string): number {
-    return this.#authenticators.keysOfPort(port).filter((key) => this.#sessions.get(key) !== undefined)
-      .length;
+    return this.#sessions.countOfPort(port);
   }
 
   #receiveEap(

@@ -138,7 +138,7 @@ describe('many hosts', () => {
     expect(mallory.login()).toMatchObject({ code: EapCode.Failure });
     const bob = w.host('bob');
     expect(bob.login()).toBeUndefined();
-    expect(w.core.tally.of('swp1', 'drop/host-limit')).toBe(1);
+    expect(w.core.tally.of('swp1', 'drop/port-host-limit')).toBe(1);
     expect(w.session(alice)).toBeDefined();
     const elsewhere = w.host('bob', 'swp2');
     expect(elsewhere.login()).toMatchObject({ code: EapCode.Success });
@@ -163,7 +163,7 @@ describe('many hosts', () => {
     third.heard();
     third.start();
     expect(third.heard()).toEqual([]);
-    expect(w.core.tally.of('swp3', 'drop/host-limit')).toBe(1);
+    expect(w.core.tally.of('swp3', 'drop/switch-host-limit')).toBe(1);
     expect(w.core.stores.authenticators.size).toBe(2);
   });
 });
