@@ -18,7 +18,7 @@ import { Books } from './books.ts';
 import { Channels } from './channels.ts';
 import { dataPlaneOf } from './data-plane.ts';
 import { DynamicAuthorization, isAuthorizationToken } from './dynamic-authorization.ts';
-import type { DynamicPeer, Effect, FailedEffect } from './effects.ts';
+import { type DynamicPeer, type Effect, type FailedEffect, hostOf } from './effects.ts';
 import { channelTerminateCause, type SessionEnd, sessionTerminateCause } from './end-cause.ts';
 import type { Logger } from './log.ts';
 import type { CoreParts, SwitchReadings } from './parts.ts';
@@ -179,7 +179,8 @@ export class Core {
         why: failure.failed,
         errno: failure.errno,
       });
-      if (effect.kind === 'open-host') this.subscribers.openFailed(now, effect.key);
+      const host = hostOf(effect);
+      if (host !== undefined) this.subscribers.openFailed(now, host);
       else if (effect.kind === 'forward' && effect.filter !== undefined) {
         this.channels.forwardingFailed(now, effect.port, effect.vlan, effect.group);
       }

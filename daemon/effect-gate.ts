@@ -64,6 +64,7 @@ export class EffectGate {
         this.#endings.has(channelEnding(port, vlan, group)) ? NOTHING : of.channelCounter(port, vlan, group),
       macOf: (port) => of.macOf(port),
       linkId: (port) => of.linkId(port),
+      hasVlans: () => of.hasVlans(),
       portNumber: (port) => of.portNumber(port),
     };
   }

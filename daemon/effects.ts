@@ -4,12 +4,19 @@
  * EAP-Success, a request) can be held there until its records are safe.
  */
 import type { HostFilter } from '../igmp/membership.ts';
-import type { HostPlace, Switch, SwitchFailure } from '../switch/switch.ts';
+import type { HostPlace, PortService, Switch, SwitchFailure } from '../switch/switch.ts';
 import type { IpAddress } from '../wire/address.ts';
 
 export type Effect =
   | { readonly kind: 'open-host'; readonly key: string; readonly host: HostPlace }
   | { readonly kind: 'close-host'; readonly host: HostPlace }
+  /** `about` names the host for whom the port is served so: it stays out where that failed. */
+  | {
+      readonly kind: 'serve-port';
+      readonly port: string;
+      readonly service: PortService;
+      readonly about?: string;
+    }
   | {
       readonly kind: 'forward';
       readonly port: string;
@@ -73,9 +80,16 @@ export function carryOut(
     const failure = carryOutOne(effect, target, datagrams, shut);
     if (failure === undefined) continue;
     failed.push({ effect, failure });
-    if (effect.kind === 'open-host') shut.add(effect.key);
+    const host = hostOf(effect);
+    if (host !== undefined) shut.add(host);
   }
   return failed;
+}
+
+/** The host that is not in where the effect failed. */
+export function hostOf(effect: Effect): string | undefined {
+  if (effect.kind === 'open-host') return effect.key;
+  return effect.kind === 'serve-port' ? effect.about : undefined;
 }
 
 function carryOutOne(
@@ -86,9 +100,12 @@ function carryOutOne(
 ): SwitchFailure | undefined {
   switch (effect.kind) {
     case 'open-host':
+      if (shut.has(effect.key)) return undefined;
       return target.openHost(effect.host);
     case 'close-host':
       return target.closeHost(effect.host);
+    case 'serve-port':
+      return target.setPortService(effect.port, effect.service);
     case 'forward':
       if (effect.filter === undefined) return target.clearForwarding(effect.port, effect.vlan, effect.group);
       return target.setForwarding(effect.port, effect.vlan, effect.group, effect.filter);

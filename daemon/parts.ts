@@ -11,7 +11,7 @@ import type { Tally } from './tally.ts';
 /** What the core reads of the switch; it changes it only by effects. */
 export type SwitchReadings = Pick<
   Switch,
-  'hostCounters' | 'channelCounter' | 'macOf' | 'linkId' | 'portNumber'
+  'hostCounters' | 'channelCounter' | 'macOf' | 'linkId' | 'hasVlans' | 'portNumber'
 >;
 
 export interface CoreParts {

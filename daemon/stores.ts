@@ -20,6 +20,7 @@ import type {
   PendingRecord,
   PortBounceRecord,
   PortRecord,
+  PortServiceRecord,
   QuestionRecord,
   SessionRecord,
 } from '../session/records.ts';
@@ -27,6 +28,7 @@ import { type ChangeFeed, Store } from '../session/store.ts';
 
 export class Stores implements ReplicatedStores {
   readonly ports: Store<PortRecord>;
+  readonly portServices: Store<PortServiceRecord>;
   readonly authenticators: Store<AuthenticatorRecord>;
   readonly conversations: Store<ConversationRecord>;
   readonly sessions: Store<SessionRecord>;
@@ -53,6 +55,7 @@ export class Stores implements ReplicatedStores {
   constructor(decisions: number, feed?: ChangeFeed) {
     this.#feed = feed;
     this.ports = this.#keep<PortRecord>('ports');
+    this.portServices = this.#keep<PortServiceRecord>('port-services');
     this.authenticators = this.#keep<AuthenticatorRecord>('authenticators');
     this.conversations = this.#keep<ConversationRecord>('conversations');
     this.sessions = this.#keep<SessionRecord>('sessions');

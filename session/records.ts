@@ -197,6 +197,16 @@ export function forwardingKey(port: string, vlan: number, group: IpAddress): str
   return `${port}/${vlan}/${group}`;
 }
 
+/** How a port is served as a whole where that is not the ordinary way (PortService of switch/switch.ts). */
+export interface PortServiceRecord {
+  readonly v: 1;
+  /** The port's name. */
+  readonly key: string;
+  readonly open: boolean;
+  readonly vlan: number | undefined;
+  readonly bridge: string | undefined;
+}
+
 /** A subscriber port as the machines see it. */
 export interface PortRecord {
   readonly v: 1;

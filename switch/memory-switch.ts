@@ -7,15 +7,17 @@
  */
 import type { IpAddress, Mac } from '../wire/address.ts';
 import { filterRefusal, gone, hostRefusal, isNothing } from './rules.ts';
-import type {
-  Counter,
-  HostCounters,
-  HostPlace,
-  Leased,
-  SourceFilter,
-  Switch,
-  SwitchEvent,
-  SwitchFailure,
+import {
+  type Counter,
+  type HostCounters,
+  type HostPlace,
+  type Leased,
+  ORDINARY,
+  type PortService,
+  type SourceFilter,
+  type Switch,
+  type SwitchEvent,
+  type SwitchFailure,
 } from './switch.ts';
 
 export interface MemorySwitchOptions {
@@ -25,6 +27,10 @@ export interface MemorySwitchOptions {
   readonly maxGroupsPerPort?: number;
   /** Subscriber ports carry and count nothing but while a lease is alive, by this clock in milliseconds. */
   readonly fence?: { readonly now: () => number };
+  /** The bridge looks at VLANs. Default: it does not. */
+  readonly vlans?: boolean;
+  /** Other bridges that ports can be moved to. Default: none. */
+  readonly otherBridges?: readonly string[];
 }
 
 /** An operation that a test lets fail. */
@@ -32,6 +38,7 @@ export type Failing =
   | 'sendFrame'
   | 'openHost'
   | 'closeHost'
+  | 'setPortService'
   | 'setForwarding'
   | 'clearForwarding'
   | 'renewLease'
@@ -52,6 +59,7 @@ interface MemoryPort {
   readonly mac: Mac;
   present: boolean;
   up: boolean;
+  service: PortService;
   /** How often the link was lost. */
   losses: number;
   readonly hosts: Map<string, { place: HostPlace; input: Counter; output: Counter }>;
@@ -64,6 +72,8 @@ export class MemorySwitch implements Switch, Leased {
   readonly #maxGroups: number;
   readonly #now: (() => number) | undefined;
   #leaseEnd = Number.NEGATIVE_INFINITY;
+  readonly #vlans: boolean;
+  readonly #otherBridges: ReadonlySet<string>;
   readonly #failing = new Map<Failing, { errno: string; left: number }>();
   #sent: SentFrame[] = [];
 
@@ -71,6 +81,8 @@ export class MemorySwitch implements Switch, Leased {
     this.#listener = listener;
     this.#maxGroups = options.maxGroupsPerPort ?? Number.POSITIVE_INFINITY;
     this.#now = options.fence?.now;
+    this.#vlans = options.vlans === true;
+    this.#otherBridges = new Set(options.otherBridges);
     for (const name of options.ports) this.#add(name, true);
     for (const name of options.uplinks) this.#add(name, false);
   }
@@ -115,6 +127,15 @@ export class MemorySwitch implements Switch, Leased {
     if (failed !== undefined) return failed;
     this.#subscriber(host.port)?.hosts.delete(placeKey(host));
     return undefined;
+  }
+
+  setPortService(name: string, service: PortService): SwitchFailure | undefined {
+    const doing = `serve ${name} otherwise`;
+    const port = this.#subscriber(name);
+    if (port === undefined) return service === ORDINARY ? undefined : gone(doing, name);
+    const failed = this.#injected('setPortService', doing) ?? this.#serviceRefusal(doing, service);
+    port.service = failed === undefined ? service : ORDINARY;
+    return failed;
   }
 
   setForwarding(
@@ -170,6 +191,10 @@ export class MemorySwitch implements Switch, Leased {
     return state === undefined ? undefined : `${state.number}/${state.losses}`;
   }
 
+  hasVlans(): boolean {
+    return this.#vlans;
+  }
+
   portNumber(port: string): number | undefined {
     return this.#present(port)?.number;
   }
@@ -208,7 +233,8 @@ export class MemorySwitch implements Switch, Leased {
   transmit(host: HostPlace, octets: number): boolean {
     const port = this.#subscriber(host.port);
     const found = port?.hosts.get(placeKey(host));
-    if (port?.up !== true || found === undefined || !this.isUnfenced) return false;
+    if (port?.up !== true || !this.isUnfenced) return false;
+    if (found === undefined) return port.service.open;
     found.input = plus(found.input, octets);
     return true;
   }
@@ -258,6 +284,7 @@ export class MemorySwitch implements Switch, Leased {
     state.up = false;
     state.losses++;
     state.hosts.clear();
+    state.service = ORDINARY;
     state.channels.clear();
     this.#listener([{ kind: 'port-gone', port }]);
   }
@@ -290,6 +317,11 @@ export class MemorySwitch implements Switch, Leased {
     return this.#subscriber(host.port)?.hosts.has(placeKey(host)) === true;
   }
 
+  /** How the port is served now. */
+  serviceOf(port: string): PortService {
+    return this.#subscriber(port)?.service ?? ORDINARY;
+  }
+
   openHosts(): HostPlace[] {
     return [...this.#ports.values()].flatMap(({ hosts }) => [...hosts.values()].map(({ place }) => place));
   }
@@ -315,7 +347,17 @@ export class MemorySwitch implements Switch, Leased {
     const number = this.#ports.size + 1;
     const mac = `02:ca:57:00:00:${number.toString(16).padStart(2, '0')}`;
     const empty = { hosts: new Map(), channels: new Map() };
-    this.#ports.set(name, { name, number, subscriber, mac, present: true, up: true, losses: 0, ...empty });
+    this.#ports.set(name, {
+      name,
+      number,
+      subscriber,
+      mac,
+      present: true,
+      up: true,
+      losses: 0,
+      service: ORDINARY,
+      ...empty,
+    });
   }
 
   #present(name: string): MemoryPort | undefined {
@@ -334,6 +376,12 @@ export class MemorySwitch implements Switch, Leased {
     if (this.#now === undefined) return { failed: `${doing}: the switch has no fence`, errno: 'ENOTSUP' };
     this.#leaseEnd = this.#now() + ms;
     return undefined;
+  }
+
+  #serviceRefusal(doing: string, { vlan, bridge }: PortService): SwitchFailure | undefined {
+    if (vlan !== undefined && !this.#vlans) return { failed: `${doing}: no VLANs`, errno: 'ENOTSUP' };
+    if (bridge === undefined || this.#otherBridges.has(bridge)) return undefined;
+    return { failed: `${doing}: no bridge ${bridge}`, errno: 'ENODEV' };
   }
 
   #injected(operation: Failing, doing: string): SwitchFailure | undefined {

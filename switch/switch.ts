@@ -18,6 +18,19 @@ export interface SourceFilter {
   readonly sources: readonly IpAddress[];
 }
 
+/** How a subscriber port is served as a whole. */
+export interface PortService {
+  /** Everybody behind it is let through, not only the hosts that were opened. Channels are given as ever. */
+  readonly open: boolean;
+  /** The VLAN of untagged frames, 1 to 4094; undefined: the port's own. */
+  readonly vlan: number | undefined;
+  /** The bridge that it is a port of; undefined: castgate's own. In another one there are no channels. */
+  readonly bridge: string | undefined;
+}
+
+/** A port of which nothing special is asked. */
+export const ORDINARY: PortService = { open: false, vlan: undefined, bridge: undefined };
+
 /** Octets and packets since the counter began; both only grow while the host or channel stays. */
 export interface Counter {
   readonly octets: number;
@@ -56,6 +69,8 @@ export interface Switch {
   openHost(host: HostPlace): SwitchFailure | undefined;
   /** Takes it back. A host that was not open, or whose port is gone, is no error. */
   closeHost(host: HostPlace): SwitchFailure | undefined;
+  /** Serves the port so, hosts that are open included; a refusal leaves it ordinary. Repeating it is no error. */
+  setPortService(port: string, service: PortService): SwitchFailure | undefined;
   /** Makes the port receive the group by this filter, instead of whatever it received of it before. */
   setForwarding(
     port: string,
@@ -78,6 +93,8 @@ export interface Switch {
    * also those that nobody saw. Undefined where it cannot be told.
    */
   linkId(port: string): string | undefined;
+  /** True where a port can be put into a VLAN: the bridge looks at them. */
+  hasVlans(): boolean;
   /** The interface's number for NAS-Port. */
   portNumber(port: string): number | undefined;
 }

@@ -5,7 +5,7 @@
 import type { Config } from '../../config/config.ts';
 import type { Change } from '../../session/store.ts';
 import type { Switch } from '../../switch/switch.ts';
-import { forwardingOf, inverseOf, openingOf } from '../data-plane.ts';
+import { forwardingOf, inverseOf, openingOf, serviceOf } from '../data-plane.ts';
 import { carryOut, type Effect } from '../effects.ts';
 import type { Logger } from '../log.ts';
 import { emptyStores, type FedStores } from '../saved-state.ts';
@@ -32,11 +32,11 @@ export class StandbyPlane {
   fresh(): Stores {
     const fed = emptyStores(this.#config);
     const changed = new Map<string, Change>();
-    const { sessions, forwardings } = fed.stores;
+    const { portServices, sessions, forwardings } = fed.stores;
+    const shown = new Set([portServices.name, sessions.name, forwardings.name]);
     fed.feed.follow({
       changed: (change) => {
-        if (change.store === sessions.name || change.store === forwardings.name)
-          changed.set(`${change.store}/${change.key}`, change);
+        if (shown.has(change.store)) changed.set(`${change.store}/${change.key}`, change);
       },
     });
     this.#changed.set(fed.stores, changed);
@@ -100,8 +100,10 @@ export class StandbyPlane {
   }
 }
 
-function effectsOf({ sessions, forwardings }: Stores): Map<string, Effect> {
+function effectsOf({ portServices, sessions, forwardings }: Stores): Map<string, Effect> {
   const effects = new Map<string, Effect>();
+  for (const record of portServices.values())
+    effects.set(`${portServices.name}/${record.key}`, serviceOf(record));
   for (const record of sessions.values()) effects.set(`${sessions.name}/${record.key}`, openingOf(record));
   for (const record of forwardings.values())
     effects.set(`${forwardings.name}/${record.key}`, forwardingOf(record));
@@ -109,6 +111,7 @@ function effectsOf({ sessions, forwardings }: Stores): Map<string, Effect> {
 }
 
 function effectOf(place: string, record: object): Effect {
+  if (place.startsWith('port-services/')) return serviceOf(record as Parameters<typeof serviceOf>[0]);
   return place.startsWith('sessions/')
     ? openingOf(record as Parameters<typeof openingOf>[0])
     : forwardingOf(record as Parameters<typeof forwardingOf>[0]);

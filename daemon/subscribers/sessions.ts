@@ -13,6 +13,7 @@ import type { Mac } from '../../wire/address.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
 import type { SessionEnd } from '../end-cause.ts';
 import type { CoreParts } from '../parts.ts';
+import { PortServices } from './port-services.ts';
 import { idsOf, newSessionIds } from './session-ids.ts';
 
 /** Who is told of sessions. */
@@ -41,6 +42,7 @@ export interface Admission {
 export class Sessions {
   readonly #parts: CoreParts;
   readonly #peers: SessionPeers;
+  readonly #services: PortServices;
   readonly #ends = new DeadlineHeap();
   readonly #ofPort = new KeyIndex();
   /** By VLAN and MAC address: one of them may be on several ports. */
@@ -50,6 +52,7 @@ export class Sessions {
   constructor(parts: CoreParts, peers: SessionPeers) {
     this.#parts = parts;
     this.#peers = peers;
+    this.#services = new PortServices(parts, (port) => this.ofPort(port));
     for (const session of parts.stores.sessions.values()) this.#index(session);
   }
 
@@ -67,6 +70,11 @@ export class Sessions {
 
   ofMac(vlan: number, mac: Mac): SessionRecord[] {
     return this.#named(this.#ofMac.keys(macKey(vlan, mac)));
+  }
+
+  /** After records were taken up: ports are served as the configuration has it now. */
+  resume(): void {
+    this.#services.resume();
   }
 
   /** Begins the host's session, or goes on with it where it is the same account's. */
@@ -97,6 +105,7 @@ export class Sessions {
     };
     this.#parts.stores.sessions.put(key, session);
     this.#index(session);
+    this.#services.follow(place.port, key);
     this.#parts.effect({ kind: 'open-host', key, host: placeOfSession(session) });
     if (kept === undefined) this.#peers.sessionStarted(now, session);
     else this.#peers.sessionRenewed(session);
@@ -134,6 +143,7 @@ export class Sessions {
     this.#ofPort.remove(session.port, key);
     this.#ofMac.remove(macKey(session.vlan, session.mac), key);
     this.#parts.effect({ kind: 'close-host', host: placeOfSession(session) });
+    this.#services.follow(session.port);
     this.#parts.log.info('session-ended', { host: key, account: session.account, cause });
   }
 

@@ -169,6 +169,7 @@ export class Subscribers {
    */
   resume(now: number, counters: 'kept' | 'new'): void {
     if (counters === 'new') this.#hellos.moved();
+    this.#sessions.resume();
     this.#authenticators.resume(now);
   }
 

@@ -4,7 +4,14 @@
  */
 import type { FrameSocket } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { type Link, querierState, type Setting, vlanInBridge } from './netlink/link.ts';
+import {
+  BridgeOption,
+  type Link,
+  optionOf,
+  querierState,
+  type Setting,
+  vlanInBridge,
+} from './netlink/link.ts';
 import type { Refusal } from './netlink/netlink-socket.ts';
 import type { PortRole } from './port-state.ts';
 import { SwitchStartError } from './preflight.ts';
@@ -79,6 +86,16 @@ export class BridgeGuard {
     mustNot(becomeQuerier(this.#kernel, this.#frames, this.#bridge), `querier of ${name}`);
     this.#bridge = this.#kernel.link(name) ?? this.#bridge;
     this.#vlans = this.#kernel.portVlans();
+  }
+
+  /** VLANs of ports were changed. */
+  lookAtVlans(): void {
+    this.#vlans = this.#kernel.portVlans();
+  }
+
+  /** True while the bridge looks at VLANs. */
+  get hasVlans(): boolean {
+    return optionOf(this.#bridge.bridge, BridgeOption.VlanFiltering) === 1;
   }
 
   /** Sets a port's flags. The refusal of a port that has gone meanwhile is the caller's to judge. */

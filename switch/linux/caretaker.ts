@@ -83,7 +83,7 @@ export class Caretaker {
     const { kernel, guard, ports } = this.#running;
     const known = port.link;
     const link = kernel.link(port.name);
-    const present = link?.port !== undefined && link.master === guard.bridge.index;
+    const present = link?.port !== undefined && link.master === (port.awayIn ?? guard.bridge.index);
     if (known !== undefined && (!present || link.index !== known.index)) this.#forget(port, known);
     if (!present) return;
     if (port.link === undefined) {

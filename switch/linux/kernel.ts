@@ -16,12 +16,15 @@ import {
 } from './netlink/fdb.ts';
 import {
   decodeLink,
+  encodeClearPortVlan,
   encodeDumpLinks,
   encodeDumpPortVlans,
   encodeGetLink,
   encodeSetBridge,
   encodeSetLink,
+  encodeSetMaster,
   encodeSetPort,
+  encodeSetPortVlan,
   type Link,
   type Setting,
 } from './netlink/link.ts';
@@ -98,6 +101,21 @@ export class Kernel {
 
   setLink(index: number, up: boolean): Refusal | undefined {
     return this.#route.transact(encodeSetLink(index, up)).refusal;
+  }
+
+  /** Makes an interface a port of a bridge. */
+  setMaster(port: number, bridge: number): Refusal | undefined {
+    return this.#route.transact(encodeSetMaster(port, bridge)).refusal;
+  }
+
+  /** Puts a port's untagged frames into a VLAN. */
+  setPortVlan(port: number, vlan: number): Refusal | undefined {
+    return this.#route.transact(encodeSetPortVlan(port, vlan)).refusal;
+  }
+
+  /** Takes a port out of a VLAN. */
+  clearPortVlan(port: number, vlan: number): Refusal | undefined {
+    return this.#route.transact(encodeClearPortVlan(port, vlan)).refusal;
   }
 
   openMac(port: number, vlan: number, mac: Mac, how: 'create' | 'replace'): Refusal | undefined {

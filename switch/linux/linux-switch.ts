@@ -7,15 +7,17 @@
 import { release } from 'node:os';
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import { gone } from '../rules.ts';
-import type {
-  Counter,
-  HostCounters,
-  HostPlace,
-  Leased,
-  SourceFilter,
-  Switch,
-  SwitchEvent,
-  SwitchFailure,
+import {
+  type Counter,
+  type HostCounters,
+  type HostPlace,
+  type Leased,
+  ORDINARY,
+  type PortService,
+  type SourceFilter,
+  type Switch,
+  type SwitchEvent,
+  type SwitchFailure,
 } from '../switch.ts';
 import { BridgeGuard, mustNot } from './bridge-guard.ts';
 import { Caretaker, RECONCILERS } from './caretaker.ts';
@@ -30,13 +32,14 @@ import { Kernel } from './kernel.ts';
 import { linkId } from './link-id.ts';
 import { hearLinkGroups } from './link-membership.ts';
 import { MDB_WAYS, type MdbWay, mdbWayOf, type SourcesIn } from './mdb-way.ts';
+import { bringHome, setPortService } from './port-service.ts';
 import { PortTable } from './port-table.ts';
 import { checkBridge, checkSystem, SwitchStartError } from './preflight.ts';
 import { reconcileSets } from './reconcile.ts';
 import { restore } from './restore.ts';
 import { type RefusalCounter, refusalCounters, TABLE } from './ruleset.ts';
 import { expectation, type Running, subscriberPort } from './running.ts';
-import { BeforeFile, rememberBefore } from './settings.ts';
+import { BeforeFile, HOME_VLAN, rememberBefore } from './settings.ts';
 
 export interface LinuxSwitchOptions {
   readonly bridge: string;
@@ -45,6 +48,8 @@ export interface LinuxSwitchOptions {
   /** Those of `ports` that are open to everybody: only multicast has to be granted there. */
   readonly openPorts?: readonly string[];
   readonly uplinks: readonly string[];
+  /** Bridges that ports may be moved to; a port that is still in one of them at the start is brought home. */
+  readonly otherBridges?: readonly string[];
   /** Where the settings from before castgate are kept for the cleanup. */
   readonly stateDirectory: string;
   /** The least size of the bridge's multicast database, in entries: well above ports × groups × sources. */
@@ -108,6 +113,7 @@ export class LinuxSwitch implements Switch, Leased {
 
   /** Ends the reports. With `cleanup` everything of castgate goes, and what it set gets its old value back. */
   stop({ cleanup }: { cleanup: boolean }): void {
+    if (cleanup) this.#serveOrdinarily();
     this.#caretaker?.close();
     this.#caretaker = undefined;
     this.#frames?.close();
@@ -120,7 +126,12 @@ export class LinuxSwitch implements Switch, Leased {
     const kernel = this.#kernel;
     this.#kernel = undefined;
     if (kernel === undefined) return;
-    if (cleanup) restore(kernel, this.#before, this.#options);
+    if (!cleanup) {
+      kernel.close();
+      return;
+    }
+    bringHome(kernel, this.#options.bridge, this.#options.ports, this.#options.otherBridges);
+    restore(kernel, this.#before, this.#options);
     kernel.close();
   }
 
@@ -148,6 +159,11 @@ export class LinuxSwitch implements Switch, Leased {
 
   closeHost(host: HostPlace): SwitchFailure | undefined {
     return this.#running === undefined ? undefined : closeHost(this.#running, host);
+  }
+
+  setPortService(port: string, service: PortService): SwitchFailure | undefined {
+    if (this.#running === undefined) return gone(`serve ${port} otherwise`, port);
+    return setPortService(this.#running, port, service);
   }
 
   setForwarding(
@@ -212,6 +228,10 @@ export class LinuxSwitch implements Switch, Leased {
     return linkId(port);
   }
 
+  hasVlans(): boolean {
+    return this.#running?.guard.hasVlans === true;
+  }
+
   portNumber(port: string): number | undefined {
     return this.#ports.named(port)?.link?.index;
   }
@@ -239,6 +259,7 @@ export class LinuxSwitch implements Switch, Leased {
     const { bridge: bridgeName, ports, uplinks, controlledDirections } = this.#options;
     const kernel = openKernel(this.#mdb);
     this.#kernel = kernel;
+    bringHome(kernel, bridgeName, ports, this.#options.otherBridges);
     const found = checkBridge(kernel, bridgeName, ports, uplinks);
     const frames = new FrameSocket();
     this.#frames = frames;
@@ -249,7 +270,9 @@ export class LinuxSwitch implements Switch, Leased {
       subscribers: ports,
       fence: this.#options.fence,
     };
-    rememberBefore(this.#before, found, settings);
+    rememberBefore(this.#before, found, settings, kernel.portVlans());
+    const before = this.#before.read();
+    for (const port of this.#ports.all()) port.homeVlan = before?.ports[port.name]?.[HOME_VLAN];
     const guard = new BridgeGuard(kernel, frames, settings, found.bridge);
     // Made after the packet socket: a dying process closes its descriptors from the highest down, and that
     // one takes tens of milliseconds.
@@ -274,6 +297,14 @@ export class LinuxSwitch implements Switch, Leased {
       (errno) => this.#tell({ kind: 'repaired', what: `packet socket: ${errno}, reading on` }),
     );
     this.#caretaker.begin();
+  }
+
+  /** Every port back in its own bridge and VLAN. */
+  #serveOrdinarily(): void {
+    if (this.#running === undefined) return;
+    for (const { name, service } of this.#ports.all()) {
+      if (service !== ORDINARY) setPortService(this.#running, name, ORDINARY);
+    }
   }
 
   #deliver(running: Running, frames: readonly CapturedFrame[]): void {
@@ -316,6 +347,7 @@ function openKernel(mdb: MdbWay): Kernel {
 }
 
 const DEFAULTS = {
+  otherBridges: [],
   hashMax: 65_536,
   maxGroupsPerPort: 1024,
   controlledDirections: 'both',

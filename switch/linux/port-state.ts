@@ -3,7 +3,7 @@
  * entry of the kernel. Pure bookkeeping: the kernel is told by LinuxSwitch, and held to it by reconcile.ts.
  */
 import type { IpAddress, Mac } from '../../wire/address.ts';
-import type { HostPlace, SourceFilter } from '../switch.ts';
+import { type HostPlace, ORDINARY, type PortService, type SourceFilter } from '../switch.ts';
 import { LinkGroups } from './link-groups.ts';
 import type { Link } from './netlink/link.ts';
 
@@ -18,7 +18,12 @@ export type PortRole = 'locked' | 'open' | 'uplink';
 
 export class PortState {
   readonly name: string;
-  readonly role: PortRole;
+  readonly #role: PortRole;
+  service: PortService = ORDINARY;
+  /** The other bridge that it is a port of, by interface number. */
+  awayIn: number | undefined;
+  /** The VLAN of untagged frames before castgate gave it another. */
+  homeVlan: number | undefined;
   /** As last seen; undefined while the port is gone. */
   link: Link | undefined;
   readonly linkGroups = new LinkGroups();
@@ -30,7 +35,12 @@ export class PortState {
 
   constructor(name: string, role: PortRole) {
     this.name = name;
-    this.role = role;
+    this.#role = role;
+  }
+
+  /** As configured, or open for now. */
+  get role(): PortRole {
+    return this.service.open ? 'open' : this.#role;
   }
 
   get subscriber(): boolean {
@@ -117,6 +127,8 @@ export class PortState {
   }
 
   clear(): void {
+    this.service = ORDINARY;
+    this.awayIn = undefined;
     this.linkGroups.clear();
     for (const map of [this.#hosts, this.#macs, this.#channels, this.#groups]) map.clear();
   }

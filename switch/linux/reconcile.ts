@@ -31,7 +31,11 @@ export function reconcileMacs(kernel: Kernel, expected: Expectation): string | u
       wanted.set(`${index}/${number}/${mac}`, { port: index, vlan: number, mac });
     }
   }
-  for (const entry of kernel.macs(expected.bridge.index, 0)) {
+  const bridges = new Set([
+    expected.bridge.index,
+    ...[...ports.values()].flatMap(({ awayIn }) => awayIn ?? []),
+  ]);
+  for (const entry of [...bridges].flatMap((bridge) => kernel.macs(bridge, 0))) {
     if (!ports.has(entry.port) || entry.kind === 'local') continue;
     const isWanted = wanted.has(`${entry.port}/${entry.vlan}/${entry.mac}`);
     if (isWanted && entry.sticky) wanted.delete(`${entry.port}/${entry.vlan}/${entry.mac}`);
@@ -49,6 +53,7 @@ export function reconcileMacs(kernel: Kernel, expected: Expectation): string | u
 export function reconcileMemberships(kernel: Kernel, expected: Expectation): string | undefined {
   const tally = new Tally('multicast database');
   const ports = present(expected);
+  for (const [index, { awayIn }] of ports) if (awayIn !== undefined) ports.delete(index);
   const { index: bridge } = expected.bridge;
   const wanted = new Map<string, { port: number; vlan: number; group: string; filter: SourceFilter }>();
   for (const [index, port] of ports) {

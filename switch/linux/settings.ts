@@ -101,7 +101,12 @@ export class BeforeFile {
   }
 
   /** Adds what the file does not have yet: a value of an earlier run is the older, true one. */
-  remember(bridge: Link, ports: ReadonlyMap<Link, readonly Setting[]>, options: readonly Setting[]): void {
+  remember(
+    bridge: Link,
+    ports: ReadonlyMap<Link, readonly Setting[]>,
+    options: readonly Setting[],
+    vlans: ReadonlyMap<number, number>,
+  ): void {
     const known = this.read();
     const before: Before = {
       v: 1,
@@ -109,7 +114,13 @@ export class BeforeFile {
       options: { ...values(bridge.bridge, options, 'bridge'), ...known?.options },
       ports: { ...known?.ports },
     };
-    for (const [port, settings] of ports) before.ports[port.name] ??= values(port.port, settings, 'port');
+    for (const [port, settings] of ports) {
+      const vlan = vlans.get(port.index);
+      before.ports[port.name] ??= {
+        ...values(port.port, settings, 'port'),
+        ...(vlan !== undefined && { [HOME_VLAN]: vlan }),
+      };
+    }
     if (JSON.stringify(known) === JSON.stringify(before)) return;
     mkdirSync(this.#folder, { recursive: true });
     const draft = `${this.#path}.new`;
@@ -127,12 +138,14 @@ export function rememberBefore(
   file: BeforeFile,
   { bridge, ports, uplinks }: { bridge: Link; ports: readonly Link[]; uplinks: readonly Link[] },
   { hashMax, maxGroupsPerPort }: { hashMax: number; maxGroupsPerPort: number | undefined },
+  vlans: ReadonlyMap<number, number>,
 ): void {
   const settings = new Map<Link, readonly Setting[]>();
   for (const link of ports) settings.set(link, lockedSettings(maxGroupsPerPort));
   for (const link of uplinks) settings.set(link, uplinkSettings());
   try {
-    file.remember(bridge, settings, [...bridgeSettings(bridge, hashMax), [BridgeOption.McastQuerier, 1]]);
+    const options = [...bridgeSettings(bridge, hashMax), [BridgeOption.McastQuerier, 1]] as const;
+    file.remember(bridge, settings, options, vlans);
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);
     throw new SwitchStartError('state', `cannot remember the old settings: ${what}`, { cause });
@@ -160,6 +173,9 @@ function values(
   }
   return found;
 }
+
+/** Among a port's remembered values: the VLAN of its untagged frames. */
+export const HOME_VLAN = 'HomeVlan';
 
 const MULTICAST_ROUTER_NEVER = 0;
 const MULTICAST_ROUTER_ALWAYS = 2;

@@ -95,6 +95,7 @@ describe('a valid configuration', () => {
       name: 'swp1',
       mode: 'auto',
       maxHosts: 7,
+      hostMode: 'multi-auth',
       eapolVersion: 2,
       destination: 'unicast',
       quietPeriodMs: 60_000,

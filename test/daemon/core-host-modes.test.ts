@@ -98,6 +98,79 @@ describe('single-host', () => {
   });
 });
 
+describe('multi-host', () => {
+  it('the first opens the port for all behind it, and shuts it again when it leaves', () => {
+    const w = world('multi-host');
+    const bob = w.host('bob');
+    expect(w.switch.transmit(bob.place, 100)).toBe(false);
+    const alice = inside(w, 'alice');
+    expect(w.switch.transmit(bob.place, 100)).toBe(true);
+    expect(w.switch.transmit({ ...bob.place, port: 'swp2' }, 100)).toBe(false);
+    alice.logoff();
+    expect(w.switch.transmit(bob.place, 100)).toBe(false);
+    expect(w.switch.serviceOf('swp1').open).toBe(false);
+  });
+
+  it('conformance 64: whoever came in behind the first has no account and gets no channel', () => {
+    const w = world('multi-host');
+    w.server.permit('alice', '239.1.1.1');
+    const alice = inside(w, 'alice');
+    const bob = w.host('bob');
+    expect(bob.login()).toBeUndefined();
+    expect(w.core.tally.of('swp1', 'drop/multi-host')).toBe(1);
+    bob.join('239.1.1.1');
+    w.pass(10);
+    expect(w.server.questions()).toEqual([]);
+    expect(w.core.tally.of('swp1', 'refused/no-session')).toBe(1);
+    expect(w.switch.forwardings()).toEqual([]);
+    alice.join('239.1.1.1');
+    w.pass(10);
+    expect(w.server.questions()).toEqual(['alice 239.1.1.1']);
+    expect(w.switch.forwardings()).toHaveLength(1);
+    expect(w.server.accounting(Start)).toHaveLength(2);
+  });
+
+  it('a rejected host opens nothing; the reject of the first at its next login shuts the port', () => {
+    const w = world('multi-host');
+    expect(w.host('mallory').login()).toMatchObject({ code: EapCode.Failure });
+    expect(w.switch.serviceOf('swp1').open).toBe(false);
+    const alice = inside(w, 'alice');
+    w.server.users.delete('alice');
+    expect(alice.login()).toMatchObject({ code: EapCode.Failure });
+    expect(w.switch.serviceOf('swp1').open).toBe(false);
+  });
+
+  it('the first is told that it is in only after the port is open, and not at all where that fails', () => {
+    const w = world('multi-host');
+    w.switch.fail('setPortService', 'EPERM');
+    const alice = w.host('alice');
+    expect(alice.login()?.code).toBe(EapCode.Request);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.switch.openHosts()).toEqual([]);
+    expect(w.switch.serviceOf('swp1').open).toBe(false);
+    inside(w, 'alice');
+    expect(w.switch.serviceOf('swp1').open).toBe(true);
+  });
+
+  it('after a takeover the port is open again', () => {
+    const w = world('multi-host');
+    const alice = inside(w, 'alice');
+    w.switch.setPortService('swp1', { open: false, vlan: undefined, bridge: undefined });
+    w.takeOver();
+    expect(w.switch.serviceOf('swp1').open).toBe(true);
+    alice.logoff();
+    expect(w.switch.serviceOf('swp1').open).toBe(false);
+  });
+
+  it('a lost link shuts the port', () => {
+    const w = world('multi-host');
+    inside(w, 'alice');
+    w.switch.setLink('swp1', false);
+    w.switch.setLink('swp1', true);
+    expect(w.switch.serviceOf('swp1').open).toBe(false);
+  });
+});
+
 describe('multi-domain', () => {
   it('lets one in for data and one for voice, as the server tells them apart', () => {
     const w = world('multi-domain');

@@ -241,7 +241,7 @@ describe('identity is port, VLAN and MAC address', () => {
     expect(twin.login()?.code).not.toBe(EapCode.Success);
     expect(w.session(twin)).toBeUndefined();
     expect(w.switch.openHosts()).toEqual([alice.place]);
-    expect(w.logged('switch-refused')[0]).toMatchObject({ operation: 'open-host', errno: 'EEXIST' });
+    expect(w.logged('host-refused')[0]).toMatchObject({ port: 'swp2', reason: 'mac-on-other-port' });
     expect(w.session(alice)).toBeDefined();
   });
 

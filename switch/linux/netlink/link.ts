@@ -4,6 +4,7 @@
  * the kernel gave them, so that what was there can be put back exactly.
  */
 import { type Mac, macAt } from '../../../wire/address.ts';
+import { concatBytes } from '../../../wire/bytes.ts';
 import {
   type Attributes,
   attributes,
@@ -117,6 +118,32 @@ export function encodeSetPort(port: number, settings: readonly Setting[]): Uint8
 export function encodeSetLink(index: number, up: boolean): Uint8Array {
   const message = new MessageWriter().begin(LinkMessage.New, MessageFlag.Request | MessageFlag.Ack);
   return putInterface(message, AF_UNSPEC, index, { flags: up ? IFF_UP : 0, change: IFF_UP })
+    .end()
+    .bytes();
+}
+
+/** Makes an interface a port of another bridge. */
+export function encodeSetMaster(port: number, bridge: number): Uint8Array {
+  const message = new MessageWriter().begin(LinkMessage.New, MessageFlag.Request | MessageFlag.Ack);
+  return putInterface(message, AF_UNSPEC, port).attributeU32(IFLA_MASTER, bridge).end().bytes();
+}
+
+/** Adds a port to a VLAN, which becomes that of its untagged frames (struct bridge_vlan_info). */
+export function encodeSetPortVlan(port: number, vlan: number): Uint8Array {
+  return encodePortVlan(LinkMessage.Set, port, BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED, vlan);
+}
+
+/** Takes a port out of a VLAN. */
+export function encodeClearPortVlan(port: number, vlan: number): Uint8Array {
+  return encodePortVlan(LinkMessage.Delete, port, 0, vlan);
+}
+
+function encodePortVlan(type: number, port: number, flags: number, vlan: number): Uint8Array {
+  const message = new MessageWriter().begin(type, MessageFlag.Request | MessageFlag.Ack);
+  return putInterface(message, AF_BRIDGE, port)
+    .nest(IFLA_AF_SPEC, () => {
+      message.attribute(IFLA_BRIDGE_VLAN_INFO, concatBytes(octetsOf(flags, 2), octetsOf(vlan, 2)));
+    })
     .end()
     .bytes();
 }
@@ -243,4 +270,5 @@ const BRIDGE_QUERIER_IPV6_ADDRESS = 5;
 const BRIDGE_QUERIER_IPV6_OTHER_TIMER = 7;
 const IFLA_BRIDGE_VLAN_INFO = 2;
 const BRIDGE_VLAN_INFO_PVID = 2;
+const BRIDGE_VLAN_INFO_UNTAGGED = 4;
 const RTEXT_FILTER_BRVLAN = 2;

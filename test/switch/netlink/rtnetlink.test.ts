@@ -14,10 +14,13 @@ import {
 import {
   BridgeOption,
   decodeLink,
+  encodeClearPortVlan,
   encodeDumpPortVlans,
   encodeGetLink,
   encodeSetBridge,
+  encodeSetMaster,
   encodeSetPort,
+  encodeSetPortVlan,
   optionOf,
   PortFlag,
   querierState,
@@ -35,6 +38,34 @@ import { fromHex, toHex } from '../../../wire/bytes.ts';
 
 const hex = (...lines: string[]) => lines.join('').replaceAll(/\s/g, '');
 const read = (...lines: string[]): Message[] => [...messages(fromHex(lines.join('')) ?? new Uint8Array(0))];
+
+describe.skipIf(!littleEndian)('where a port belongs', () => {
+  it('makes it a port of a bridge as `ip link set … master`', () => {
+    expect(toHex(encodeSetMaster(4, 2))).toBe(
+      hex('28000000 1000 0500 00000000 00000000', '00000000 04000000 00000000 00000000', '08000a00 02000000'),
+    );
+  });
+
+  it('puts it into a VLAN as `bridge vlan add … vid 42 pvid untagged`, but for the mark of a nest', () => {
+    expect(toHex(encodeSetPortVlan(4, 42))).toBe(
+      hex(
+        '2c000000 1300 0500 00000000 00000000',
+        '07000000 04000000 00000000 00000000',
+        '0c001a80 08000200 06002a00',
+      ),
+    );
+  });
+
+  it('takes it out of a VLAN as `bridge vlan del … vid 42`, but for the mark of a nest', () => {
+    expect(toHex(encodeClearPortVlan(4, 42))).toBe(
+      hex(
+        '2c000000 1100 0500 00000000 00000000',
+        '07000000 04000000 00000000 00000000',
+        '0c001a80 08000200 00002a00',
+      ),
+    );
+  });
+});
 
 describe.skipIf(!littleEndian)('MAC table', () => {
   it('opens a MAC as `bridge fdb replace … master static sticky`, but for NUD_REACHABLE', () => {

@@ -1,0 +1,55 @@
+/**
+ * How each port is served as a whole, which follows from who is in on it: looked at whenever that changes, kept
+ * as a record where it is not the ordinary way, and told to the switch.
+ */
+import type { PortConfig } from '../../config/config.ts';
+import type { SessionRecord } from '../../session/records.ts';
+import { ORDINARY, type PortService } from '../../switch/switch.ts';
+import type { CoreParts } from '../parts.ts';
+
+export class PortServices {
+  readonly #parts: CoreParts;
+  readonly #sessionsOf: (port: string) => readonly SessionRecord[];
+
+  constructor(parts: CoreParts, sessionsOf: (port: string) => readonly SessionRecord[]) {
+    this.#parts = parts;
+    this.#sessionsOf = sessionsOf;
+  }
+
+  /** Sessions of the port have changed; `about` is the host who is not in where the switch refuses. */
+  follow(port: string, about?: string): void {
+    const wanted = this.#wanted(port);
+    const { portServices } = this.#parts.stores;
+    const now = portServices.get(port) ?? ORDINARY;
+    if (isSame(wanted, now)) return;
+    if (isSame(wanted, ORDINARY)) portServices.delete(port);
+    else portServices.put(port, { v: 1, key: port, ...wanted });
+    this.#tell(port, wanted, about);
+  }
+
+  /** The configuration may have changed since the records were made. */
+  resume(): void {
+    for (const { name } of this.#parts.config.ports) this.follow(name);
+  }
+
+  #wanted(name: string): PortService {
+    const port = this.#parts.ports.get(name);
+    const sessions = this.#sessionsOf(name);
+    return port === undefined || sessions.length === 0 ? ORDINARY : serviceFor(port);
+  }
+
+  #tell(port: string, service: PortService, about: string | undefined): void {
+    this.#parts.effect({ kind: 'serve-port', port, service, ...(about !== undefined && { about }) });
+    const { open, vlan, bridge } = service;
+    this.#parts.log.info('port-served', { port, open, vlan, bridge });
+  }
+}
+
+/** What the hosts who are in make of a port. */
+function serviceFor({ hostMode }: PortConfig): PortService {
+  return { ...ORDINARY, open: hostMode === 'multi-host' };
+}
+
+function isSame(a: PortService, b: PortService): boolean {
+  return a.open === b.open && a.vlan === b.vlan && a.bridge === b.bridge;
+}
