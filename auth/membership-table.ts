@@ -1,0 +1,157 @@
+/**
+ * What each host wants of each group, by its reports: the records of igmp/membership.ts with their deadlines
+ * (RFC 9776 §6.4, RFC 9777 §7.4). Says what a report changes; who may receive what is decided elsewhere.
+ */
+import { type GroupRecord, RecordType } from '../igmp/group-record.ts';
+import {
+  filterAfter,
+  type HostFilter,
+  inCompatibilityMode,
+  type MembershipRecord,
+  type MembershipTimers,
+  membershipIntervalMs,
+  membershipKey,
+} from '../igmp/membership.ts';
+import { KeyIndex } from '../session/key-index.ts';
+import { hostKey } from '../session/records.ts';
+import type { IpAddress, Mac } from '../wire/address.ts';
+import { DeadlineHeap } from '../wire/deadline-heap.ts';
+import type { RecordMap } from '../wire/records.ts';
+
+/** Where a report came from. */
+export interface Reporter {
+  readonly port: string;
+  readonly vlan: number;
+  readonly mac: Mac;
+}
+
+/** What one record of a report means for one host's wish. */
+export interface Meant {
+  readonly host: string;
+  readonly before: MembershipRecord | undefined;
+  /** Undefined: nothing of the group (any more). */
+  readonly filter: HostFilter | undefined;
+  /** The record of a host of this version. */
+  readonly record: GroupRecord;
+  readonly v1Until: number;
+  readonly v2Until: number;
+}
+
+export class MembershipTable {
+  readonly #records: RecordMap<MembershipRecord>;
+  readonly #intervalMs: number;
+  readonly #ofHost = new KeyIndex();
+  readonly #deadlines = new DeadlineHeap();
+
+  /** Takes up the records that the store holds already. */
+  constructor(records: RecordMap<MembershipRecord>, timers: MembershipTimers) {
+    this.#records = records;
+    this.#intervalMs = membershipIntervalMs(timers);
+    for (const record of records.values()) this.#index(record);
+  }
+
+  of(host: string, group: IpAddress): MembershipRecord | undefined {
+    return this.#records.get(membershipKey(host, group));
+  }
+
+  ofHost(host: string): MembershipRecord[] {
+    return this.#ofHost.keys(host).flatMap((key) => this.#records.get(key) ?? []);
+  }
+
+  countOfHost(host: string): number {
+    return this.#ofHost.count(host);
+  }
+
+  /**
+   * What the record says, without keeping it. Undefined where an older host cannot have meant it
+   * (RFC 9776 §7.3.2).
+   */
+  read(now: number, from: Reporter, version: 1 | 2 | 3, record: GroupRecord): Meant | undefined {
+    const host = hostKey(from.port, from.vlan, from.mac);
+    const before = this.of(host, record.group);
+    const v1Until = version === 1 ? now + this.#intervalMs : (before?.v1Until ?? 0);
+    const v2Until = version === 2 ? now + this.#intervalMs : (before?.v2Until ?? 0);
+    const meant = inCompatibilityMode(record, v1Until > now, v2Until > now && version === 3);
+    if (meant === undefined) return undefined;
+    return { host, before, filter: filterAfter(before, meant), record: meant, v1Until, v2Until };
+  }
+
+  /** Keeps a wish for as long as it holds without being said again. */
+  keep(now: number, from: Reporter, meant: Meant, filter: HostFilter): MembershipRecord {
+    const { host, before, record, v1Until, v2Until } = meant;
+    const { port, vlan, mac } = from;
+    const { group } = record;
+    const { mode, sources } = filter;
+    const sourceUntil = this.#sourceDeadlines(now, filter, record, before);
+    const expiresAt = mode === 'include' ? Math.min(...sourceUntil) : now + this.#intervalMs;
+    const key = membershipKey(host, group);
+    const kept: MembershipRecord = {
+      ...before,
+      ...{ v: 1, key, host, port, vlan, mac, group, mode, sources, sourceUntil, expiresAt, v1Until, v2Until },
+    };
+    this.#put(kept);
+    return kept;
+  }
+
+  forget({ key, host }: MembershipRecord): void {
+    this.#records.delete(key);
+    this.#ofHost.remove(host, key);
+    this.#deadlines.set(key, undefined);
+  }
+
+  /** A wish of which something is over by now: undefined where none is. */
+  takeDue(now: number): MembershipRecord | undefined {
+    for (;;) {
+      const key = this.#deadlines.takeDue(now);
+      if (key === undefined) return undefined;
+      const record = this.#records.get(key);
+      if (record !== undefined) return record;
+    }
+  }
+
+  /** Takes off the sources that were not said again; undefined where nothing remains of the wish. */
+  expire(now: number, record: MembershipRecord): MembershipRecord | undefined {
+    const kept = record.sources.flatMap((source, i) => {
+      const until = record.sourceUntil[i] ?? 0;
+      return until > now ? [{ source, until }] : [];
+    });
+    if (record.mode === 'exclude' || kept.length === 0) return undefined;
+    const next: MembershipRecord = {
+      ...record,
+      sources: kept.map((k) => k.source),
+      sourceUntil: kept.map((k) => k.until),
+      expiresAt: Math.min(...kept.map((k) => k.until)),
+    };
+    this.#put(next);
+    return next;
+  }
+
+  nextTimeout(): number | undefined {
+    return this.#deadlines.next();
+  }
+
+  #sourceDeadlines(
+    now: number,
+    filter: HostFilter,
+    record: GroupRecord,
+    before: MembershipRecord | undefined,
+  ): readonly number[] {
+    if (filter.mode === 'exclude') return [];
+    const said = new Set(record.type === RecordType.Block ? [] : record.sources);
+    return filter.sources.map((source) => {
+      if (said.has(source)) return now + this.#intervalMs;
+      const index = before?.sources.indexOf(source) ?? -1;
+      return before?.sourceUntil[index] ?? now + this.#intervalMs;
+    });
+  }
+
+  #put(record: MembershipRecord): void {
+    this.#records.put(record.key, record);
+    this.#index(record);
+  }
+
+  #index({ key, host, expiresAt }: MembershipRecord): void {
+    this.#ofHost.add(host, key);
+    this.#deadlines.set(key, expiresAt);
+  }
+}
