@@ -1,15 +1,14 @@
 /** What the join gate works on and what it says: its stores, limits, reasons and actions. */
-import type { HostFilter, MembershipRecord, MembershipTimers } from '../igmp/membership.ts';
+import type { HostFilter, MembershipRecord } from '../igmp/membership.ts';
 import type { ForwardingRecord, GrantRecord, PendingRecord, SessionRecord } from '../session/records.ts';
 import type { IpAddress, Mac } from '../wire/address.ts';
 import type { RecordMap } from '../wire/records.ts';
+import type { MembershipTimes } from './membership-table.ts';
 
 /** Every reason for which a join is refused; the label of the counter `joins_refused_total{reason=…}`. */
 export type RefusalReason =
   | 'no-session'
-  | 'link-local-group'
   | 'ssm-needs-source'
-  | 'mld-not-supported'
   | 'host-group-limit'
   | 'port-group-limit'
   | 'radius-reject'
@@ -41,10 +40,11 @@ export type RevokeCause =
   | 'switch-failed'
   | 'shutdown';
 
-export interface AdmissionOptions {
+export interface AdmissionOptions extends MembershipTimes {
   readonly maxGroupsPerHost: number;
   readonly maxGroupsPerPort: number;
-  readonly timers: MembershipTimers;
+  /** Reports of IGMPv1 count for nothing: such a host cannot say that it leaves. */
+  readonly ignoreIgmpV1: boolean;
   /** Whether the group encoding tells the server the source: then each (S,G) is a question of its own. */
   readonly encodingCarriesSource: boolean;
 }

@@ -20,7 +20,7 @@ import {
   type PendingRecord,
   type SessionRecord,
 } from '../session/records.ts';
-import { type IpAddress, ipFamily } from '../wire/address.ts';
+import type { IpAddress } from '../wire/address.ts';
 import type {
   AdmissionAction,
   AdmissionOptions,
@@ -47,7 +47,7 @@ export class Admission {
     this.#options = options;
     this.#stores = stores;
     this.#authorization = authorization;
-    this.#memberships = new MembershipTable(stores.memberships, options.timers);
+    this.#memberships = new MembershipTable(stores.memberships, options);
     this.#pending = new PendingTable(stores.pending);
     this.#grants = new GrantTable(stores, authorization, options.encodingCarriesSource, (action) =>
       this.#actions.push(action),
@@ -60,7 +60,7 @@ export class Admission {
    */
   receive(now: number, from: Reporter, version: 1 | 2 | 3, record: GroupRecord): void {
     const { group } = record;
-    if (isLinkLocalGroup(group)) return;
+    if (isLinkLocalGroup(group) || (version === 1 && this.#options.ignoreIgmpV1)) return;
     const meant = this.#memberships.read(now, from, version, record);
     if (meant === undefined) return;
     const { host, before, filter } = meant;
@@ -174,7 +174,6 @@ export class Admission {
     before: MembershipRecord | undefined,
   ): RefusalReason | undefined {
     if (session === undefined) return 'no-session';
-    if (ipFamily(group) === 6) return 'mld-not-supported';
     if (isSourceSpecific(group) && filter.mode === 'exclude') return 'ssm-needs-source';
     const limit = this.#options.maxGroupsPerHost;
     if (filter.sources.length > limit) return 'host-group-limit';

@@ -8,8 +8,6 @@ import {
   type HostFilter,
   inCompatibilityMode,
   type MembershipRecord,
-  type MembershipTimers,
-  membershipIntervalMs,
   membershipKey,
 } from '../igmp/membership.ts';
 import { KeyIndex } from '../session/key-index.ts';
@@ -23,6 +21,14 @@ export interface Reporter {
   readonly port: string;
   readonly vlan: number;
   readonly mac: Mac;
+}
+
+/** How long things hold without being said again, in milliseconds. */
+export interface MembershipTimes {
+  /** Group membership interval (RFC 9776 §8.4); who is querier may change it. */
+  readonly intervalMs: (now: number, vlan: number, group: IpAddress) => number;
+  /** Older host present interval (RFC 9776 §8.13); undefined: the membership interval. */
+  readonly olderPresentMs: number | undefined;
 }
 
 /** What one record of a report means for one host's wish. */
@@ -39,14 +45,14 @@ export interface Meant {
 
 export class MembershipTable {
   readonly #records: RecordMap<MembershipRecord>;
-  readonly #intervalMs: number;
+  readonly #times: MembershipTimes;
   readonly #ofHost = new KeyIndex();
   readonly #deadlines = new DeadlineHeap();
 
   /** Takes up the records that the store holds already. */
-  constructor(records: RecordMap<MembershipRecord>, timers: MembershipTimers) {
+  constructor(records: RecordMap<MembershipRecord>, times: MembershipTimes) {
     this.#records = records;
-    this.#intervalMs = membershipIntervalMs(timers);
+    this.#times = times;
     for (const record of records.values()) this.#index(record);
   }
 
@@ -69,8 +75,12 @@ export class MembershipTable {
   read(now: number, from: Reporter, version: 1 | 2 | 3, record: GroupRecord): Meant | undefined {
     const host = hostKey(from.port, from.vlan, from.mac);
     const before = this.of(host, record.group);
-    const v1Until = version === 1 ? now + this.#intervalMs : (before?.v1Until ?? 0);
-    const v2Until = version === 2 ? now + this.#intervalMs : (before?.v2Until ?? 0);
+    const olderUntil =
+      version === 3
+        ? 0
+        : now + (this.#times.olderPresentMs ?? this.#times.intervalMs(now, from.vlan, record.group));
+    const v1Until = version === 1 ? olderUntil : (before?.v1Until ?? 0);
+    const v2Until = version === 2 ? olderUntil : (before?.v2Until ?? 0);
     const meant = inCompatibilityMode(record, v1Until > now, v2Until > now && version === 3);
     if (meant === undefined) return undefined;
     return { host, before, filter: filterAfter(before, meant), record: meant, v1Until, v2Until };
@@ -82,8 +92,9 @@ export class MembershipTable {
     const { port, vlan, mac } = from;
     const { group } = record;
     const { mode, sources } = filter;
-    const sourceUntil = this.#sourceDeadlines(now, filter, record, before);
-    const expiresAt = mode === 'include' ? Math.min(...sourceUntil) : now + this.#intervalMs;
+    const until = now + this.#times.intervalMs(now, vlan, group);
+    const sourceUntil = mode === 'exclude' ? [] : sourceDeadlines(until, filter, record, before);
+    const expiresAt = mode === 'include' ? Math.min(...sourceUntil) : until;
     const key = membershipKey(host, group);
     const kept: MembershipRecord = {
       ...before,
@@ -130,21 +141,6 @@ export class MembershipTable {
     return this.#deadlines.next();
   }
 
-  #sourceDeadlines(
-    now: number,
-    filter: HostFilter,
-    record: GroupRecord,
-    before: MembershipRecord | undefined,
-  ): readonly number[] {
-    if (filter.mode === 'exclude') return [];
-    const said = new Set(record.type === RecordType.Block ? [] : record.sources);
-    return filter.sources.map((source) => {
-      if (said.has(source)) return now + this.#intervalMs;
-      const index = before?.sources.indexOf(source) ?? -1;
-      return before?.sourceUntil[index] ?? now + this.#intervalMs;
-    });
-  }
-
   #put(record: MembershipRecord): void {
     this.#records.put(record.key, record);
     this.#index(record);
@@ -154,4 +150,19 @@ export class MembershipTable {
     this.#ofHost.add(host, key);
     this.#deadlines.set(key, expiresAt);
   }
+}
+
+/** When each source ends: `until` where it was said now. */
+function sourceDeadlines(
+  until: number,
+  filter: HostFilter,
+  record: GroupRecord,
+  before: MembershipRecord | undefined,
+): readonly number[] {
+  const said = new Set(record.type === RecordType.Block ? [] : record.sources);
+  return filter.sources.map((source) => {
+    if (said.has(source)) return until;
+    const index = before?.sources.indexOf(source) ?? -1;
+    return before?.sourceUntil[index] ?? until;
+  });
 }

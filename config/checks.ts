@@ -220,6 +220,14 @@ function checkRelations(content: unknown, report: Report): void {
       'under 60s, which RFC 2869 §5.16 has as the least: heavy on servers',
     );
   }
+  const address6 = lookUp(content, ['multicast', 'querier', 'address6']);
+  if (typeof address6 === 'string' && ipBytes(address6)?.length === 16 && !isLinkLocal(address6)) {
+    report(
+      'error',
+      ['multicast', 'querier', 'address6'],
+      `'${address6}' is not link-local, as the source of MLD must be (RFC 9777 §5.1.14)`,
+    );
+  }
   const address = lookUp(content, ['multicast', 'querier', 'address']);
   if (typeof address === 'string' && ipBytes(address) !== undefined && isMulticastIp(address)) {
     report('error', ['multicast', 'querier', 'address'], `'${address}' is a group address, not a host's`);

@@ -5,6 +5,7 @@
 import type { HostMode, MacMove } from '../auth/crowd.ts';
 import type { IpAddress } from '../wire/address.ts';
 import { type DynamicAuthorizationConfig, toDynamicAuthorization } from './dynamic-authorization.ts';
+import { type MulticastConfig, toMulticastConfig } from './multicast-config.ts';
 import type { FileConfig } from './schema.ts';
 
 export interface Config {
@@ -119,20 +120,6 @@ export interface GroupsConfig {
   readonly cacheSize: number;
 }
 
-export interface MulticastConfig {
-  readonly robustness: number;
-  readonly queryIntervalMs: number;
-  readonly queryResponseIntervalMs: number;
-  readonly lastMemberQueryIntervalMs: number;
-  readonly unsolicitedReportIntervalMs: number;
-  /** `address` is an IPv4 address; undefined: 0.0.0.0. */
-  readonly querier: { readonly enabled: boolean; readonly address: IpAddress | undefined };
-  readonly proxy: boolean;
-  readonly maxGroupsPerHost: number;
-  readonly maxGroupsPerPort: number;
-  readonly hashMax: number;
-}
-
 export interface AccountingConfig {
   readonly enabled: boolean;
   /** 0: no interim records unless the server asks for them. */
@@ -212,18 +199,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
       timeoutHoldMs: g.timeout_hold,
       cacheSize: g.cache_size,
     },
-    multicast: {
-      robustness: m.robustness,
-      queryIntervalMs: m.query_interval,
-      queryResponseIntervalMs: m.query_response_interval,
-      lastMemberQueryIntervalMs: m.last_member_query_interval,
-      unsolicitedReportIntervalMs: m.unsolicited_report_interval,
-      querier: { enabled: m.querier.enabled, address: m.querier.address },
-      proxy: m.proxy,
-      maxGroupsPerHost: m.max_groups_per_host,
-      maxGroupsPerPort: m.max_groups_per_port,
-      hashMax: m.hash_max,
-    },
+    multicast: toMulticastConfig(m),
     accounting: {
       enabled: file.accounting.enabled,
       interimIntervalMs: file.accounting.interim_interval,

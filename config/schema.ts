@@ -30,6 +30,7 @@ import {
   text,
   whole,
 } from './key.ts';
+import { multicastSection } from './multicast-keys.ts';
 
 const HOST_MODE = {
   about:
@@ -326,59 +327,7 @@ export const fileSchema = z.strictObject({
     }),
     cache_size: whole({ about: 'decisions that are remembered', min: 16, max: 4194304, fallback: 65536 }),
   }),
-  multicast: section('IGMP towards subscribers and routers (RFC 9776 §8)', {
-    robustness: whole({ about: 'lost messages that are survived, plus one', min: 1, max: 7, fallback: 2 }),
-    query_interval: duration({
-      about: 'time between general queries',
-      min: '1s',
-      max: '31744s',
-      fallback: '125s',
-    }),
-    query_response_interval: duration({
-      about: 'time in which hosts answer one; shorter than query_interval',
-      min: '100ms',
-      max: '25500ms',
-      fallback: '10s',
-    }),
-    last_member_query_interval: duration({
-      about: 'time in which hosts answer after a leave',
-      min: '100ms',
-      max: '25500ms',
-      fallback: '1s',
-    }),
-    unsolicited_report_interval: duration({
-      about: 'time between repetitions of a report towards the routers',
-      min: '100ms',
-      max: '10s',
-      fallback: '1s',
-    }),
-    querier: section('queries towards subscribers', {
-      enabled: flag({ about: 'send them; without them, memberships run out', fallback: true }),
-      address: optionalAddress({
-        about: 'their source, and that of reports to the routers; 0.0.0.0 by default, which wins no election',
-        family: 4,
-      }),
-    }),
-    proxy: flag({ about: 'report granted groups, and only these, to the uplinks', fallback: true }),
-    max_groups_per_host: whole({
-      about: 'channels of one host at one time',
-      min: 1,
-      max: 4096,
-      fallback: 64,
-    }),
-    max_groups_per_port: whole({
-      about: 'channels of one port at one time; also a limit in the kernel',
-      min: 1,
-      max: 16384,
-      fallback: 256,
-    }),
-    hash_max: whole({
-      about: "size of the kernel's multicast table; one group over it switches snooping off for the bridge",
-      min: 512,
-      max: 1048576,
-      fallback: 65536,
-    }),
-  }),
+  multicast: multicastSection,
   accounting: section('what is told to RADIUS about use', {
     enabled: flag({ about: 'send accounting at all', fallback: true }),
     interim_interval: duration({

@@ -1,6 +1,7 @@
 /**
  * Who receives which channel: IGMP and MLD from the ports to the join gate, its decisions to RADIUS, the
  * switch, upstream and accounting. Frames from subscriber ports are reports and leaves, nothing else.
+ * What castgate itself says about groups is in group-signalling.ts.
  */
 import { LRUCache } from 'lru-cache';
 import { Admission } from '../auth/admission.ts';
@@ -12,14 +13,13 @@ import { questionAttributes, questionToken } from '../auth/group-question.ts';
 import type { GroupMessage } from '../igmp/group-message.ts';
 import { decodeGroupPacket, type GroupPacket } from '../igmp/group-packet.ts';
 import { type GroupRecord, RecordType } from '../igmp/group-record.ts';
-import { ProxyReporter } from '../igmp/proxy-reporter.ts';
-import { Querier } from '../igmp/querier.ts';
+import { isLinkLocalGroup } from '../igmp/membership.ts';
+import { isPim } from '../igmp/pim.ts';
 import type { RadiusAttribute, RadiusPacket } from '../radius/packet.ts';
 import { channelKey, type GrantRecord, hostKey, type SessionRecord } from '../session/records.ts';
-import type { IpAddress, Mac } from '../wire/address.ts';
-import { u32 } from '../wire/bytes.ts';
+import { type IpAddress, ipFamily, type Mac } from '../wire/address.ts';
 import { isMalformed } from '../wire/malformed.ts';
-import { generalQueryFrame, reportFrames } from './group-frames.ts';
+import { GroupSignalling } from './group-signalling.ts';
 import { type CoreParts, placeOf } from './parts.ts';
 
 /** What channels need of the rest of the core. */
@@ -40,8 +40,7 @@ export class Channels {
   readonly #peers: ChannelPeers;
   readonly #authorization: GroupAuthorization;
   readonly #admission: Admission;
-  readonly #querier: Querier;
-  readonly #proxy: ProxyReporter;
+  readonly #signalling: GroupSignalling;
   readonly #refusals = new LRUCache<string, KeptRefusal>({ max: KEPT_REFUSALS });
 
   /** Takes up the records that the stores hold already. */
@@ -50,24 +49,19 @@ export class Channels {
     this.#peers = peers;
     const { config, stores } = parts;
     const { multicast, groups } = config;
+    this.#signalling = new GroupSignalling(parts);
     this.#authorization = new GroupAuthorization(groups, stores.decisions, stores.questions);
     this.#admission = new Admission(
       {
         maxGroupsPerHost: multicast.maxGroupsPerHost,
         maxGroupsPerPort: multicast.maxGroupsPerPort,
-        timers: multicast,
+        intervalMs: (now, vlan, group) => this.#signalling.membershipIntervalMs(now, vlan, ipFamily(group)),
+        olderPresentMs: multicast.olderPresentMs,
+        ignoreIgmpV1: multicast.igmpv1 === 'ignore',
         encodingCarriesSource: carriesSource(groups.encoding),
       },
       stores,
       this.#authorization,
-    );
-    this.#querier = new Querier(multicast, stores.queriers);
-    const interval = multicast.robustness * multicast.queryIntervalMs + multicast.queryResponseIntervalMs;
-    this.#proxy = new ProxyReporter(
-      { ...multicast, olderQuerierTimeoutMs: interval },
-      stores.upstreamGroups,
-      stores.upstreamQueriers,
-      () => u32(parts.random(4), 0) / 2 ** 32,
     );
   }
 
@@ -75,7 +69,10 @@ export class Channels {
   receive(now: number, port: string, vlan: number, mac: Mac, etherType: number, payload: Uint8Array): void {
     const { tally } = this.#parts;
     const packet = decodeGroupPacket(etherType, payload);
-    if (packet === undefined) return;
+    if (packet === undefined) {
+      if (isPim(etherType, payload)) tally.count(port, 'drop/pim-from-subscriber');
+      return;
+    }
     tally.count(port, 'igmp-rx');
     if (isMalformed(packet)) {
       tally.count(port, `drop/${packet.malformed}`);
@@ -86,21 +83,18 @@ export class Channels {
     else if (message.kind === 'unknown') tally.count(port, 'drop/igmp-unknown-type');
     else {
       const version = versionOf(packet);
-      for (const record of recordsOf(message))
-        this.#admission.receive(now, { port, vlan, mac }, version, record);
+      for (const record of recordsOf(message)) {
+        if (isLinkLocalGroup(record.group)) tally.count(port, 'ignored/link-local-group');
+        else this.#admission.receive(now, { port, vlan, mac }, version, record);
+      }
       this.#carryOut(now);
     }
   }
 
-  /** An IP packet from an uplink: only queries matter. */
-  receiveUpstream(now: number, vlan: number, etherType: number, payload: Uint8Array): void {
-    if (!this.#parts.config.multicast.proxy) return;
-    const packet = decodeGroupPacket(etherType, payload);
-    if (packet === undefined || isMalformed(packet) || packet.family !== 4) return;
-    const { message } = packet;
-    if (message.kind !== 'query') return;
-    const group = message.group === '0.0.0.0' ? undefined : message.group;
-    this.#proxy.heardQuery(now, { vlan, version: message.version, group, maxResponseMs: message.maxRespMs });
+  /** An IP packet from an uplink. */
+  receiveUpstream(now: number, port: string, vlan: number, etherType: number, payload: Uint8Array): void {
+    this.#signalling.heardUpstream(now, port, vlan, etherType, payload);
+    this.#signalling.sendReports(now);
   }
 
   /** A verified answer of a RADIUS server to a group question. */
@@ -136,48 +130,41 @@ export class Channels {
   }
 
   portUp(now: number, port: string): void {
-    if (this.#parts.config.multicast.querier.enabled) this.#querier.startPort(now, port);
+    this.#signalling.portUp(now, port);
   }
 
   portDown(port: string): void {
-    this.#querier.stopPort(port);
+    this.#signalling.portDown(port);
+  }
+
+  uplinkChanged(now: number, uplink: string, up: boolean): void {
+    this.#signalling.uplinkChanged(now, uplink, up);
   }
 
   /** A host came in: what it joined before is asked for again at once. */
-  sessionStarted(port: string, vlan: number): void {
-    const { multicast } = this.#parts.config;
-    if (multicast.querier.enabled) this.#query(port, vlan, multicast.lastMemberQueryIntervalMs);
+  sessionStarted(now: number, port: string, vlan: number): void {
+    this.#signalling.askHost(now, port, vlan);
   }
 
   /** Upstream is told at once what is received here: its switches learn where from. */
   resume(now: number): void {
-    this.#followConfiguration(now);
-    this.#proxy.sayAll(now);
-    this.#sendReports();
+    const received = [...this.#parts.stores.forwardings.values()].map(({ vlan, group }) => {
+      return { vlan, group, filter: this.#admission.upstreamFilter(vlan, group) };
+    });
+    this.#signalling.resume(now, received);
   }
 
   handleTimeout(now: number): void {
     this.#admission.handleTimeout(now);
     this.#carryOut(now);
-    for (const port of this.#querier.takeDue(now)) {
-      for (const vlan of this.#vlansOf(port)) {
-        this.#query(port, vlan, this.#parts.config.multicast.queryResponseIntervalMs);
-      }
-    }
-    this.#proxy.handleTimeout(now);
-    this.#sendReports();
+    this.#signalling.handleTimeout(now);
   }
 
   nextTimeout(): number | undefined {
-    let next: number | undefined;
-    for (const at of [
-      this.#admission.nextTimeout(),
-      this.#querier.nextTimeout(),
-      this.#proxy.nextTimeout(),
-    ]) {
-      if (at !== undefined && (next === undefined || at < next)) next = at;
-    }
-    return next;
+    const admission = this.#admission.nextTimeout();
+    const signalling = this.#signalling.nextTimeout();
+    if (admission === undefined || signalling === undefined) return admission ?? signalling;
+    return Math.min(admission, signalling);
   }
 
   channelsOfPort(port: string): number {
@@ -189,27 +176,9 @@ export class Channels {
     return [...this.#refusals.values()];
   }
 
-  /** What queriers and proxy do is as the file says now, whatever it said when the records were made. */
-  #followConfiguration(now: number): void {
-    const { config, stores } = this.#parts;
-    for (const { key: port, up } of stores.ports.values()) {
-      if (!config.multicast.querier.enabled) this.#querier.stopPort(port);
-      else if (up && !stores.queriers.has(port)) this.#querier.startPort(now, port);
-    }
-    if (!config.multicast.proxy) {
-      for (const key of [...stores.upstreamGroups.values()].map((record) => record.key)) {
-        stores.upstreamGroups.delete(key);
-      }
-      return;
-    }
-    for (const { vlan, group } of stores.forwardings.values()) {
-      this.#proxy.set(now, vlan, group, this.#admission.upstreamFilter(vlan, group));
-    }
-  }
-
   #carryOut(now: number): void {
     for (const action of this.#admission.drainActions()) this.#act(now, action);
-    this.#sendReports();
+    this.#signalling.sendReports(now);
   }
 
   #act(now: number, action: AdmissionAction): void {
@@ -251,8 +220,7 @@ export class Channels {
         });
         return;
       case 'upstream-filter':
-        if (this.#parts.config.multicast.proxy)
-          this.#proxy.set(now, action.vlan, action.group, action.filter);
+        this.#signalling.received(now, action.vlan, action.group, action.filter);
         return;
     }
   }
@@ -274,34 +242,6 @@ export class Channels {
     const news = this.#refusals.get(key)?.reason !== reason;
     this.#refusals.set(key, { ...refusal, at: now });
     this.#parts.log[news ? 'info' : 'debug']('join-refused', refusal);
-  }
-
-  /** A host hears the queries of its own VLAN alone, so each VLAN that somebody is in gets one. */
-  #vlansOf(port: string): ReadonlySet<number> {
-    const vlans = new Set([0]);
-    for (const session of this.#parts.stores.sessions.values()) {
-      if (session.port === port) vlans.add(session.vlan);
-    }
-    return vlans;
-  }
-
-  #query(port: string, vlan: number, maxResponseMs: number): void {
-    const src = this.#parts.readings.macOf(port);
-    if (src === undefined) return;
-    const frame = generalQueryFrame(src, this.#parts.config.multicast, maxResponseMs);
-    this.#parts.effect({ kind: 'frame', port, vlan, frame });
-  }
-
-  #sendReports(): void {
-    const src = this.#parts.readings.macOf(undefined);
-    for (const report of this.#proxy.drainReports()) {
-      if (src === undefined) continue;
-      for (const frame of reportFrames(src, this.#parts.config.multicast.querier.address, report)) {
-        for (const port of this.#parts.config.uplinks) {
-          this.#parts.effect({ kind: 'frame', port, vlan: report.vlan, frame });
-        }
-      }
-    }
   }
 }
 

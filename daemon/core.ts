@@ -243,7 +243,7 @@ export class Core {
       return;
     }
     if (this.#uplinks.has(port)) {
-      this.channels.receiveUpstream(now, vlan, eth.etherType, eth.payload);
+      this.channels.receiveUpstream(now, port, vlan, eth.etherType, eth.payload);
       return;
     }
     const config = this.#parts.ports.get(port);
@@ -256,6 +256,7 @@ export class Core {
   }
 
   #linkChanged(now: number, port: string, up: boolean): void {
+    if (this.#uplinks.has(port)) this.channels.uplinkChanged(now, port, up);
     const config = this.#parts.ports.get(port);
     if (config === undefined) return;
     const wasUp = this.stores.ports.get(port)?.up === true;
@@ -272,7 +273,7 @@ export class Core {
 
   #sessionStarted(now: number, session: SessionRecord): void {
     this.books.startSession(now, session);
-    this.channels.sessionStarted(session.port, session.vlan);
+    this.channels.sessionStarted(now, session.port, session.vlan);
   }
 
   #sessionEnding(now: number, session: SessionRecord, cause: SessionEnd): void {

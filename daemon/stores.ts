@@ -9,6 +9,8 @@ import type { AuthenticatorRecord } from '../eapol/authenticator-record.ts';
 import type { MembershipRecord } from '../igmp/membership.ts';
 import type { UpstreamQuerierRecord, UpstreamRecord } from '../igmp/proxy-reporter.ts';
 import type { QuerierRecord } from '../igmp/querier.ts';
+import type { OtherQuerierRecord } from '../igmp/querier-election.ts';
+import type { RouterPortRecord } from '../igmp/router-ports.ts';
 import type { RadiusRequestRecord, RadiusServerRecord } from '../radius/request-record.ts';
 import type { ReplicatedStore, ReplicatedStores } from '../replication/replicated-stores.ts';
 import type {
@@ -39,6 +41,8 @@ export class Stores implements ReplicatedStores {
   readonly grants: Store<GrantRecord>;
   readonly forwardings: Store<ForwardingRecord>;
   readonly queriers: Store<QuerierRecord>;
+  readonly otherQueriers: Store<OtherQuerierRecord>;
+  readonly routerPorts: Store<RouterPortRecord>;
   readonly upstreamGroups: Store<UpstreamRecord>;
   readonly upstreamQueriers: Store<UpstreamQuerierRecord>;
   readonly radiusRequests: Store<RadiusRequestRecord>;
@@ -67,6 +71,8 @@ export class Stores implements ReplicatedStores {
     this.grants = this.#keep<GrantRecord>('grants');
     this.forwardings = this.#keep<ForwardingRecord>('forwardings');
     this.queriers = this.#keep<QuerierRecord>('queriers');
+    this.otherQueriers = this.#keep<OtherQuerierRecord>('other-queriers');
+    this.routerPorts = this.#keep<RouterPortRecord>('router-ports');
     this.upstreamGroups = this.#keep<UpstreamRecord>('upstream-groups');
     this.upstreamQueriers = this.#keep<UpstreamQuerierRecord>('upstream-queriers');
     this.radiusRequests = this.#keep<RadiusRequestRecord>('radius-requests');

@@ -1,9 +1,9 @@
 /**
  * The host side towards the upstream querier, RFC 9776 §5 on behalf of all subscribers (RFC 4605 §4.1):
  * one membership for the whole switch, said once however many ports receive the group. It knows only what
- * was granted, so that a refused join never shows upstream.
+ * was granted, so that a refused join never shows upstream. MLD alike (RFC 9777 §6); versions count as IGMP's.
  */
-import type { IpAddress } from '../wire/address.ts';
+import { type IpAddress, ipFamily } from '../wire/address.ts';
 import { DeadlineHeap } from '../wire/deadline-heap.ts';
 import type { RecordMap } from '../wire/records.ts';
 import { type GroupRecord, RecordType } from './group-record.ts';
@@ -27,9 +27,10 @@ export interface UpstreamRecord {
   readonly answerAt: number;
 }
 
-/** Which older queriers were heard on a VLAN (RFC 9776 §7.2.1). */
+/** Which older queriers were heard on a VLAN (RFC 9776 §7.2.1, RFC 9777 §8.2.1). */
 export interface UpstreamQuerierRecord {
   readonly v: 1;
+  /** VLAN; for MLD with `/6`. */
   readonly key: string;
   readonly v1Until: number;
   readonly v2Until: number;
@@ -45,6 +46,8 @@ export interface ProxyTimers {
 /** What to send on the uplinks; `version` is the one that the querier there understands. */
 export interface UpstreamReport {
   readonly vlan: number;
+  readonly family: 4 | 6;
+  /** In IGMP's counting: MLDv1 is 2, MLDv2 is 3. */
   readonly version: 1 | 2 | 3;
   readonly records: readonly GroupRecord[];
 }
@@ -52,6 +55,7 @@ export interface UpstreamReport {
 /** A query heard on an uplink. `group` undefined: general. */
 export interface HeardQuery {
   readonly vlan: number;
+  readonly family: 4 | 6;
   readonly version: 1 | 2 | 3;
   readonly group: IpAddress | undefined;
   readonly maxResponseMs: number;
@@ -91,7 +95,7 @@ export class ProxyReporter {
       ? [wholeState(filter)].map((r) => ({ ...r, group }))
       : changes.map((r) => ({ ...r, group }));
     const pendingLeft = this.#timers.robustness - 1;
-    this.#report(now, vlan, pending);
+    this.#report(now, vlan, ipFamily(group), pending);
     this.#keep({
       ...before,
       v: 1,
@@ -112,6 +116,7 @@ export class ProxyReporter {
     const answerAt = now + this.#random() * query.maxResponseMs;
     for (const record of [...this.#groups.values()]) {
       if (record.vlan !== query.vlan || record.filter === undefined) continue;
+      if (ipFamily(record.group) !== query.family) continue;
       if (query.group !== undefined && query.group !== record.group) continue;
       if (answerAt < record.answerAt) this.#keep({ ...record, answerAt });
     }
@@ -127,18 +132,18 @@ export class ProxyReporter {
 
   /** Sends what is due: of each VLAN the answers together, and the repetitions together. */
   handleTimeout(now: number): void {
-    const answers = new Map<number, GroupRecord[]>();
-    const repetitions = new Map<number, GroupRecord[]>();
+    const answers = new Collection();
+    const repetitions = new Collection();
     for (let key = this.#deadlines.takeDue(now); key !== undefined; key = this.#deadlines.takeDue(now)) {
       const record = this.#groups.get(key);
       if (record === undefined) continue;
       let next = record;
       if (next.answerAt <= now) {
-        if (next.filter !== undefined) collect(answers, next.vlan, [currentState(next.group, next.filter)]);
+        if (next.filter !== undefined) answers.add(next, [currentState(next.group, next.filter)]);
         next = { ...next, answerAt: Infinity };
       }
       if (next.pendingAt <= now) {
-        collect(repetitions, next.vlan, next.pending);
+        repetitions.add(next, next.pending);
         const pendingLeft = next.pendingLeft - 1;
         next = {
           ...next,
@@ -148,8 +153,8 @@ export class ProxyReporter {
       }
       this.#keep(next);
     }
-    for (const [vlan, records] of repetitions) this.#report(now, vlan, records);
-    for (const [vlan, records] of answers) this.#report(now, vlan, records);
+    for (const { vlan, family, records } of repetitions.all()) this.#report(now, vlan, family, records);
+    for (const { vlan, family, records } of answers.all()) this.#report(now, vlan, family, records);
   }
 
   /** The earliest report that is due. */
@@ -174,19 +179,19 @@ export class ProxyReporter {
     }
   }
 
-  #report(now: number, vlan: number, records: readonly GroupRecord[]): void {
-    this.#reports.push({ vlan, version: this.#versionAt(now, vlan), records });
+  #report(now: number, vlan: number, family: 4 | 6, records: readonly GroupRecord[]): void {
+    this.#reports.push({ vlan, family, version: this.#versionAt(now, vlan, family), records });
   }
 
-  #versionAt(now: number, vlan: number): 1 | 2 | 3 {
-    const heard = this.#queriers.get(String(vlan));
+  #versionAt(now: number, vlan: number, family: 4 | 6): 1 | 2 | 3 {
+    const heard = this.#queriers.get(querierKey(vlan, family));
     if (heard === undefined) return 3;
     if (heard.v1Until > now) return 1;
     return heard.v2Until > now ? 2 : 3;
   }
 
   #heardOlderQuerier(now: number, query: HeardQuery): void {
-    const key = String(query.vlan);
+    const key = querierKey(query.vlan, query.family);
     const before = this.#queriers.get(key) ?? { v: 1, key, v1Until: 0, v2Until: 0 };
     const until = now + this.#timers.olderQuerierTimeoutMs;
     this.#queriers.put(
@@ -230,10 +235,25 @@ function deadlineOf(record: UpstreamRecord): number | undefined {
   return at === Infinity ? undefined : at;
 }
 
-function collect(lists: Map<number, GroupRecord[]>, vlan: number, records: readonly GroupRecord[]): void {
-  const list = lists.get(vlan);
-  if (list === undefined) lists.set(vlan, [...records]);
-  else list.push(...records);
+function querierKey(vlan: number, family: 4 | 6): string {
+  return family === 4 ? String(vlan) : `${vlan}/6`;
+}
+
+/** Records that go out together: those of one family in one VLAN. */
+class Collection {
+  readonly #lists = new Map<string, { vlan: number; family: 4 | 6; records: GroupRecord[] }>();
+
+  add({ vlan, group }: UpstreamRecord, records: readonly GroupRecord[]): void {
+    const family = ipFamily(group);
+    const key = querierKey(vlan, family);
+    const list = this.#lists.get(key);
+    if (list === undefined) this.#lists.set(key, { vlan, family, records: [...records] });
+    else list.records.push(...records);
+  }
+
+  all() {
+    return this.#lists.values();
+  }
 }
 
 function change(type: number, sources: readonly IpAddress[]): GroupRecord[] {

@@ -1,7 +1,7 @@
 /**
- * The querier on subscriber ports, RFC 9776 §6.1 and §8: general queries, quick ones at the start, so that
- * hosts repeat their wishes and lost leaves end. There is no election here: queries from subscribers are
- * dropped, castgate is the only router that they may hear.
+ * The querier on subscriber ports, RFC 9776 §6.1 and §8, RFC 9777 §7.1: general queries, quick ones at the
+ * start, so that hosts repeat their wishes and lost leaves end. Queries from subscribers are dropped, so that
+ * nobody there is a rival; who queries upstream is (querier-election.ts).
  */
 import type { RecordMap } from '../wire/records.ts';
 
@@ -19,6 +19,8 @@ export interface QuerierRecord {
 export interface QuerierTimers {
   readonly robustness: number;
   readonly queryIntervalMs: number;
+  readonly startupQueryIntervalMs: number;
+  readonly startupQueryCount: number;
 }
 
 /** Says when each port is due for a general query. The caller encodes and sends it, and keeps the time. */
@@ -33,7 +35,8 @@ export class Querier {
 
   /** The port came up, or somebody new is behind it: the startup queries begin at once. */
   startPort(now: number, port: string): void {
-    this.#records.put(port, { v: 1, key: port, port, startupLeft: this.#timers.robustness, nextAt: now });
+    const startupLeft = this.#timers.startupQueryCount;
+    this.#records.put(port, { v: 1, key: port, port, startupLeft, nextAt: now });
   }
 
   /** The port went down: no more queries. */
@@ -41,12 +44,19 @@ export class Querier {
     this.#records.delete(port);
   }
 
+  /** Every port is asked at once; its schedule begins anew from there. */
+  askNow(now: number): void {
+    for (const record of [...this.#records.values()])
+      this.#records.put(record.key, { ...record, nextAt: now });
+  }
+
   /** Ports whose query is due now; their next one is scheduled. */
   takeDue(now: number): string[] {
     const due = [...this.#records.values()].filter((record) => record.nextAt <= now);
     for (const record of due) {
       const startupLeft = Math.max(0, record.startupLeft - 1);
-      const interval = startupLeft > 0 ? this.#timers.queryIntervalMs / 4 : this.#timers.queryIntervalMs;
+      const { startupQueryIntervalMs, queryIntervalMs } = this.#timers;
+      const interval = startupLeft > 0 ? startupQueryIntervalMs : queryIntervalMs;
       this.#records.put(record.key, { ...record, startupLeft, nextAt: now + interval });
     }
     return due.map((record) => record.port);

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import type { IpAddress, Mac } from '../wire/address.ts';
 import { decodeEthernet, EtherType } from '../wire/ethernet.ts';
 import { decodeIpv4, IpProtocol } from '../wire/ipv4.ts';
+import { decodeIpv6 } from '../wire/ipv6.ts';
 import { isMalformed } from '../wire/malformed.ts';
 import { LabError, LabProcess, pause } from './processes.ts';
 
@@ -22,7 +23,7 @@ export interface CapturedFrame {
   readonly etherType: number;
   /** What is behind the EtherType. */
   readonly payload: Uint8Array;
-  /** Undefined where it is not IPv4 in whole packets. */
+  /** Undefined where it is no whole IPv4 or IPv6 packet; `protocol` is then the next header after extensions. */
   readonly ip:
     | {
         readonly src: IpAddress;
@@ -120,7 +121,7 @@ function readFrames(file: Buffer): CapturedFrame[] {
     if (at + FRAME_HEADER + captured > file.length) break;
     const frame = decodeEthernet(file.subarray(at + FRAME_HEADER, at + FRAME_HEADER + captured));
     if (!isMalformed(frame)) {
-      const ip = frame.etherType === EtherType.Ipv4 ? decodeIpv4(frame.payload) : undefined;
+      const ip = ipOf(frame);
       frames.push({
         atMs: file.readUInt32LE(at) * 1000 + file.readUInt32LE(at + 4) / 1000,
         octets: file.readUInt32LE(at + 12),
@@ -128,12 +129,22 @@ function readFrames(file: Buffer): CapturedFrame[] {
         src: frame.src,
         etherType: frame.etherType,
         payload: frame.payload,
-        ip: ip === undefined || isMalformed(ip) ? undefined : ip,
+        ip,
       });
     }
     at += FRAME_HEADER + captured;
   }
   return frames;
+}
+
+function ipOf({ etherType, payload }: { etherType: number; payload: Uint8Array }): CapturedFrame['ip'] {
+  if (etherType === EtherType.Ipv4) {
+    const ip = decodeIpv4(payload);
+    return isMalformed(ip) ? undefined : ip;
+  }
+  if (etherType !== EtherType.Ipv6) return undefined;
+  const ip = decodeIpv6(payload);
+  return isMalformed(ip) ? undefined : { ...ip, protocol: ip.nextHeader };
 }
 
 /** What has arrived already is on its way through tcpdump. */

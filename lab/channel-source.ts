@@ -6,7 +6,7 @@
  *
  * On standard input: counts, start GROUP, stop GROUP, send ADDRESS COUNT (unicast datagrams).
  */
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { CHANNEL_PORT, ECHO_PORT, writeChannelPacket } from './channel-packet.ts';
 import { emit, type Json, serveCommands } from './line-program.ts';
 
@@ -17,12 +17,15 @@ const sent = new Map<string, number>(groups.map((group) => [group, 0]));
 const stopped = new Set<string>();
 
 const sender = createSocket('udp4');
+/** Bound where a channel of IPv6 is sent. */
+let sender6: Socket | undefined;
 
 function main(): void {
   sender.bind(0, address, () => {
     sender.setMulticastInterface(address);
     sender.setMulticastTTL(8);
     sender.setMulticastLoopback(false);
+    if (groups.some((group) => group.includes(':'))) openSender6();
     const echo = createSocket('udp4');
     echo.on('message', (payload, from) => echo.send(payload, from.port, from.address));
     echo.bind(ECHO_PORT, address, () => {
@@ -31,6 +34,19 @@ function main(): void {
       send();
     });
   });
+}
+
+function openSender6(): void {
+  const socket = createSocket('udp6');
+  socket.bind(0, '::', () => {
+    socket.setMulticastInterface('::%eth0');
+    socket.setMulticastTTL(8);
+    socket.setMulticastLoopback(false);
+    sender6 = socket;
+  });
+  const echo = createSocket({ type: 'udp6', ipv6Only: true });
+  echo.on('message', (payload, from) => echo.send(payload, from.port, from.address));
+  echo.bind(ECHO_PORT, '::');
 }
 
 /** Sends what is due by the clock, so that a late timer does not slow the channels down. */
@@ -45,7 +61,8 @@ function send(): void {
       for (; rounds < due; rounds++) {
         for (const [group, sequence] of sent) {
           if (stopped.has(group)) continue;
-          sender.send(writeChannelPacket(sequence, size), CHANNEL_PORT, group);
+          const socket = group.includes(':') ? sender6 : sender;
+          socket?.send(writeChannelPacket(sequence, size), CHANNEL_PORT, group);
           sent.set(group, sequence + 1);
         }
       }

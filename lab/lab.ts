@@ -16,6 +16,8 @@ import { openWorkspace, removeWorkspace, type Workspace } from './workspace.ts';
 
 export interface LabPlan {
   readonly hosts: readonly HostSpec[];
+  /** Hosts, head-end and bridge have IPv6; default no. */
+  readonly ipv6?: boolean;
   readonly users: readonly RadiusUser[];
   readonly permissions: readonly Permission[];
   /** Groups that the head-end sends. */
@@ -54,7 +56,7 @@ export class Lab {
     open.add(workspace);
     process.on('exit', removeAll);
     try {
-      const topology = await Topology.raise(workspace, plan.hosts);
+      const topology = await Topology.raise(workspace, plan.hosts, plan.ipv6);
       const radiusPlan = {
         secret: 'secret-of-castgates-lab',
         client: LabAddress.switchOnRadiusLink,

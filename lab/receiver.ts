@@ -1,10 +1,11 @@
 /**
- * A subscriber's player: joins channels by the kernel's own IGMP and counts what arrives. Run in a host's
+ * A subscriber's player: joins channels by the kernel's own IGMP or MLD and counts what arrives. Run in a host's
  * namespace, by the lab or by a person:
  *
  *   ip netns exec NAMESPACE node dist/lab/receiver.js [join GROUP [SOURCE]]
  *
- * and then on standard input: join GROUP [SOURCE], leave GROUP [SOURCE], counts, echo ADDRESS COUNT.
+ * and then on standard input: join GROUP [SOURCE], leave GROUP [SOURCE], counts, echo ADDRESS COUNT,
+ * answer (others' echoes, by IPv6).
  * With a command on the command line it also says once a second what it has received.
  */
 import { createSocket, type Socket } from 'node:dgram';
@@ -51,9 +52,11 @@ function perform(order: string, words: readonly string[]): Json | Promise<Json> 
       return counts();
     case 'echo':
       return echo(first, Number(second ?? '1'));
+    case 'answer':
+      return answer();
     default:
       throw new Error(
-        'the commands are: join GROUP [SOURCE], leave GROUP [SOURCE], counts, echo ADDRESS COUNT',
+        'the commands are: join GROUP [SOURCE], leave GROUP [SOURCE], counts, echo ADDRESS COUNT, answer',
       );
   }
 }
@@ -61,14 +64,16 @@ function perform(order: string, words: readonly string[]): Json | Promise<Json> 
 function join(group: string, source: string | undefined): Promise<Json> {
   const key = channelOf(group, source);
   if (receptions.has(key)) throw new Error(`${key} is joined already`);
-  const socket = createSocket({ type: 'udp4', reuseAddr: true });
+  const v6 = group.includes(':');
+  const socket = createSocket({ type: v6 ? 'udp6' : 'udp4', reuseAddr: true });
+  const at = v6 ? '::%eth0' : address;
   return new Promise((resolve, reject) => {
     socket.on('error', reject);
     // Bound to the group's own address, the socket gets this group and no other.
     socket.bind(CHANNEL_PORT, group, () => {
       try {
-        if (source === undefined) socket.addMembership(group, address);
-        else socket.addSourceSpecificMembership(source, group, address);
+        if (source === undefined) socket.addMembership(group, at);
+        else socket.addSourceSpecificMembership(source, group, at);
       } catch (error) {
         socket.close();
         reject(error);
@@ -136,7 +141,7 @@ function countsOf(reception: Reception): Json {
 /** Sends datagrams to the echo port of a host, one every 5 ms, and counts what comes back. */
 function echo(target: string, count: number): Promise<Json> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4');
+    const socket = createSocket(target.includes(':') ? 'udp6' : 'udp4');
     const payload = Buffer.alloc(ECHO_OCTETS, 0x65);
     let sent = 0;
     let returned = 0;
@@ -158,6 +163,16 @@ function echo(target: string, count: number): Promise<Json> {
         if (returned < count) finish();
       }, ECHO_PATIENCE_MS);
     }, 5);
+  });
+}
+
+/** Sends back what comes to its own echo port. */
+function answer(): Promise<Json> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket('udp6');
+    socket.on('error', reject);
+    socket.on('message', (payload, from) => socket.send(payload, from.port, from.address));
+    socket.bind(ECHO_PORT, '::', () => resolve({ port: ECHO_PORT }));
   });
 }
 

@@ -16,7 +16,9 @@ export interface HostSpec {
   /** Interface of the switch that its cable goes to. Hosts with the same port share a hub. */
   readonly port: string;
   /** The kernel's own choice is 3. */
-  readonly igmpVersion?: 2 | 3;
+  readonly igmpVersion?: 1 | 2 | 3;
+  /** The kernel's own choice is 2. */
+  readonly mldVersion?: 1 | 2;
 }
 
 export interface LabHost {
@@ -25,6 +27,8 @@ export interface LabHost {
   readonly port: string;
   readonly mac: string;
   readonly address: string;
+  /** Only where the lab has IPv6. */
+  readonly address6: string;
 }
 
 /** Where things are, the same in every lab. */
@@ -32,6 +36,7 @@ export const LabAddress = {
   bridge: 'br0',
   uplink: 'up0',
   upstream: '10.77.0.1',
+  upstream6: 'fd77::1',
   switchOnRadiusLink: '198.18.0.1',
   radius: '198.18.0.2',
 } as const;
@@ -44,10 +49,12 @@ export class Topology {
   readonly hosts: readonly LabHost[];
   readonly #workspace: Workspace;
   readonly #specs: readonly HostSpec[];
+  readonly #ipv6: boolean;
 
-  private constructor(workspace: Workspace, specs: readonly HostSpec[]) {
+  private constructor(workspace: Workspace, specs: readonly HostSpec[], ipv6: boolean) {
     this.#workspace = workspace;
     this.#specs = specs;
+    this.#ipv6 = ipv6;
     this.switchNamespace = `${workspace.prefix}-switch`;
     this.upstreamNamespace = `${workspace.prefix}-upstream`;
     this.radiusNamespace = `${workspace.prefix}-radius`;
@@ -57,12 +64,16 @@ export class Topology {
       port: spec.port,
       mac: `02:ca:57:00:01:${hex(index + 1)}`,
       address: `10.77.0.${11 + index}`,
+      address6: `fd77::${11 + index}`,
     }));
   }
 
-  /** Builds the network. Hosts are up but have no carrier: the switch's ends stay down until `plugIn`. */
-  static async raise(workspace: Workspace, specs: readonly HostSpec[]): Promise<Topology> {
-    const topology = new Topology(workspace, specs);
+  /**
+   * Builds the network. Hosts are up but have no carrier: the switch's ends stay down until `plugIn`. `ipv6`:
+   * hosts, upstream and the bridge have IPv6; without it the kernel says nothing of its own by IPv6.
+   */
+  static async raise(workspace: Workspace, specs: readonly HostSpec[], ipv6 = false): Promise<Topology> {
+    const topology = new Topology(workspace, specs, ipv6);
     await topology.#build();
     return topology;
   }
@@ -123,12 +134,13 @@ export class Topology {
     await run(['ip', '-batch', '-'], { input: namespaces.map((name) => `netns add ${name}\n`).join('') });
     // IPv6 off before any interface appears: the kernel's own MLD and router solicitations would be
     // counted as a host's traffic. A multicast source or router announces no membership of its own.
+    const ends = new Set([this.upstreamNamespace, ...this.hosts.map((host) => host.namespace)]);
     for (const namespace of namespaces)
       await run(
         [
           'sh',
           '-c',
-          'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; echo 0 >/proc/sys/net/ipv4/igmp_link_local_mcast_reports; echo 500 >/proc/sys/net/ipv4/igmp_max_memberships; ip link set lo up',
+          `echo ${this.#ipv6 && ends.has(namespace) ? 0 : 1} >/proc/sys/net/ipv6/conf/default/disable_ipv6; echo 1 >/proc/sys/net/ipv6/conf/all/keep_addr_on_down; echo 0 >/proc/sys/net/ipv4/igmp_link_local_mcast_reports; echo 500 >/proc/sys/net/ipv4/igmp_max_memberships; ip link set lo up`,
         ],
         { namespace },
       );
@@ -144,9 +156,17 @@ export class Topology {
         '',
       ].join('\n'),
     });
+    if (this.#ipv6)
+      await run(['sh', '-c', `echo 0 >/proc/sys/net/ipv6/conf/${LabAddress.bridge}/disable_ipv6`], {
+        namespace: this.switchNamespace,
+      });
     await run(['ip', '-n', this.upstreamNamespace, '-batch', '-'], {
       input: `addr add ${LabAddress.upstream}/24 dev eth0\nlink set eth0 up\nroute add 224.0.0.0/4 dev eth0\n`,
     });
+    if (this.#ipv6)
+      await run(['ip', '-n', this.upstreamNamespace, '-batch', '-'], {
+        input: `addr add ${LabAddress.upstream6}/64 dev eth0\n`,
+      });
     await run(['ip', '-n', this.radiusNamespace, '-batch', '-'], {
       input: `addr add ${LabAddress.radius}/30 dev eth0\nlink set eth0 up\n`,
     });
@@ -189,13 +209,17 @@ export class Topology {
 
   async #configureHost(host: LabHost): Promise<void> {
     const spec = this.#specs.find((candidate) => candidate.name === host.name);
-    const version = spec?.igmpVersion;
-    if (version !== undefined)
-      await run(['sh', '-c', `echo ${version} >/proc/sys/net/ipv4/conf/eth0/force_igmp_version`], {
-        namespace: host.namespace,
-      });
+    const forced = [
+      ['ipv4/conf/eth0/force_igmp_version', spec?.igmpVersion],
+      ['ipv6/conf/eth0/force_mld_version', spec?.mldVersion],
+    ] as const;
+    for (const [name, version] of forced) {
+      if (version === undefined) continue;
+      await run(['sh', '-c', `echo ${version} >/proc/sys/net/${name}`], { namespace: host.namespace });
+    }
+    const v6 = this.#ipv6 ? `addr add ${host.address6}/64 dev eth0\n` : '';
     await run(['ip', '-n', host.namespace, '-batch', '-'], {
-      input: `addr add ${host.address}/24 dev eth0\n${HOST_UP}`,
+      input: `addr add ${host.address}/24 dev eth0\n${v6}${HOST_UP}`,
     });
   }
 

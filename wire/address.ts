@@ -89,6 +89,19 @@ export function isMulticastIp(address: IpAddress): boolean {
   return first >= 224 && first <= 239;
 }
 
+/** The link-local address that an interface makes of its MAC address (RFC 4291 appendix A). Throws on other text. */
+export function linkLocalAddress(mac: Mac): IpAddress {
+  const octets = macBytes(mac);
+  if (octets === undefined) throw new TypeError(`no MAC address: ${mac}`);
+  const address = new Uint8Array(16);
+  address.set([0xfe, 0x80]);
+  address.set(octets.subarray(0, 3), 8);
+  address.set([0xff, 0xfe], 11);
+  address.set(octets.subarray(3), 13);
+  address[8] = u8(octets, 0) ^ UNIVERSAL;
+  return ipv6At(address, 0);
+}
+
 function writeIpv6(b: Uint8Array, at: number): IpAddress {
   let best = -1;
   let bestLength = 1;
@@ -188,6 +201,8 @@ function ipv6Words(text: string): number[] | undefined {
   return words;
 }
 
+/** The bit that says "given by a manufacturer" in a MAC address, and the opposite in an interface identifier. */
+const UNIVERSAL = 0x02;
 /** Codes of `.`, `:`, `0` and `a`. */
 const DOT = 0x2e;
 const COLON = 0x3a;

@@ -9,7 +9,7 @@ import { internetChecksum } from './checksum.ts';
 import { type Malformed, type MalformedReason, malformed } from './malformed.ts';
 
 /** The protocol numbers castgate reads (IANA: IPv4 protocol, IPv6 next header). */
-export const IpProtocol = { Igmp: 2, Tcp: 6, Udp: 17, Icmpv6: 58 } as const;
+export const IpProtocol = { Igmp: 2, Tcp: 6, Udp: 17, Icmpv6: 58, Pim: 103 } as const;
 
 /** Type of service of all IGMP messages: Internetwork Control (RFC 9776 §4). */
 export const TOS_INTERNETWORK_CONTROL = 0xc0;

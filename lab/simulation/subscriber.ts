@@ -224,6 +224,7 @@ export class Subscriber {
     }
     const packet = decodeGroupPacket(eth.etherType, eth.payload);
     if (packet === undefined || isMalformed(packet) || packet.message.kind !== 'query') return;
+    if (packet.family !== 4) return;
     this.#queried(packet.message.maxRespMs);
   }
 

@@ -1,5 +1,5 @@
 /** The multicast router at the uplink: believes what is reported to it, as RFC 9776 §6.4 has it. */
-import { generalQueryFrame } from '../../daemon/group-frames.ts';
+import { queryFrame } from '../../daemon/group-frames.ts';
 import { decodeGroupPacket, encodeIgmpPacket } from '../../igmp/group-packet.ts';
 import { type GroupRecord, RecordType } from '../../igmp/group-record.ts';
 import type { IpAddress, Mac } from '../../wire/address.ts';
@@ -48,11 +48,9 @@ export class UpstreamRouter {
   /** A general query; of version 2 it makes the switch speak version 2. */
   query(version: 2 | 3): Uint8Array {
     if (version === 3) {
-      return generalQueryFrame(
-        ROUTER,
-        { robustness: 2, queryIntervalMs: 20_000, querier: { address: ADDRESS } },
-        1000,
-      );
+      const from = { mac: ROUTER, address4: ADDRESS, address6: 'fe80::1' };
+      const terms = { robustness: 2, queryIntervalMs: 20_000 };
+      return queryFrame(from, terms, { family: 4, maxResponseMs: 1000 });
     }
     const payload = encodeIgmpPacket({
       src: ADDRESS,

@@ -1,5 +1,5 @@
 /**
- * The classic BPF program of the packet socket: EAPOL (802.1X), IGMP, and ICMPv6 of the MLD types with or
+ * The classic BPF program of the packet socket: EAPOL (802.1X), IGMP, PIM, and ICMPv6 of the MLD types with or
  * without the hop-by-hop header. Whatever it lets through, the decoders judge; what it stops never costs
  * a copy. The kernel has taken off the outer VLAN tag before the program runs.
  */
@@ -13,8 +13,10 @@ export function captureFilter(): Uint8Array {
     { code: JUMP_EQUAL, k: 0x0800, yes: 'ipv4' },
     { code: JUMP_EQUAL, k: 0x86dd, yes: 'ipv6', no: 'reject' },
     { label: 'ipv4', code: LOAD_8, k: 14 + 9 },
-    { code: JUMP_EQUAL, k: 2, yes: 'accept', no: 'reject' },
+    { code: JUMP_EQUAL, k: 2, yes: 'accept' },
+    { code: JUMP_EQUAL, k: 103, yes: 'accept', no: 'reject' },
     { label: 'ipv6', code: LOAD_8, k: 14 + 6 },
+    { code: JUMP_EQUAL, k: 103, yes: 'accept' },
     { code: JUMP_EQUAL, k: 58, yes: 'bare' },
     { code: JUMP_EQUAL, k: 0, no: 'reject' },
     { code: LOAD_8, k: 14 + 40 },

@@ -47,7 +47,9 @@ class Gate {
     this.#options = {
       maxGroupsPerHost: 8,
       maxGroupsPerPort: 12,
-      timers: { robustness: 2, queryIntervalMs: 125_000, queryResponseIntervalMs: 10_000 },
+      intervalMs: () => GMI,
+      olderPresentMs: undefined,
+      ignoreIgmpV1: false,
       encodingCarriesSource: false,
       ...options,
     };
@@ -190,6 +192,21 @@ describe('the join gate', () => {
     const permitted = gate.answer(`${NEWS}/*/alice`, true);
     expect(filters(permitted)).toEqual([['swp1', NEWS, any]]);
     expect([...gate.stores.forwardings.values()].map((f) => f.group)).toEqual([NEWS]);
+  });
+
+  it('a source-specific IPv6 group needs a source', () => {
+    const gate = new Gate();
+    for (const group of ['ff3e::1', 'ff35::8000:1', 'ff3e:0:1::2'])
+      expect(refusals(gate.say(ToExclude, group))).toEqual([`${group} ssm-needs-source`]);
+    // Unicast-prefix-based (RFC 3306 §6), not source-specific: the second sixteen bits hold a prefix length.
+    expect(asked(gate.say(ToExclude, 'ff3e:40:2001:db8::1'))).toHaveLength(1);
+  });
+
+  it('IGMPv1 reports count for nothing where they are to be ignored', () => {
+    const gate = new Gate({ ignoreIgmpV1: true });
+    expect(gate.say(IsExclude, NEWS, [], ALICE, 'swp1', 1)).toEqual([]);
+    expect(gate.stores.memberships.size).toBe(0);
+    expect(asked(gate.say(IsExclude, NEWS, [], ALICE, 'swp1', 2))).toHaveLength(1);
   });
 
   it('conformance 61: SSM groups need a source, and each source is granted for itself', () => {
@@ -341,9 +358,8 @@ describe('the join gate', () => {
     expect(refusals(gate.answer(`${group(5)}/*/bob`, true))).toEqual([`${group(5)} port-group-limit`]);
   });
 
-  it('MLD is refused, and what never leaves the link is nobody’s channel', () => {
+  it('what never leaves the link is nobody’s channel', () => {
     const gate = new Gate();
-    expect(refusals(gate.say(ToExclude, 'ff15::101'))).toEqual(['ff15::101 mld-not-supported']);
     expect(gate.say(ToExclude, 'ff02::fb')).toEqual([]);
     expect(gate.say(ToExclude, '224.0.0.251')).toEqual([]);
     expect(gate.stores.memberships.size).toBe(0);

@@ -8,8 +8,8 @@ import { describeKeys } from '../../config/reference.ts';
 const TEXT = readFileSync(new URL('../../castgate.example.yaml', import.meta.url), 'utf8');
 const SECRET = { secret: new Uint8Array(32), remarks: [] };
 /** The same with every key that stands in a comment (`# key: value`) put in force. */
-const WHOLE = TEXT.replaceAll(/^( *)# ([a-z_]+: \S.*)$/gm, (line, indent: string, key: string) =>
-  /^[a-z_]+: (\[.*\]|[\w.:/-]+)$/.test(key) ? `${indent}${key}` : line,
+const WHOLE = TEXT.replaceAll(/^( *)# ([a-z0-9_]+: \S.*)$/gm, (line, indent: string, key: string) =>
+  /^[a-z0-9_]+: (\[.*\]|[\w.:/-]+)$/.test(key) ? `${indent}${key}` : line,
 );
 
 /** Every key of a document, as in the reference, with the text of its value where that is a scalar or list. */

@@ -1,7 +1,6 @@
 /** Who receives which channel: the whole core on virtual time, real packets on both sides. */
 import { describe, expect, it } from 'vitest';
 import type { QueryMessage } from '../../igmp/group-message.ts';
-import { encodeMldPacket } from '../../igmp/group-packet.ts';
 import {
   AttributeType,
   allValues,
@@ -195,16 +194,6 @@ describe('a join', () => {
     w.pass(5);
     alice.igmp({ kind: 'leave', group: NEWS }, '224.0.0.2');
     expect(reached(w, NEWS)).toEqual(['swp1']);
-  });
-
-  it('over MLD is refused with a reason', () => {
-    const w = world();
-    const alice = inside(w, 'alice');
-    const report = { kind: 'record-report', version: 2, records: [wish('ff15::101')] } as const;
-    alice.send(EtherType.Ipv6, encodeMldPacket({ src: 'fe80::9', dst: 'ff02::16', message: report }));
-    w.pass(5);
-    expect(refusals(w)).toEqual([['alice', 'ff15::101', 'mld-not-supported']]);
-    expect(w.server.questions()).toEqual([]);
   });
 });
 

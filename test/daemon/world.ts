@@ -12,16 +12,22 @@ import { endTurn } from '../../daemon/turn.ts';
 import { decodeEap, EapCode, type EapPacket, EapType, encodeEap } from '../../eapol/eap.ts';
 import { decodeEapol, EapolType, encodeEapol } from '../../eapol/eapol.ts';
 import type { GroupMessage } from '../../igmp/group-message.ts';
-import { decodeGroupPacket, encodeIgmpPacket } from '../../igmp/group-packet.ts';
+import {
+  decodeGroupPacket,
+  encodeIgmpPacket,
+  encodeMldPacket,
+  type GroupPacket,
+} from '../../igmp/group-packet.ts';
 import { type GroupRecord, RecordType } from '../../igmp/group-record.ts';
 import type { IgmpMessage } from '../../igmp/igmp.ts';
+import type { MldMessage } from '../../igmp/mld.ts';
 import type { RadiusPacket } from '../../radius/packet.ts';
 import { signReply } from '../../radius/sign.ts';
 import { hostKey, type SessionRecord } from '../../session/records.ts';
 import type { Change } from '../../session/store.ts';
 import { MemorySwitch } from '../../switch/memory-switch.ts';
 import type { HostPlace, SourceFilter, SwitchFailure } from '../../switch/switch.ts';
-import type { IpAddress, Mac } from '../../wire/address.ts';
+import { type IpAddress, ipFamily, linkLocalAddress, type Mac } from '../../wire/address.ts';
 import { decodeEthernet, EtherType, encodeEthernet, groupMac } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';
 import { type Answer, SECRET, signed, TestServer } from './radius-server.ts';
@@ -319,8 +325,15 @@ export class Host {
     this.send(EtherType.Ipv4, payload, groupMac(to));
   }
 
+  mld(message: MldMessage, to: IpAddress = 'ff02::16'): void {
+    const payload = encodeMldPacket({ src: linkLocalAddress(this.mac), dst: to, message });
+    this.send(EtherType.Ipv6, payload, groupMac(to));
+  }
+
+  /** IGMPv3, or MLDv2 where the groups are of IPv6. */
   report(...records: readonly GroupRecord[]): void {
-    this.igmp({ kind: 'record-report', version: 3, records });
+    if (ipFamily(records[0]?.group ?? '') === 6) this.mld({ kind: 'record-report', version: 2, records });
+    else this.igmp({ kind: 'record-report', version: 3, records });
   }
 
   /** IGMPv3: any source, or these. */
@@ -344,13 +357,20 @@ export function noWish(group: IpAddress): GroupRecord {
   return { type: RecordType.ToInclude, group, sources: [], auxWords: 0 };
 }
 
-/** IGMP messages that were sent out of a port since the last call by anybody. */
-export function groupMessages(world: World, port: string): GroupMessage[] {
-  return world.switch.takeSent().flatMap((sent) => {
-    const eth = decodeEthernet(sent.frame);
-    if (sent.port !== port || isMalformed(eth)) return [];
+/** IGMP messages that were sent out of a port since the last call by anybody; MLD ones for family 6. */
+export function groupMessages(world: World, port: string, family: 4 | 6 = 4): GroupMessage[] {
+  return groupPackets(world)
+    .filter((packet) => packet.port === port && packet.family === family)
+    .map(({ message }) => message);
+}
+
+/** All IGMP and MLD packets that were sent since the last call by anybody. */
+export function groupPackets(world: World): (GroupPacket & { port: string; vlan: number })[] {
+  return world.switch.takeSent().flatMap(({ port, vlan, frame }) => {
+    const eth = decodeEthernet(frame);
+    if (isMalformed(eth)) return [];
     const packet = decodeGroupPacket(eth.etherType, eth.payload);
-    return packet === undefined || isMalformed(packet) ? [] : [packet.message];
+    return packet === undefined || isMalformed(packet) ? [] : [{ ...packet, port, vlan }];
   });
 }
 

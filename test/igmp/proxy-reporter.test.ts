@@ -109,7 +109,13 @@ describe('proxy reporting', () => {
     bench.set(NEWS, any);
     bench.set('232.1.1.1', only('a'));
     bench.pass(5000);
-    bench.proxy.heardQuery(bench.now, { vlan: 0, version: 3, group: undefined, maxResponseMs: 10_000 });
+    bench.proxy.heardQuery(bench.now, {
+      vlan: 0,
+      family: 4,
+      version: 3,
+      group: undefined,
+      maxResponseMs: 10_000,
+    });
     expect(bench.pass(4999)).toEqual([]);
     bench.now += 1;
     bench.proxy.handleTimeout(bench.now);
@@ -126,15 +132,27 @@ describe('proxy reporting', () => {
     bench.set(NEWS, any);
     bench.set('239.1.1.2', any);
     bench.pass(5000);
-    bench.proxy.heardQuery(bench.now, { vlan: 0, version: 3, group: NEWS, maxResponseMs: 1000 });
+    bench.proxy.heardQuery(bench.now, { vlan: 0, family: 4, version: 3, group: NEWS, maxResponseMs: 1000 });
     expect(bench.pass(1000)).toEqual([[IsExclude, NEWS, []]]);
-    bench.proxy.heardQuery(bench.now, { vlan: 7, version: 3, group: undefined, maxResponseMs: 1000 });
+    bench.proxy.heardQuery(bench.now, {
+      vlan: 7,
+      family: 4,
+      version: 3,
+      group: undefined,
+      maxResponseMs: 1000,
+    });
     expect(bench.pass(1000)).toEqual([]);
   });
 
   it('speaks the version of an older querier, until its time is over', () => {
     const bench = new Bench();
-    bench.proxy.heardQuery(bench.now, { vlan: 0, version: 2, group: undefined, maxResponseMs: 1000 });
+    bench.proxy.heardQuery(bench.now, {
+      vlan: 0,
+      family: 4,
+      version: 2,
+      group: undefined,
+      maxResponseMs: 1000,
+    });
     bench.proxy.set(bench.now, 0, NEWS, any);
     expect(bench.proxy.drainReports()).toMatchObject([{ version: 2 }]);
     bench.now += 260_000;

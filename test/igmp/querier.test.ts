@@ -4,7 +4,7 @@ import { Store } from '../../session/store.ts';
 
 it('asks at once, again after a quarter of the interval, then at each interval, until the port is down', () => {
   const querier = new Querier(
-    { robustness: 2, queryIntervalMs: 100_000 },
+    { robustness: 2, queryIntervalMs: 100_000, startupQueryIntervalMs: 25_000, startupQueryCount: 2 },
     new Store<QuerierRecord>('queriers'),
   );
   querier.startPort(1000, 'swp1');

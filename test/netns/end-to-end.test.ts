@@ -126,7 +126,11 @@ describe.skipIf(notRoot || notBuilt)(`end to end${why}`, { timeout: 60_000 }, ()
         { ...PLAN, hosts: [...PLAN.hosts, { name: 'carol', port: 'swp3' }] },
         {
           groups: { encoding },
-          multicast: { query_interval: '2s', query_response_interval: '500ms' },
+          multicast: {
+            query_interval: '2s',
+            query_response_interval: '500ms',
+            querier: { election: false },
+          },
         },
       );
       const carol = on.topology.host('carol');
@@ -309,7 +313,11 @@ describe.skipIf(notRoot || notBuilt)(`end to end${why}`, { timeout: 60_000 }, ()
     const [on, daemon] = await raise(PLAN, {
       groups: { patience: '1s', max_tries: 2, timeout_hold: '500ms' },
       retransmit: { initial: '400ms' },
-      multicast: { query_interval: '3s', query_response_interval: '1s' },
+      multicast: {
+        query_interval: '3s',
+        query_response_interval: '1s',
+        querier: { election: false },
+      },
     });
     const { player } = await admit(on, 'alice');
     await on.radius.halt();
@@ -373,7 +381,11 @@ describe.skipIf(notRoot || notBuilt)(`end to end${why}`, { timeout: 60_000 }, ()
 
   it.each(['kill -9', 'a stop'])('after %s and a new start nobody notices anything', async (how) => {
     const [on, daemon] = await raise(PLAN, {
-      multicast: { query_interval: '2s', query_response_interval: '500ms' },
+      multicast: {
+        query_interval: '2s',
+        query_response_interval: '500ms',
+        querier: { election: false },
+      },
     });
     const alice = await admit(on, 'alice');
     const cable = await on.capture('alice');
@@ -434,7 +446,11 @@ describe.skipIf(notRoot || notBuilt)(`end to end${why}`, { timeout: 60_000 }, ()
   it('without a warm restart the viewer logs in again and goes on', async () => {
     const [on, daemon] = await raise(PLAN, {
       restart: { warm: false },
-      multicast: { query_interval: '2s', query_response_interval: '500ms' },
+      multicast: {
+        query_interval: '2s',
+        query_response_interval: '500ms',
+        querier: { election: false },
+      },
     });
     const alice = await admit(on, 'alice');
     await alice.player.ask(`join ${NEWS}`);

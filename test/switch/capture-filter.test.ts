@@ -48,6 +48,12 @@ describe('captureFilter', () => {
     expect(passes(udp('10.0.0.1', HOST1, '239.1.1.1', 'video'))).toBe(false);
   });
 
+  it('takes PIM of both families', () => {
+    const hello = Uint8Array.of(0x20, 0, 0, 0);
+    expect(passes(ip('10.0.0.1', HOST1, '224.0.0.13', 103, hello, 1))).toBe(true);
+    expect(passes(ip(LINK_LOCAL, HOST1, 'ff02::d', 103, hello, 1))).toBe(true);
+  });
+
   it('takes the MLD types with the hop-by-hop header, of any length, and without', () => {
     for (const type of [130, 131, 132, 143]) {
       const frame = ip(LINK_LOCAL, HOST1, 'ff02::16', 58, Uint8Array.of(type, 0, 0, 0, 0, 0, 0, 0), 1);

@@ -7,6 +7,7 @@ import {
   ipv6At,
   isGroupMac,
   isMulticastIp,
+  linkLocalAddress,
   macAt,
   macBytes,
 } from '../../wire/address.ts';
@@ -191,4 +192,10 @@ describe('IP addresses', () => {
   ])('%s is multicast: %s', (address, multicast) => {
     expect(isMulticastIp(address)).toBe(multicast);
   });
+});
+
+it('makes the link-local address of a MAC address (RFC 4291 appendix A)', () => {
+  expect(linkLocalAddress('34:56:78:9a:bc:de')).toBe('fe80::3656:78ff:fe9a:bcde');
+  expect(linkLocalAddress('02:ca:57:00:00:fe')).toBe('fe80::ca:57ff:fe00:fe');
+  expect(() => linkLocalAddress('no')).toThrow(TypeError);
 });
