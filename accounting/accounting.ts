@@ -39,6 +39,7 @@ export const accountingDefaults = {
   interimMs: 0,
   limit: 100_000,
   window: 64,
+  perSecond: 1_000,
   retryMs: 1_000,
 } as const;
 
@@ -69,6 +70,11 @@ export class Accounting {
   /** Messages that no server has acknowledged yet. */
   get waiting(): number {
     return this.#queue.size;
+  }
+
+  /** When the event of the oldest of them was; undefined: there is none. */
+  get oldestAt(): number | undefined {
+    return this.#queue.oldestAt();
   }
 
   /** Takes new settings. Records that run keep their interval. */
@@ -117,6 +123,17 @@ export class Accounting {
   ): boolean {
     for (const key of [...(this.#channels.get(host) ?? [])]) this.#stop(now, key, undefined, cause);
     return this.#stop(now, sessionRecordKey(host), reading, cause);
+  }
+
+  /** Ends all records by their last reading, each at `at` or when it began, if that was later. */
+  stopAll(at: number, cause: TerminateCause): void {
+    const records = [...this.#records.values()];
+    // Channels before their session, as always.
+    for (const kind of ['channel', 'session'] as const) {
+      for (const record of records) {
+        if (record.kind === kind) this.#stop(Math.max(at, record.startedAt), record.key, undefined, cause);
+      }
+    }
   }
 
   /** Begins the record of a channel. `reading`: the channel's counters as they are now. One that runs is a bug. */

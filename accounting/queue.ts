@@ -32,6 +32,8 @@ export interface QueueOptions {
   readonly limit: number;
   /** Messages that are with a server at one time, at most. */
   readonly window: number;
+  /** Messages that are handed out in a second, at most: so that a backlog does not drown a server. */
+  readonly perSecond: number;
   /** How long to wait after the RADIUS client could not take a message, in milliseconds. */
   readonly retryMs: number;
 }
@@ -58,6 +60,10 @@ export class AccountingQueue {
   #barrier = false;
   #sequence = 0;
   #retryAt: number | undefined;
+  /** When the pace lets the next message go, had none been saved up. */
+  #pacedUntil = Number.NEGATIVE_INFINITY;
+  /** The same, where one waits for it. */
+  #paceAt: number | undefined;
   #cancelled: string[] = [];
   #lost: LostMessage[] = [];
 
@@ -90,7 +96,8 @@ export class AccountingQueue {
       this.#lost.push({ status, about, reason: 'queue-full' });
       return;
     }
-    this.#sequence++;
+    // Also after a restart with nothing left a later message has a greater number.
+    this.#sequence = Math.max(this.#sequence + 1, Math.floor(message.eventAt) * 1000);
     const key = String(this.#sequence).padStart(KEY_DIGITS, '0');
     const record: AccountingMessage = { v: 1, key, ...message };
     this.#messages.put(key, record);
@@ -103,12 +110,22 @@ export class AccountingQueue {
     this.#cancelled = [];
     if (this.#retryAt !== undefined && now < this.#retryAt) return actions;
     this.#retryAt = undefined;
-    while (this.#inFlight.size < this.options.window) {
+    const { window, perSecond } = this.options;
+    const stepMs = 1000 / perSecond;
+    // What may be saved up: a window's worth. A clock that went back holds nothing up.
+    this.#pacedUntil = Math.min(Math.max(this.#pacedUntil, now - window * stepMs), now + stepMs);
+    this.#paceAt = undefined;
+    while (this.#inFlight.size < window) {
+      if (this.#pacedUntil > now) {
+        this.#paceAt = this.#pacedUntil;
+        break;
+      }
       const key = this.#ready.shift();
       if (key === undefined) break;
       const message = this.#messages.get(key);
       if (message === undefined || this.#inFlight.has(key)) continue;
       this.#inFlight.add(key);
+      this.#pacedUntil += stepMs;
       this.#unsentStarts.delete(key);
       const { attributes, eventAt } = message;
       actions.push({ kind: 'send', token: ACCOUNTING_TOKEN + key, attributes, eventAt });
@@ -146,9 +163,18 @@ export class AccountingQueue {
     return lost;
   }
 
-  /** When `drain` has something to hand out after a refusal by the RADIUS client. */
+  /** When `drain` has something to hand out, after a refusal by the RADIUS client or for the pace. */
   nextTimeout(): number | undefined {
-    return this.#ready.length > 0 ? this.#retryAt : undefined;
+    return this.#ready.length > 0 ? (this.#retryAt ?? this.#paceAt) : undefined;
+  }
+
+  /** When the event of the oldest message was; undefined: none waits. */
+  oldestAt(): number | undefined {
+    let oldest: number | undefined;
+    for (const { eventAt } of this.#messages.values()) {
+      if (oldest === undefined || eventAt < oldest) oldest = eventAt;
+    }
+    return oldest;
   }
 
   #messageOf(token: string): AccountingMessage | undefined {
@@ -290,5 +316,5 @@ function isBarrier(status: AccountingMessage['status']): boolean {
   return status === 'on' || status === 'off';
 }
 
-/** Digits of a key: enough for a message each microsecond over thirty years. */
+/** Digits of a key, which begins with the microseconds since 1970. */
 const KEY_DIGITS = 16;

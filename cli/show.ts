@@ -3,6 +3,7 @@
  * the daemon's rows as they are (daemon/show-rows.ts); the table leaves some out and rounds.
  */
 import type {
+  AccountingRow,
   GroupRow,
   HaRow,
   PortRow,
@@ -22,6 +23,7 @@ export const SHOW_TOPICS = [
   'ports',
   'refusals',
   'ha',
+  'accounting',
 ] as const satisfies readonly (keyof ShowRows)[];
 export type ShowTopic = (typeof SHOW_TOPICS)[number];
 
@@ -65,6 +67,8 @@ export function renderRows(topic: ShowTopic, rows: readonly object[], now: numbe
       return table(REFUSAL_COLUMNS, rows);
     case 'ha':
       return table(HA_COLUMNS, rows) + alarms(rows) + takeover(rows, now);
+    case 'accounting':
+      return table(accountingColumns(now), rows);
   }
 }
 
@@ -102,6 +106,21 @@ function groupColumns(now: number): Columns {
     until<GroupRow>('EXPIRES', 'expiresAt', now),
     octets<GroupRow>('OCTETS', 'octets'),
     count<GroupRow>('PACKETS', 'packets'),
+  ];
+}
+
+function accountingColumns(now: number): Columns {
+  return [
+    text<AccountingRow>('STATE', 'state'),
+    count<AccountingRow>('RUNNING', 'running'),
+    count<AccountingRow>('WAITING', 'waiting'),
+    count<AccountingRow>('LIMIT', 'limit'),
+    age<AccountingRow>('OLDEST', 'oldestAt', now),
+    count<AccountingRow>('ACKNOWLEDGED', 'acknowledged'),
+    sum<AccountingRow>('LOST', 'lost'),
+    octets<AccountingRow>('DISK', 'diskOctets'),
+    octets<AccountingRow>('DISK-LIMIT', 'diskLimit'),
+    count<AccountingRow>('UNWRITTEN', 'unwritten'),
   ];
 }
 

@@ -127,6 +127,10 @@ export interface AccountingConfig {
   readonly sessions: boolean;
   readonly channels: boolean;
   readonly queueLimit: number;
+  /** Messages that are handed to servers in a second. */
+  readonly maxRate: number;
+  /** Octets of the queue's files. */
+  readonly diskLimit: number;
 }
 
 /**
@@ -206,6 +210,8 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
       sessions: file.accounting.sessions,
       channels: file.accounting.channels,
       queueLimit: file.accounting.queue_limit,
+      maxRate: file.accounting.max_rate,
+      diskLimit: file.accounting.disk_limit * MEGABYTE,
     },
   };
 }
@@ -225,6 +231,7 @@ function haOf(ha: NonNullable<FileConfig['ha']>, key: Uint8Array): HaConfig {
     priorityFile: ha.priority_file,
   };
 }
+const MEGABYTE = 1 << 20;
 
 type AuthenticatorKeys = Pick<FileConfig['authenticator'], keyof FileConfig['authenticator'] & PortKey>;
 type PortKey = keyof FileConfig['ports'][string];

@@ -345,6 +345,18 @@ export const fileSchema = z.strictObject({
       max: 10000000,
       fallback: 100000,
     }),
+    max_rate: whole({
+      about: 'records sent in a second, at most: after an outage servers are not flooded',
+      min: 10,
+      max: 100000,
+      fallback: 1000,
+    }),
+    disk_limit: whole({
+      about: 'MiB of the state directory for records that wait; past it they are kept in memory alone',
+      min: 16,
+      max: 65536,
+      fallback: 256,
+    }),
   }),
 });
 

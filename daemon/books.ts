@@ -8,7 +8,7 @@
 import { Accounting, type AccountingOptions, accountingDefaults } from '../accounting/accounting.ts';
 import { ACCOUNTING_TOKEN } from '../accounting/queue.ts';
 import { groupAttributes } from '../auth/group-encoding.ts';
-import type { TerminateCause } from '../radius/values.ts';
+import { TerminateCause } from '../radius/values.ts';
 import { nasAttributes, portAttributes } from '../session/nas-attributes.ts';
 import type { AccountingCounts, GrantRecord, SessionRecord } from '../session/records.ts';
 import type { Counter, HostPlace } from '../switch/switch.ts';
@@ -21,6 +21,8 @@ export class Books {
   readonly #parts: CoreParts;
   readonly #radius: Radius;
   readonly #accounting: Accounting;
+  /** More wait than should: it is said once. */
+  #isBacklog = false;
   /** Acct-Session-Id of Accounting-On and Accounting-Off. */
   readonly #bootId: string;
 
@@ -38,6 +40,25 @@ export class Books {
   /** Messages that no server has acknowledged yet. */
   get waiting(): number {
     return this.#accounting.waiting;
+  }
+
+  /** When the event of the oldest of them was; undefined: none waits. */
+  get oldestAt(): number | undefined {
+    return this.#accounting.oldestAt;
+  }
+
+  /** So many wait that soon something will be lost. */
+  get isBacklog(): boolean {
+    return this.#isBacklog;
+  }
+
+  /** Nobody is in any more, since castgate lost its state: what the disk knew to be running ended with it. */
+  endLost(at: number): void {
+    const { accountingRecords } = this.#parts.stores;
+    const records = accountingRecords.size;
+    if (records === 0) return;
+    this.#parts.log.warn('accounting-ended', { records, cause: 'state-lost', at });
+    this.#accounting.stopAll(at, TerminateCause.NasReboot);
   }
 
   on(now: number): void {
@@ -76,6 +97,7 @@ export class Books {
   }
 
   answered(token: string): void {
+    this.#parts.tally.count('accounting', 'acknowledged');
     this.#accounting.acknowledged(token);
   }
 
@@ -119,6 +141,22 @@ export class Books {
       this.#parts.tally.count('accounting', `lost/${lost.reason}`);
       this.#parts.log.error('accounting-lost', lost);
     }
+    this.#lookAtBacklog();
+  }
+
+  /** Said long before anything is lost. */
+  #lookAtBacklog(): void {
+    const { queueLimit } = this.#parts.config.accounting;
+    const { waiting } = this.#accounting;
+    if (waiting >= LOUD_SHARE * queueLimit === this.#isBacklog) return;
+    if (this.#isBacklog && waiting > CLEAR_SHARE * queueLimit) return;
+    this.#isBacklog = !this.#isBacklog;
+    this.#parts.tally.count('accounting', this.#isBacklog ? 'backlog' : 'backlog-over');
+    this.#parts.log[this.#isBacklog ? 'error' : 'warn']('accounting-backlog', {
+      state: this.#isBacklog ? 'near-limit' : 'over',
+      messages: waiting,
+      limit: queueLimit,
+    });
   }
 
   #readHost(host: HostPlace): AccountingCounts | undefined {
@@ -152,6 +190,7 @@ function accountingOptions(parts: CoreParts): AccountingOptions {
   return {
     ...accountingDefaults,
     limit: accounting.queueLimit,
+    perSecond: accounting.maxRate,
     interimMs: accounting.interimIntervalMs,
     nas: nasAttributes(nas),
     place: (port, mac) => portAttributes(placeOf(parts, port, mac)),
@@ -160,4 +199,7 @@ function accountingOptions(parts: CoreParts): AccountingOptions {
   };
 }
 
+/** Share of the limit from which on a backlog is said, and below which it is over. */
+const LOUD_SHARE = 0.8;
+const CLEAR_SHARE = 0.7;
 const NOTHING: AccountingCounts = { inputOctets: 0, outputOctets: 0, inputPackets: 0, outputPackets: 0 };

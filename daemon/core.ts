@@ -102,8 +102,12 @@ export class Core {
     });
   }
 
-  /** castgate begins to serve with no state: servers are told that earlier sessions are gone. */
-  start(now: number): void {
+  /**
+   * castgate begins to serve with no state: servers are told that earlier sessions are gone. What was being
+   * accounted for ends; `lostAt` is when it was last known to be true.
+   */
+  start(now: number, lostAt = now): void {
+    this.books.endLost(lostAt);
     this.books.on(now);
     this.#settle(now);
   }

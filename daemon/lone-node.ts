@@ -8,6 +8,7 @@ import type { Logger } from './log.ts';
 import type { Node } from './node.ts';
 import { emptyStores, type FedStores, SavedState } from './saved-state.ts';
 import { Serving } from './serving.ts';
+import type { AccountingDisk } from './spool/accounting-disk.ts';
 
 export class LoneNode implements Node {
   readonly serving: Serving;
@@ -28,7 +29,14 @@ export class LoneNode implements Node {
     this.#fed = saved ?? emptyStores(config);
     if (this.#isWarm) grantGrace(this.#fed.stores, now, graceMs(config));
     const { stores } = this.#fed;
-    this.serving = new Serving({ config, log, bridge, stores, saved: () => this.#state.endTurn() });
+    const disk = this.accountingDisk;
+    if (this.#isWarm) disk?.follow(this.#fed);
+    else disk?.load(this.#fed);
+    this.serving = new Serving({ config, log, bridge, stores, disk, saved: () => this.#state.endTurn() });
+  }
+
+  get accountingDisk(): AccountingDisk | undefined {
+    return this.#state.accountingDisk;
   }
 
   async start(): Promise<string | undefined> {
@@ -36,7 +44,7 @@ export class LoneNode implements Node {
       this.serving.open();
       if (this.#isWarm) this.#takeUp();
       else {
-        this.serving.turn((at) => this.serving.core.start(at));
+        this.serving.turn((at) => this.serving.core.start(at, this.accountingDisk?.aliveAt));
         this.#switch.start();
       }
     } catch (cause) {
@@ -64,12 +72,13 @@ export class LoneNode implements Node {
     if (!this.#goesOn) serving.turn((at) => serving.core.shutdown(at));
     const until = serving.now() + LAST_WORDS_MS;
     while (books.waiting > 0 && serving.now() < until) await pause(10);
-    if (books.waiting > 0) this.#log.error('accounting-unsent', { messages: books.waiting });
+    if (books.waiting > 0) this.#log.warn('accounting-kept', { messages: books.waiting });
   }
 
   closed(): void {
     this.#state.end(this.#goesOn);
     this.serving.close();
+    this.#state.close();
   }
 
   sync(): void {

@@ -1,10 +1,13 @@
 /** What the daemon is around: a node alone, or one of two. */
 import type { SwitchEvent } from '../switch/switch.ts';
 import type { Serving } from './serving.ts';
+import type { AccountingDisk } from './spool/accounting-disk.ts';
 
 export interface Node {
   /** The core while this node serves. */
   readonly serving: Serving | undefined;
+  /** Undefined: nothing is accounted for. */
+  readonly accountingDisk: AccountingDisk | undefined;
   /** Why there is no core; undefined while there is one. */
   readonly idle: string | undefined;
   /** Undefined: it runs. Else one line that says why not. Throws SwitchStartError. */

@@ -12,7 +12,7 @@ import { RefusalLog, refusalRows } from './kernel-refusals.ts';
 import { openLog } from './log.ts';
 import { LoneNode } from './lone-node.ts';
 import type { Node } from './node.ts';
-import { groupRows, portRows, radiusRows, sessionRows } from './show.ts';
+import { accountingRows, groupRows, portRows, radiusRows, sessionRows } from './show.ts';
 
 /** How the daemon is to stop. */
 export interface RunOptions {
@@ -119,6 +119,7 @@ class Daemon {
       groups: this.#asked((core) => groupRows(core, readings)),
       radius: this.#asked((core) => radiusRows(core)),
       ports: this.#asked((core) => portRows(core)),
+      accounting: this.#asked((core) => accountingRows(core, node.accountingDisk)),
       refusals: () => refusalRows(() => readings.refusals()),
       ...(node instanceof HaNode ? node.handlers() : NO_HA),
     };

@@ -1,14 +1,18 @@
 /**
  * The records that a daemon begins with: those of the last run where its journal can be gone on with, else
- * none. While it is kept, every turn goes into the journal before its effects leave.
+ * none. While it is kept, every turn goes into the journal before its effects leave. What is being accounted
+ * for is in files of its own as well, which outlive a restart of the machine.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { ChangeLog } from '../replication/change-log.ts';
 import { Feed } from '../session/feed.ts';
+import { now as wallClock } from '../switch/clock.ts';
 import { JournalFile } from './journal-file.ts';
 import type { Logger } from './log.ts';
+import { AccountingDisk } from './spool/accounting-disk.ts';
+import { SegmentFiles } from './spool/segments.ts';
 import { Stores } from './stores.ts';
 
 /** Stores and the feed of their changes. */
@@ -24,6 +28,8 @@ export function emptyStores(config: Config): FedStores {
 }
 
 export class SavedState {
+  /** Undefined: nothing is accounted for. */
+  readonly accountingDisk: AccountingDisk | undefined;
   readonly #config: Config;
   readonly #log: Logger;
   readonly #changes = new ChangeLog(0, 'none');
@@ -31,7 +37,7 @@ export class SavedState {
   #kept: FedStores | undefined;
 
   constructor(config: Config, log: Logger) {
-    const { stateDirectory, bridge } = config;
+    const { stateDirectory, bridge, accounting } = config;
     this.#config = config;
     this.#log = log;
     this.#journal = new JournalFile(
@@ -39,6 +45,8 @@ export class SavedState {
       { bootId: bootId(), bridge },
       log,
     );
+    const segments = new SegmentFiles(stateDirectory, `accounting-${bridge}`);
+    if (accounting.enabled) this.accountingDisk = new AccountingDisk(segments, accounting.diskLimit, log);
   }
 
   /** What the last run left, where it can be gone on with. */
@@ -69,14 +77,15 @@ export class SavedState {
 
   /** Ends a turn: what changed is written, before anybody can come to know of it. */
   endTurn(): void {
-    if (this.#kept === undefined) return;
-    const batch = this.#changes.seal();
-    if (batch !== undefined) this.#journal.append(batch, this.#kept.stores);
+    const batch = this.#kept === undefined ? undefined : this.#changes.seal();
+    if (batch !== undefined && this.#kept !== undefined) this.#journal.append(batch, this.#kept.stores);
+    this.accountingDisk?.endTurn(wallClock());
   }
 
-  /** Now and then. */
+  /** Once a second. */
   sync(): void {
     this.#journal.sync();
+    this.accountingDisk?.alive(wallClock());
   }
 
   /** True where the next start can go on with what is here now. */
@@ -90,6 +99,11 @@ export class SavedState {
     this.#kept = undefined;
     if (keep) this.#journal.close();
     else this.#journal.remove();
+  }
+
+  /** Nothing more happens; waits for the disk. */
+  close(): void {
+    this.accountingDisk?.close(wallClock());
   }
 }
 

@@ -9,7 +9,7 @@ import { Alarm, now as wallClock } from '../switch/clock.ts';
 import type { Switch, SwitchEvent } from '../switch/switch.ts';
 import { Core } from './core.ts';
 import { EffectGate } from './effect-gate.ts';
-import { carryOut, type Effect } from './effects.ts';
+import { carryOut, type DatagramSender, type Effect } from './effects.ts';
 import type { Logger } from './log.ts';
 import { limitPerPort } from './log-limit.ts';
 import { RadiusTransports } from './radius-transports.ts';
@@ -35,6 +35,8 @@ export interface ServingOptions {
   readonly stores: Stores;
   /** Called at the end of a turn before its effects leave: what they follow from can be written down. */
   readonly saved: () => void;
+  /** Undefined: no datagram waits for the disk. */
+  readonly disk?: { gate(sender: DatagramSender): DatagramSender } | undefined;
   /** Undefined: a node alone. */
   readonly commit?: Commit;
   /** What the node's time is ahead of this machine's, in milliseconds: deadlines of another node go on as they are. */
@@ -45,6 +47,7 @@ export class Serving {
   readonly core: Core;
   readonly #options: ServingOptions;
   readonly #sockets: RadiusTransports;
+  readonly #datagrams: DatagramSender;
   readonly #gate: EffectGate | undefined;
   readonly #offset: number;
   readonly #alarm = new Alarm(() => this.turn((at) => this.core.handleTimeout(at)));
@@ -76,6 +79,7 @@ export class Serving {
       },
       log,
     );
+    this.#datagrams = options.disk?.gate(this.#sockets) ?? this.#sockets;
   }
 
   /** The node's clock. */
@@ -119,7 +123,7 @@ export class Serving {
     const { commit, bridge } = this.#options;
     // A node that is quiet decides nothing any more, and still does what it had decided.
     if (!this.#quiet) this.turn(() => {});
-    else if (commit?.mayAct === true) carryOut(this.#gate.release(commit.committed), bridge, this.#sockets);
+    else if (commit?.mayAct === true) carryOut(this.#gate.release(commit.committed), bridge, this.#datagrams);
   }
 
   /** From here on nothing is taken up: only effects that wait still leave. */
@@ -165,10 +169,10 @@ export class Serving {
     const gate = this.#gate;
     const end: TurnEnd = { before: saved, ...(this.#wanted === undefined ? {} : { wanted: this.#wanted }) };
     if (commit === undefined || gate === undefined) {
-      endTurn(this.core, bridge, this.#sockets, () => this.now(), end);
+      endTurn(this.core, bridge, this.#datagrams, () => this.now(), end);
       return;
     }
-    endTurn(this.core, bridge, this.#sockets, () => this.now(), {
+    endTurn(this.core, bridge, this.#datagrams, () => this.now(), {
       ...end,
       pass: (effects) => {
         gate.hold(effects, commit.seal(this.now()));

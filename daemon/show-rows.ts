@@ -11,6 +11,7 @@ export interface ShowRows {
   readonly ports: readonly PortRow[];
   readonly refusals: readonly RefusalRow[];
   readonly ha: readonly HaRow[];
+  readonly accounting: readonly AccountingRow[];
 }
 
 /** One node of two: itself, and what it knows of the other one. */
@@ -45,6 +46,30 @@ export interface HaRow {
   readonly refused: string | null;
   readonly lastChangeAt: number | null;
   readonly lastTakeover: readonly { readonly step: string; readonly ms: number }[];
+}
+
+/** The accounting queue: one row. */
+export interface AccountingRow {
+  /**
+   * `backlog`: soon records will be lost for want of a server; `nearly-full`, `full`, `refused`: the disk is, or
+   * does not take what it is given.
+   */
+  readonly state: 'ok' | 'off' | 'backlog' | 'nearly-full' | 'full' | 'refused';
+  /** Messages that no server has acknowledged, and how many there may be. */
+  readonly waiting: number;
+  readonly limit: number;
+  /** When the event of the oldest of them was. */
+  readonly oldestAt: number | null;
+  /** Sessions and channels that are being accounted for. */
+  readonly running: number;
+  readonly acknowledged: number;
+  /** Messages that will never be sent, by reason. */
+  readonly lost: Readonly<Record<string, number>>;
+  /** Octets of the queue's files, and how many there may be. */
+  readonly diskOctets: number;
+  readonly diskLimit: number;
+  /** Records that the disk has not taken. */
+  readonly unwritten: number;
 }
 
 /** What the kernel refused on all subscriber ports since castgate's nftables table was loaded. */

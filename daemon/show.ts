@@ -6,7 +6,8 @@ import { channelKey, hostKey } from '../session/records.ts';
 import type { Core } from './core.ts';
 import type { SwitchReadings } from './parts.ts';
 import { ownerOf } from './radius.ts';
-import type { GroupRow, PortRow, RadiusRow, SessionRow } from './show-rows.ts';
+import type { AccountingRow, GroupRow, PortRow, RadiusRow, SessionRow } from './show-rows.ts';
+import type { AccountingDisk } from './spool/accounting-disk.ts';
 
 /** Every host that castgate knows, in or not. */
 export function sessionRows(core: Core, readings: SwitchReadings): SessionRow[] {
@@ -103,6 +104,26 @@ export function radiusRows(core: Core): RadiusRow[] {
       accountingQueue: core.stores.accountingQueue.size,
     };
   });
+}
+
+/** The accounting queue; `disk` is undefined where nothing is accounted for. */
+export function accountingRows(core: Core, disk: AccountingDisk | undefined): AccountingRow[] {
+  const { books, config, stores, tally } = core;
+  const trouble = disk?.state === 'ok' ? undefined : disk?.state;
+  return [
+    {
+      state: disk === undefined ? 'off' : (trouble ?? (books.isBacklog ? 'backlog' : 'ok')),
+      waiting: books.waiting,
+      limit: config.accounting.queueLimit,
+      oldestAt: books.oldestAt ?? null,
+      running: stores.accountingRecords.size,
+      acknowledged: tally.of('accounting', 'acknowledged'),
+      lost: tally.withPrefix('accounting', 'lost/'),
+      diskOctets: disk?.octets ?? 0,
+      diskLimit: config.accounting.diskLimit,
+      unwritten: disk?.unwritten ?? 0,
+    },
+  ];
 }
 
 /** One row a subscriber port. */

@@ -67,6 +67,7 @@ export class Active {
       bridge,
       stores: fed.stores,
       saved: () => state.endTurn(),
+      disk: state.accountingDisk,
       clockOffsetMs: options.clockOffsetMs,
       commit: {
         seal: (now) => source.seal(now),

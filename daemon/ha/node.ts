@@ -21,6 +21,7 @@ import type { Node } from '../node.ts';
 import { emptyStores, type FedStores, SavedState } from '../saved-state.ts';
 import type { Serving } from '../serving.ts';
 import type { HaRow } from '../show-rows.ts';
+import type { AccountingDisk } from '../spool/accounting-disk.ts';
 import { Active, sendClaim } from './active.ts';
 import { announce } from './announce.ts';
 import { beats, CLAIM_ETHER_TYPE, type Claim, decodeClaim } from './claim.ts';
@@ -77,6 +78,10 @@ export class HaNode implements Node {
 
   get serving(): Serving | undefined {
     return this.#role === 'active' ? this.#active?.serving : undefined;
+  }
+
+  get accountingDisk(): AccountingDisk | undefined {
+    return this.#state.accountingDisk;
   }
 
   get idle(): string | undefined {
@@ -151,14 +156,15 @@ export class HaNode implements Node {
     const until = wallClock() + LAST_WORDS_MS;
     while (serving.core.books.waiting > 0 && wallClock() < until) await pause(10);
     if (serving.core.books.waiting > 0)
-      this.#log.error('accounting-unsent', { messages: serving.core.books.waiting });
+      this.#log.warn('accounting-kept', { messages: serving.core.books.waiting });
     this.#bridge.dropLease();
     serving.close();
     this.#state.end(false);
   }
 
   closed(): void {
-    // Everything is closed already; what the journal has, it keeps.
+    // Else everything is closed already; what the journal has, it keeps.
+    this.#state.close();
   }
 
   sync(): void {
@@ -274,7 +280,10 @@ export class HaNode implements Node {
     this.#claim = undefined;
     const clockOffsetMs = legacy.fed === undefined ? 0 : legacy.clockOffsetMs;
     // Before anybody follows the changes: a standby gets the records as they are afterwards.
-    const digest = own === undefined ? legacy.digest : digestOf(own.stores);
+    const isCold = legacy.fed === undefined && own === undefined;
+    if (isCold) this.accountingDisk?.load(fed);
+    else this.accountingDisk?.follow(fed);
+    const digest = legacy.fed === undefined ? digestOf(fed.stores) : legacy.digest;
     const active = new Active({
       config: this.#config,
       log: this.#log,
@@ -292,7 +301,7 @@ export class HaNode implements Node {
     const { serving } = active;
     serving.open();
     serving.turn((at) => {
-      if (legacy.fed === undefined && own === undefined) serving.core.start(at);
+      if (isCold) serving.core.start(at, this.accountingDisk?.aliveAt);
       else {
         if (own !== undefined) serving.core.dropChangedPorts(at);
         grantGrace(fed.stores, at, graceMs(this.#config));
@@ -359,6 +368,10 @@ export class HaNode implements Node {
           this.#resetCounters();
         }
         this.#weigh();
+      },
+      followed: (fed) => {
+        this.accountingDisk?.follow(fed);
+        this.#state.endTurn();
       },
       died: () => {
         this.#log.error('active-died', { means: 'its process is gone, its node lives' });

@@ -19,6 +19,8 @@ export interface StandbyOptions {
   readonly bridge: Switch;
   /** In step or not any more. */
   readonly changed: () => void;
+  /** What the active has is in these records, up to its last change that is here. */
+  readonly followed: (fed: FedStores) => void;
   /** The active's process is gone, and its kernel says so. */
   readonly died: () => void;
   /** The active serves no more, of its own will. `whole`: all that it had is here. */
@@ -183,7 +185,10 @@ export class Standby {
         }
         if (this.#stopped) return;
         const { stores } = this.#target;
-        if (stores !== undefined) this.plane.follow(stores);
+        if (stores !== undefined) {
+          this.plane.follow(stores);
+          this.#options.followed(this.plane.fed(stores));
+        }
         this.#tell();
         if (fault === undefined) return;
         this.#options.log.error('replication-fault', { fault });

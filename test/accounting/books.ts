@@ -76,6 +76,7 @@ export function makeBooks(options: Partial<AccountingOptions> = {}) {
   const queue = new Store<AccountingMessage>('queue');
   const all: AccountingOptions = {
     ...accountingDefaults,
+    perSecond: Number.POSITIVE_INFINITY,
     nas: [octets(AttributeType.NasIdentifier, utf8('nas1'))],
     place: (port, mac) =>
       portAttributes({ port, mac, portNumber: 3, portMac: '02:00:00:00:0a:fe' }) as RadiusAttribute[],

@@ -9,7 +9,7 @@ type Status = AccountingMessage['status'];
 
 function makeQueue(options: Partial<QueueOptions> = {}) {
   const store = new Store<AccountingMessage>('queue');
-  const all = { limit: 1_000, window: 64, retryMs: 1_000, ...options };
+  const all = { limit: 1_000, window: 64, perSecond: Number.POSITIVE_INFINITY, retryMs: 1_000, ...options };
   const queue = new AccountingQueue(store, all, () => false);
   const add = (status: Status, about: string) => queue.add({ status, about, eventAt: 0, attributes: [] });
   const drain = (now = 0) => sends(queue.drain(now)).map(({ token }) => token);
@@ -56,6 +56,32 @@ describe('order', () => {
     expect(drain()).toHaveLength(1);
   });
 
+  it('a backlog goes out at its pace, in no greater burst than a window', () => {
+    const { queue, add, drain } = makeQueue({ limit: 10_000, window: 10, perSecond: 100 });
+    for (let i = 0; i < 1_000; i++) add('start', `r${i}`);
+    let sent = 0;
+    const start = 1_000_000;
+    for (let now = start; sent < 1_000; now = Math.max(now, queue.nextTimeout() ?? now)) {
+      const batch = drain(now);
+      sent += batch.length;
+      expect(sent).toBeLessThanOrEqual(10 + (now - start) / 10 + 1);
+      for (const token of batch) queue.acknowledged(token);
+      if (batch.length === 0) expect(queue.nextTimeout()).toBeGreaterThan(now);
+      if (sent === 1_000) expect(now - start).toBeCloseTo(9_900, -2);
+    }
+    expect(queue.nextTimeout()).toBeUndefined();
+  });
+
+  it('a number is greater than all before it, also after a start with nothing left', () => {
+    const { store, queue, add, drain } = makeQueue();
+    add('start', 'a');
+    const [before = ''] = [...store.values()].map(({ key }) => key);
+    for (const token of drain()) queue.acknowledged(token);
+    const again = new AccountingQueue(store, queue.options, () => false);
+    again.add({ status: 'start', about: 'b', eventAt: 1, attributes: [] });
+    expect([...store.values()].map(({ key }) => key > before)).toEqual([true]);
+  });
+
   it('holds for a backlog of thousands', () => {
     const { queue, add, drain, name } = makeQueue({ limit: 10_000, window: 100 });
     for (let i = 0; i < 5_000; i++) add('start', `r${i}`);
@@ -95,7 +121,11 @@ describe('order', () => {
   it('keys keep their order past a change of digits, and over a restart', () => {
     const { store, add } = makeQueue();
     for (let i = 0; i < 12; i++) add('start', `r${i}`);
-    const again = new AccountingQueue(store, { limit: 100, window: 64, retryMs: 1 }, () => false);
+    const again = new AccountingQueue(
+      store,
+      { limit: 100, window: 64, perSecond: Number.POSITIVE_INFINITY, retryMs: 1 },
+      () => false,
+    );
     again.add({ status: 'start', about: 'last', eventAt: 0, attributes: [] });
     const abouts = sends(again.drain(0)).map(
       ({ token }) => store.get(token.slice(ACCOUNTING_TOKEN.length))?.about,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { renderRows, SHOW_TOPICS } from '../../cli/show.ts';
-import type { GroupRow, PortRow, RadiusRow, SessionRow } from '../../daemon/show-rows.ts';
+import type { AccountingRow, GroupRow, PortRow, RadiusRow, SessionRow } from '../../daemon/show-rows.ts';
 
 const NOW = 1_700_000_000_000;
 
@@ -132,6 +132,28 @@ describe('castgate show', () => {
       ['WHAT       PACKETS  OCTETS', 'senders         12   12.3k', 'strangers        0       0', ''].join(
         '\n',
       ),
+    );
+  });
+
+  it('shows the accounting queue', () => {
+    const row: AccountingRow = {
+      state: 'backlog',
+      waiting: 81_234,
+      limit: 100_000,
+      oldestAt: NOW - 192_000,
+      running: 12,
+      acknowledged: 456,
+      lost: { 'queue-full': 2, 'radius-too-long': 1 },
+      diskOctets: 33_000_000,
+      diskLimit: 268_435_456,
+      unwritten: 0,
+    };
+    expect(renderRows('accounting', [row], NOW)).toBe(
+      [
+        'STATE    RUNNING  WAITING   LIMIT  OLDEST  ACKNOWLEDGED  LOST   DISK  DISK-LIMIT  UNWRITTEN',
+        'backlog       12    81234  100000   3m12s           456     3  33.0M        268M          0',
+        '',
+      ].join('\n'),
     );
   });
 
