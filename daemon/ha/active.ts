@@ -7,17 +7,17 @@ import type { Config, HaConfig } from '../../config/config.ts';
 import { ReplicationSource, type SourceEvent } from '../../replication/source.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import { now as wallClock } from '../../switch/clock.ts';
-import type { LinuxSwitch } from '../../switch/linux/linux-switch.ts';
 import type { Logger } from '../log.ts';
 import type { FedStores, SavedState } from '../saved-state.ts';
 import { Serving } from '../serving.ts';
 import { encodeClaim } from './claim.ts';
+import type { FencedSwitch } from './fenced-switch.ts';
 import type { Link } from './link.ts';
 
 export interface ActiveOptions {
   readonly config: Config & { readonly ha: HaConfig };
   readonly log: Logger;
-  readonly bridge: LinuxSwitch;
+  readonly bridge: FencedSwitch;
   readonly state: SavedState;
   readonly epoch: number;
   readonly fed: FedStores;
@@ -274,7 +274,7 @@ export class Active {
 /** Tells an epoch on all uplinks. */
 export function sendClaim(
   config: Config & { readonly ha: HaConfig },
-  bridge: LinuxSwitch,
+  bridge: FencedSwitch,
   epoch: number,
 ): void {
   const { node, key } = config.ha;

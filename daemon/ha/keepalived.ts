@@ -3,8 +3,9 @@
  * into a file that keepalived tracks whether this node can serve, and when it should at once.
  */
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, openSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { dirname } from 'node:path';
 import type { Logger } from '../log.ts';
 
 /** What keepalived says of its VRRP instance. */
@@ -92,10 +93,12 @@ export class PriorityFile {
   /** Repeating a weight costs nothing. */
   set(weight: Weight): void {
     if (weight === this.#weight) return;
-    this.#weight = weight;
-    if (this.#path === undefined) return;
     try {
-      writeFileSync(this.#path, `${weight}\n`);
+      if (this.#path !== undefined) {
+        mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
+        writeFileSync(this.#path, `${weight}\n`);
+      }
+      this.#weight = weight;
     } catch (cause) {
       const error = cause instanceof Error ? cause.message : String(cause);
       this.#log.error('priority-file-failed', { path: this.#path, error });

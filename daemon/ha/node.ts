@@ -10,7 +10,6 @@ import { join } from 'node:path';
 import type { Config, HaConfig } from '../../config/config.ts';
 import { digestOf } from '../../replication/state-digest.ts';
 import { now as wallClock } from '../../switch/clock.ts';
-import type { LinuxSwitch } from '../../switch/linux/linux-switch.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
 import { decodeEthernet } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';
@@ -26,6 +25,7 @@ import { Active, sendClaim } from './active.ts';
 import { announce } from './announce.ts';
 import { beats, CLAIM_ETHER_TYPE, type Claim, decodeClaim } from './claim.ts';
 import { EpochFile } from './epoch-file.ts';
+import type { FencedSwitch } from './fenced-switch.ts';
 import { NotifyFifo, PriorityFile, type VrrpState, Weight } from './keepalived.ts';
 import { LinkServer } from './link.ts';
 import { haRow } from './show-ha.ts';
@@ -38,7 +38,7 @@ export type Role = 'standby' | 'taking-over' | 'active' | 'handing-over';
 export class HaNode implements Node {
   readonly #config: Config & { readonly ha: HaConfig };
   readonly #log: Logger;
-  readonly #bridge: LinuxSwitch;
+  readonly #bridge: FencedSwitch;
   readonly #state: SavedState;
   readonly #epochs: EpochFile;
   readonly #server: LinkServer;
@@ -62,7 +62,7 @@ export class HaNode implements Node {
   #refused: string | undefined;
   #addressSince: number | undefined;
 
-  constructor(config: Config & { readonly ha: HaConfig }, log: Logger, bridge: LinuxSwitch) {
+  constructor(config: Config & { readonly ha: HaConfig }, log: Logger, bridge: FencedSwitch) {
     this.#config = config;
     this.#log = log;
     this.#bridge = bridge;

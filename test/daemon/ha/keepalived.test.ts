@@ -1,0 +1,84 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { NotifyFifo, PriorityFile, stateIn, Weight } from '../../../daemon/ha/keepalived.ts';
+import { type Logger, silentLog } from '../../../daemon/log.ts';
+import { until } from './pair.ts';
+
+const directories: string[] = [];
+afterEach(() => {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+});
+
+function directory(): string {
+  const made = mkdtempSync(join(tmpdir(), 'castgate-keepalived-'));
+  directories.push(made);
+  return made;
+}
+
+describe("keepalived's notify FIFO", () => {
+  it('tells the states of the one instance, however the lines arrive', async () => {
+    const path = join(directory(), 'fifo');
+    const states: string[] = [];
+    const fifo = NotifyFifo.open(path, 'castgate', silentLog, (state) => states.push(state));
+    expect(fifo).toBeDefined();
+    appendFileSync(
+      path,
+      'INSTANCE "castgate" BACKUP 100\nINSTANCE "other" MASTER 100\nGROUP "castgate" MASTER 0\n',
+    );
+    appendFileSync(path, 'INSTANCE "castgate" MAS');
+    appendFileSync(path, 'TER 200\nnonsense\n');
+    await until(() => states.length === 2);
+    appendFileSync(path, 'INSTANCE "castgate" FAULT 100\n');
+    await until(() => states.length === 3);
+    expect(states).toEqual(['BACKUP', 'MASTER', 'FAULT']);
+    fifo?.close();
+  });
+
+  it('is told to the log where it is no FIFO or cannot be made', () => {
+    const place = directory();
+    const errors: unknown[] = [];
+    const log: Logger = { ...silentLog, error: (_, fields) => errors.push(fields) };
+    writeFileSync(join(place, 'file'), '');
+    expect(NotifyFifo.open(join(place, 'file'), 'v', log, () => {})).toBe(undefined);
+    expect(NotifyFifo.open(join(place, 'no', 'fifo'), 'v', log, () => {})).toBe(undefined);
+    expect(errors.length).toBe(2);
+  });
+
+  it('knows no other words', () => {
+    expect(stateIn('INSTANCE "v" MASTER 1', 'v')).toBe('MASTER');
+    expect(stateIn('INSTANCE "v" MASTER', 'v')).toBe('MASTER');
+    for (const line of ['', 'INSTANCE "v" KING 1', 'INSTANCE "w" MASTER 1', 'INSTANCE v MASTER 1']) {
+      expect(stateIn(line, 'v')).toBe(undefined);
+    }
+  });
+});
+
+describe('the file that keepalived tracks', () => {
+  it('holds the weight, written again only where it changes', () => {
+    const path = join(directory(), 'made', 'priority');
+    const file = new PriorityFile(path, silentLog);
+    file.set(Weight.Unable);
+    expect(readFileSync(path, 'utf8')).toBe('-100\n');
+    writeFileSync(path, 'somebody else');
+    file.set(Weight.Unable);
+    expect(readFileSync(path, 'utf8')).toBe('somebody else');
+    file.set(Weight.HandOver);
+    expect(readFileSync(path, 'utf8')).toBe('100\n');
+  });
+
+  it('that cannot be written is tried again', () => {
+    const place = directory();
+    const errors: unknown[] = [];
+    writeFileSync(join(place, 'x'), '');
+    const file = new PriorityFile(join(place, 'x', 'priority'), {
+      ...silentLog,
+      error: (_, fields) => errors.push(fields),
+    });
+    file.set(Weight.Able);
+    file.set(Weight.Able);
+    expect(errors.length).toBe(2);
+    expect(file.weight).toBe(undefined);
+  });
+});

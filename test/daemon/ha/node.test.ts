@@ -1,0 +1,166 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { encodeClaim } from '../../../daemon/ha/claim.ts';
+import { decodeEap } from '../../../eapol/eap.ts';
+import { EapolType } from '../../../eapol/eapol.ts';
+import { isMalformed } from '../../../wire/malformed.ts';
+import { TestPair, until } from './pair.ts';
+
+const ALICE = '06:00:00:00:00:01';
+const BOB = '06:00:00:00:00:02';
+const NEWS = '239.1.1.1';
+const pairs: TestPair[] = [];
+
+async function open(more: Readonly<Record<string, unknown>> = {}): Promise<TestPair> {
+  const pair = await TestPair.open(more);
+  pairs.push(pair);
+  pair.server.users.set('alice', []);
+  pair.server.users.set('bob', []);
+  pair.server.permit('alice', NEWS);
+  for (const { node } of [pair.a, pair.b]) expect(await node.start()).toBe(undefined);
+  return pair;
+}
+
+/** Node a serves, b is in step. */
+async function serving(more: Readonly<Record<string, unknown>> = {}): Promise<TestPair> {
+  const pair = await open(more);
+  expect(await pair.a.promote()).toEqual({ role: 'active' });
+  await until(() => pair.a.row.state === 'in-step');
+  return pair;
+}
+
+afterEach(async () => {
+  for (const pair of pairs.splice(0)) await pair.close();
+});
+
+describe('a node of two', () => {
+  it('serves only when it is told to, and then keeps the other one in step', async () => {
+    const pair = await open();
+    expect([pair.a.row.role, pair.b.row.role]).toEqual(['standby', 'standby']);
+    expect([pair.a.weight, pair.b.weight]).toEqual([-100, -100]);
+    expect([pair.a.bridge.isUnfenced, pair.b.bridge.isUnfenced]).toEqual([false, false]);
+    expect(pair.a.node.idle).toMatch(/standby/);
+    await pair.a.promote();
+    expect(pair.a.bridge.isUnfenced).toBe(true);
+    await until(() => pair.b.row.state === 'in-step');
+    await pair.login('swp1', ALICE, 'alice');
+    pair.join('swp1', ALICE, NEWS);
+    await until(() => pair.b.bridge.forwarding('swp1', 0, NEWS) !== undefined);
+    // The standby's switch is ready, and carries nothing.
+    expect(pair.b.bridge.isOpen({ port: 'swp1', vlan: 0, mac: ALICE })).toBe(true);
+    expect(pair.b.bridge.deliver(NEWS, '10.0.0.1', 100)).toEqual([]);
+    // Output commit: the standby knew before the active forwarded.
+    await until(() => pair.a.bridge.forwarding('swp1', 0, NEWS) !== undefined);
+    expect(pair.a.bridge.deliver(NEWS, '10.0.0.1', 100)).toEqual(['swp1']);
+    await until(() => pair.a.row.lagRecords === 0 && pair.a.row.change === pair.b.row.change);
+    expect(pair.a.row.digest).toBe(pair.b.row.digest);
+    expect([pair.a.weight, pair.b.weight]).toEqual([0, 0]);
+    expect(pair.unread.every(({ by }) => by === 'a')).toBe(true);
+  });
+
+  it('hands over when the other one is told to serve: nobody logs in again, no record is written twice', async () => {
+    const pair = await serving();
+    await pair.login('swp1', ALICE, 'alice');
+    pair.join('swp1', ALICE, NEWS);
+    await until(() => pair.server.accounting(1).length === 2);
+    const logins = pair.server.logins().length;
+    expect(await pair.b.promote()).toEqual({ role: 'active' });
+    expect([pair.a.row.role, pair.b.row.role]).toEqual(['standby', 'active']);
+    expect([pair.a.bridge.isUnfenced, pair.b.bridge.isUnfenced]).toEqual([false, true]);
+    expect(pair.b.bridge.deliver(NEWS, '10.0.0.1', 100)).toEqual(['swp1']);
+    expect(pair.b.row.epoch).toBe(2);
+    await until(() => pair.b.row.state === 'in-step');
+    // And on: a's switch still is what b's records say.
+    pair.eapol('swp1', ALICE, EapolType.Logoff);
+    await until(() => pair.server.accounting(2).length === 2);
+    await until(() => pair.a.bridge.openHosts().length === 0 && pair.a.bridge.forwardings().length === 0);
+    expect(pair.server.logins().length).toBe(logins);
+    // Status 7 is Accounting-On: once, at the very beginning.
+    expect([1, 2, 7].map((status) => pair.server.accounting(status).length)).toEqual([2, 2, 1]);
+    expect(pair.b.row.lastTakeover.map(({ step }) => step)).toContain('other node asked');
+  });
+
+  it('goes on with a login that has begun', async () => {
+    const pair = await serving();
+    pair.eapol('swp2', BOB, EapolType.Start);
+    const asked = decodeEap(await pair.heard(BOB));
+    if (isMalformed(asked)) throw new Error(asked.malformed);
+    pair.respond('swp2', BOB, asked.id, asked.type ?? 0, 'bob');
+    const challenge = decodeEap(await pair.heard(BOB));
+    if (isMalformed(challenge)) throw new Error(challenge.malformed);
+    await pair.b.promote();
+    // The new node says its question again, and takes the answer to it.
+    const again = decodeEap(await pair.heard(BOB));
+    expect(again).toEqual(challenge);
+    pair.respond('swp2', BOB, challenge.id, challenge.type ?? 0, 'bob');
+    await until(() => pair.b.bridge.isOpen({ port: 'swp2', vlan: 0, mac: BOB }));
+    expect(pair.server.logins().length).toBe(2);
+  });
+
+  it('that stops hands over, and tells keepalived of the other one', async () => {
+    const pair = await serving();
+    await pair.login('swp1', ALICE, 'alice');
+    await pair.a.node.stop(false);
+    expect(pair.a.bridge.isUnfenced).toBe(false);
+    await until(() => pair.b.weight === 100);
+    expect(await pair.b.promote()).toEqual({ role: 'active' });
+    expect(pair.b.node.serving?.core.stores.sessions.size).toBe(1);
+    expect(pair.b.weight).toBe(0);
+  });
+
+  it('gives way to a later epoch at once, and takes no effect of its own any more', async () => {
+    const pair = await serving();
+    await pair.login('swp1', ALICE, 'alice');
+    const claim = encodeClaim(
+      { node: 'b', epoch: 9, at: Date.now() },
+      '02:00:00:00:00:01',
+      new Uint8Array(32).fill(5),
+    );
+    pair.a.bridge.receive('up0', 0, claim);
+    expect(pair.a.row.role).toBe('standby');
+    expect(pair.a.bridge.isUnfenced).toBe(false);
+    expect(pair.a.log.map(({ event }) => event)).toContain('superseded');
+    expect(pair.a.weight).toBe(-100);
+    // It does not come back as long as that one may be there, and then under an epoch beyond.
+    expect(await pair.a.promote()).toMatchObject({ refused: expect.stringContaining('node b serves') });
+    await until(() => pair.a.row.role === 'active');
+    expect(pair.a.row.epoch).toBe(10);
+  });
+
+  it('takes no notice of claims without the key, of its own name or from before', async () => {
+    const pair = await serving();
+    const mac = '02:00:00:00:00:01';
+    const key = new Uint8Array(32).fill(5);
+    for (const claim of [
+      encodeClaim({ node: 'b', epoch: 9, at: Date.now() }, mac, new Uint8Array(32)),
+      encodeClaim({ node: 'a', epoch: 9, at: Date.now() }, mac, key),
+      encodeClaim({ node: 'b', epoch: 1, at: Date.now() }, mac, key).fill(0, 20),
+      encodeClaim({ node: 'A', epoch: 1, at: Date.now() }, mac, key),
+    ]) {
+      pair.a.bridge.receive('up0', 0, claim);
+    }
+    expect(pair.a.row.role).toBe('active');
+    expect(pair.a.row.epoch).toBe(1);
+  });
+
+  it('does not serve beside one that went on alone, as long as that one is heard', async () => {
+    const pair = await serving({ lease: '60ms', alone_after: '200ms' });
+    // Without its dialer b falls behind: the link is gone, the uplink is not.
+    await pair.b.node.stop(false);
+    await until(() => pair.a.row.alone && pair.a.row.state === 'away');
+    await pair.login('swp1', ALICE, 'alice');
+    expect(pair.a.row.alone).toBe(true);
+    expect(pair.a.bridge.isUnfenced).toBe(true);
+  });
+
+  it('does nothing any more after it was frozen, until it knows that nobody took over', async () => {
+    const pair = await serving({ lease: '60ms', alone_after: '1s' });
+    await pair.login('swp1', ALICE, 'alice');
+    const until_ = performance.now() + 150;
+    while (performance.now() < until_);
+    expect(pair.a.bridge.isUnfenced).toBe(false);
+    await until(() => pair.a.log.some(({ event }) => event === 'daemon-was-frozen'));
+    // Nobody did: it goes on under the same epoch, or was replaced and stands by.
+    await until(() => pair.a.bridge.isUnfenced);
+    expect(pair.a.row.epoch).toBe(1);
+  });
+});
