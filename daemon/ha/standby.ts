@@ -49,6 +49,8 @@ export class Standby {
   #suspects = false;
   #wake: (() => void) | undefined;
   #beatAt: number | undefined;
+  /** When the active last said anything on the link. */
+  #heardAt = 0;
   #inStepUntil: number | undefined;
   #offset: number | undefined;
   readonly #links = new Map<string, SwitchEvent>();
@@ -121,8 +123,8 @@ export class Standby {
     this.#link = undefined;
     this.#wake?.();
     const { stores, digest } = this.#target;
-    // What the active took in before its last beat, it had time to answer.
-    const unanswered = this.#frames.filter(({ at }) => at >= (this.#beatAt ?? 0));
+    // What came in before the active last said anything, it had time to answer.
+    const unanswered = this.#frames.filter(({ at }) => at >= this.#heardAt);
     return {
       fed: stores === undefined ? undefined : this.plane.fed(stores),
       digest,
@@ -170,6 +172,7 @@ export class Standby {
         resolve(served && !parted);
       };
       link.listen((octets) => {
+        this.#heardAt = wallClock();
         const fault = this.#target.receive(octets);
         link.send(this.#target.drainOutput());
         for (const event of this.#target.drainEvents()) {

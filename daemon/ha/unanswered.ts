@@ -1,7 +1,8 @@
 /**
  * Which events of the time between the old active's death and the takeover the new one takes up. Frames of that
  * time were heard on its own ports, and nobody has answered them. Most say the same when they are heard twice;
- * a Start would make a host that is in log in again.
+ * a Start would make a host log in again, or begin its login anew: whoever is known was told something already,
+ * and is told it again.
  */
 import { decodeEapol, EapolType } from '../../eapol/eapol.ts';
 import { hostKey } from '../../session/records.ts';
@@ -18,5 +19,5 @@ export function isUnanswered(event: SwitchEvent, stores: Stores): boolean {
   if (frame.etherType !== EtherType.Eapol) return true;
   const pdu = decodeEapol(frame.payload);
   if (isMalformed(pdu) || pdu.type !== EapolType.Start) return true;
-  return !stores.sessions.has(hostKey(event.port, event.vlan, frame.src));
+  return !stores.authenticators.has(hostKey(event.port, event.vlan, frame.src));
 }
