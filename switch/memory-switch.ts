@@ -75,6 +75,8 @@ export class MemorySwitch implements Switch, Leased {
   readonly #vlans: boolean;
   readonly #otherBridges: ReadonlySet<string>;
   readonly #failing = new Map<Failing, { errno: string; left: number }>();
+  /** Operations that were made to fail. */
+  refused = 0;
   #sent: SentFrame[] = [];
 
   constructor(options: MemorySwitchOptions, listener: (events: readonly SwitchEvent[]) => void) {
@@ -388,6 +390,7 @@ export class MemorySwitch implements Switch, Leased {
     const failing = this.#failing.get(operation);
     if (failing === undefined || failing.left === 0) return undefined;
     failing.left--;
+    this.refused++;
     return { failed: `${doing}: ${failing.errno}`, errno: failing.errno };
   }
 }

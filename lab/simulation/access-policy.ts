@@ -56,6 +56,7 @@ export class AccessPolicy {
   readonly permits = new Map<string, number | undefined>();
   /** Pairs that were ever permitted. */
   readonly everPermitted = new Set<string>();
+  readonly #withdrawnAt = new Map<string, number>();
   /** By station: the times of the last Access-Accept. */
   readonly #times = new Map<string, LoginTimes>();
   readonly #conversations = new Map<string, Conversation>();
@@ -71,8 +72,15 @@ export class AccessPolicy {
     this.everPermitted.add(`${account} ${group}`);
   }
 
-  withdraw(account: string, group: IpAddress): void {
+  withdraw(now: number, account: string, group: IpAddress): void {
     this.permits.delete(`${account} ${group}`);
+    this.#withdrawnAt.set(`${account} ${group}`, now);
+  }
+
+  /** Whether the account may receive the group, or might at some time since. */
+  wasPermitted(account: string, group: IpAddress, since: number): boolean {
+    const pair = `${account} ${group}`;
+    return this.permits.has(pair) || (this.#withdrawnAt.get(pair) ?? Number.NEGATIVE_INFINITY) >= since;
   }
 
   /** The times of the last Access-Accept for a station. */

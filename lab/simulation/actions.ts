@@ -38,7 +38,8 @@ const ACTIONS: readonly Action[] = [
   ['a permission changes', 3, changePermission],
   ['the router asks', 2, (world) => world.queryUpstream(world.random.chance(0.1) ? 2 : 3)],
   ['a server falls silent', 2, silenceServer],
-  ['the switch refuses something', 0.7, (world) => world.plan.calm || refuse(world)],
+  ['the standby ends', 0.5, (world) => world.pair.restartStandby()],
+  ['the switch refuses something', 0.7, (world) => world.plan.calm || world.refuse(1)],
 ];
 const TOTAL = ACTIONS.reduce((sum, [, weight]) => sum + weight, 0);
 
@@ -128,7 +129,7 @@ function changePermission(world: World): void {
   const account = random.pick([...policy.accounts.keys()]);
   const group = random.pick(GROUPS);
   if (policy.permits.has(`${account} ${group}`)) {
-    policy.withdraw(account, group);
+    policy.withdraw(world.agenda.now, account, group);
     for (const who of world.subscribers) who.mark('withdrawn');
   } else if (policy.everPermitted.has(`${account} ${group}`)) {
     policy.permit(account, group, random.pick([undefined, 15, 40]));
@@ -138,12 +139,6 @@ function changePermission(world: World): void {
 function silenceServer(world: World): void {
   const { random } = world;
   if (world.plan.radius.silence) world.radius.silence(random.pick(SERVERS), random.pick([500, 3000, 20_000]));
-}
-
-function refuse(world: World): void {
-  const what = world.random.pick(['openHost', 'setForwarding', 'sendFrame'] as const);
-  world.pair.active?.bridge.fail(what, 'ENOMEM');
-  for (const who of world.subscribers) who.mark('switch-trouble');
 }
 
 function randomSource(world: World): string {

@@ -6,11 +6,19 @@ import type { Mark } from './marks.ts';
 import type { Subscriber } from './subscriber.ts';
 import { must } from './violation.ts';
 
-/** `cause` is castgate's word; `what` ended. */
-export function checkCause(subscriber: Subscriber, now: number, what: string, cause: string): void {
+/** `cause` is castgate's word; `what` ended. `idleMs`: how long nobody served lately, so that it is late. */
+export function checkCause(
+  subscriber: Subscriber,
+  now: number,
+  what: string,
+  cause: string,
+  idleMs: number,
+): void {
   const excuse = EXCUSES[cause];
   must(excuse !== undefined, () => `${what} of ${subscriber.name} ended for no known cause: ${cause}`);
-  const [windowMs, marks] = excuse;
+  if (subscriber.marks.any(now - LOST_MS - idleMs, ['state-lost'])) return;
+  const [shortestMs, marks] = excuse;
+  const windowMs = shortestMs + idleMs;
   must(
     subscriber.marks.any(now - windowMs, marks),
     () =>
@@ -21,7 +29,7 @@ export function checkCause(subscriber: Subscriber, now: number, what: string, ca
 /** How long ago what explains a cause may have been, in milliseconds, and what does. */
 const EXCUSES: Readonly<Record<string, readonly [number, readonly Mark[]]>> = {
   logoff: [20_000, ['logoff']],
-  'lost-carrier': [20_000, ['carrier']],
+  'lost-carrier': [100, ['carrier']],
   'session-timeout': [120_000, ['session-timeout']],
   'account-changed': [60_000, ['other-account']],
   'switch-failed': [200_000, ['switch-trouble']],
@@ -34,3 +42,5 @@ const EXCUSES: Readonly<Record<string, readonly [number, readonly Mark[]]>> = {
   'permission-ended': [60_000, ['radius-trouble']],
   'permission-withdrawn': [60_000, ['withdrawn']],
 };
+/** What an older state brings back ends within this time. */
+const LOST_MS = 200_000;

@@ -27,6 +27,8 @@ export class ExpectedBooks {
   readonly #all: Expected[] = [];
   /** By key of the record. */
   readonly #running = new Map<string, Expected>();
+  /** Ids that may be in the ledger, or not. */
+  readonly #orphans = new Set<string>();
   #begun: Expected[] = [];
   #ended: Expected[] = [];
   #causes: { readonly key: string; readonly cause: string }[] = [];
@@ -81,8 +83,11 @@ export class ExpectedBooks {
     this.#causes = [];
   }
 
-  /** The active died; the standby goes on from this change. */
-  tookOver(have: number): void {
+  /**
+   * The active died; who goes on has everything up to this change. `counters`: whether the switch, and with
+   * it what it had counted, is still there.
+   */
+  tookOver(have: number, counters: 'kept' | 'new'): void {
     this.#running.clear();
     for (let i = this.#all.length - 1; i >= 0; i--) {
       const expected = this.#all[i];
@@ -98,11 +103,36 @@ export class ExpectedBooks {
       }
       if (expected.endedAt === undefined) {
         this.#running.set(expected.record.key, expected);
+        if (counters === 'kept') continue;
         // The counters of the node that died are gone with it, but for what it had said of them.
         expected.surelyInput = 0;
         expected.surelyOutput = 0;
       } else expected.endedAt = 0;
     }
+  }
+
+  /**
+   * The active died, and others may believe what the node that goes on from this change does not know: what
+   * began since then may be in the ledger, with an end or without; what ran or ended since then may end again.
+   */
+  lost(have: number, ledger: Ledger): void {
+    for (const { begunAt, endedAt, record } of this.#all) {
+      if (begunAt > have) this.#orphans.add(record.acctSessionId);
+      if (endedAt === undefined || endedAt > have) ledger.loose.add(record.acctSessionId);
+    }
+    this.tookOver(have, 'new');
+  }
+
+  /** castgate begins with nothing: of all that had not arrived to its end, nothing more is heard. */
+  forgotten(ledger: Ledger): void {
+    for (let i = this.#all.length - 1; i >= 0; i--) {
+      const id = this.#all[i]?.record.acctSessionId ?? '';
+      if (this.#all[i]?.endedAt !== undefined && ledger.bookings.get(id)?.stop !== undefined) continue;
+      this.#orphans.add(id);
+      ledger.loose.add(id);
+      this.#all.splice(i, 1);
+    }
+    this.tookOver(Number.POSITIVE_INFINITY, 'new');
   }
 
   /** Octets passed for a host (`session/…`). `sure`: the switch and the records are of one mind. */
@@ -137,6 +167,7 @@ export class ExpectedBooks {
       must(booking.account === account, () => `${key} was booked on ${booking.account}, not ${account}`);
       const { stop } = booking;
       must(stop !== undefined, () => `accounting of ${key} (${id}) has no end`);
+      if (ledger.loose.has(id)) continue;
       must(
         stop.cause === TERMINATE_CAUSES[cause ?? ''],
         () => `${key} ended with cause ${stop.cause}, not by ${cause}`,
@@ -149,6 +180,7 @@ export class ExpectedBooks {
           `${key} (${id}) was booked ${booking.input}/${booking.output} octets, not ${expected.surelyInput} to ${expected.input} / ${expected.surelyOutput} to ${expected.output}`,
       );
     }
+    for (const id of this.#orphans) left.delete(id);
     must(left.size === 0, () => `the ledger has what nobody could believe: ${[...left].join(', ')}`);
   }
 }

@@ -27,6 +27,11 @@ export class Ledger {
   repeated = 0;
   /** Interim messages that another message overtook. */
   overtaken = 0;
+  /**
+   * Ids of which a node that did not know everything may say something else than the one before it: they may
+   * end twice, and their octets may fall.
+   */
+  readonly loose = new Set<string>();
   readonly #seen = new Set<string>();
 
   /** Takes a verified Accounting-Request; servers share one ledger, as they share a database. */
@@ -69,6 +74,7 @@ export class Ledger {
   #goesOn(id: string, at: number, stops: boolean, attributes: RadiusPacket['attributes']): void {
     const booking = this.bookings.get(id);
     must(booking !== undefined, () => `accounting of ${id} goes on without a Start`);
+    if (this.loose.has(id) && booking.stop !== undefined) return;
     const input = octetsOf(attributes, AttributeType.AcctInputOctets, AttributeType.AcctInputGigawords);
     const output = octetsOf(attributes, AttributeType.AcctOutputOctets, AttributeType.AcctOutputGigawords);
     if (booking.stop !== undefined) {
@@ -79,7 +85,7 @@ export class Ledger {
       return;
     }
     must(
-      input >= booking.input && output >= booking.output,
+      this.loose.has(id) || (input >= booking.input && output >= booking.output),
       () => `octets of ${id} fell from ${booking.input}/${booking.output} to ${input}/${output}`,
     );
     booking.input = input;

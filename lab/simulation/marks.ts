@@ -16,6 +16,10 @@ export type Mark =
   | 'session-timeout'
   | 'other-account'
   | 'switch-trouble'
+  /** Its session ended, for a cause that something else explains. */
+  | 'ended'
+  /** A node went on that did not know everything. */
+  | 'state-lost'
   | 'left'
   | 'permit-timeout'
   | 'withdrawn';

@@ -17,6 +17,18 @@ export interface Plan {
   readonly mode: 'sync' | 'async';
   /** How often the active dies, at most. */
   readonly crashes: number;
+  /** Of deaths: only the daemon dies, and starts again with its journal. */
+  readonly restarts: number;
+  /** Undefined: no journal is kept. Else after how many octets it begins anew. */
+  readonly journalOctets: number | undefined;
+  /** Of deaths: in the middle of a turn. */
+  readonly midTurn: number;
+  /** The active may also die where the standby does not know all that has left it: something is lost then. */
+  readonly careless: boolean;
+  /** How long nobody serves when the active is gone: one of these. */
+  readonly pausesMs: readonly number[];
+  /** The switch of a node that goes on may refuse some of what it is told at first. */
+  readonly refusals: number;
   /** Mean number of events between two deaths. */
   readonly crashEvery: number;
   readonly link: LinkPlan;
@@ -49,15 +61,26 @@ export interface RadiusPlan {
 export function drawPlan(random: Random, actions: number): Plan {
   const ports = ['swp1', 'swp2', 'swp3', 'swp4'].slice(0, random.whole(1, 4));
   const troubled = random.chance(0.4);
-  const mode = random.chance(0.05) ? 'async' : 'sync';
+  const mode = random.chance(0.06) ? 'async' : 'sync';
+  const calm = random.chance(0.3);
   return {
     ports,
     subscribers: random.whole(2, 8),
     actions,
     paceMs: random.pick([100, 500, 2000]),
     mode,
+    crashes: random.whole(1, 5),
+    restarts: random.pick([0, 0, 0.4, 1]),
+    journalOctets: random.pick([undefined, 3000, 30_000, Infinity]),
+    midTurn: random.pick([0, 0.5, 0.9]),
     // What an active in async mode had not replicated is lost with it, which is what that mode means.
-    crashes: mode === 'async' ? 0 : random.whole(1, 4),
+    careless: mode === 'async' || random.chance(0.12),
+    pausesMs: random.pick([
+      [1, 60, 400, 1500],
+      [1, 60, 400, 1500],
+      [1, 20_000, 70_000],
+    ]),
+    refusals: calm ? 0 : random.pick([0, 0.3]),
     crashEvery: random.pick([40, 120, 300]),
     link: {
       delayMs: random.pick([
@@ -80,7 +103,7 @@ export function drawPlan(random: Random, actions: number): Plan {
       repeat: random.pick([0, 0.1]),
       silence: troubled && random.chance(0.5),
     },
-    calm: random.chance(0.3),
+    calm,
     skewed: random.chance(0.25),
   };
 }

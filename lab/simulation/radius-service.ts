@@ -44,6 +44,7 @@ export class RadiusService {
   readonly #world: ServiceWorld;
   readonly #plan: RadiusPlan;
   readonly #seen = new Map<string, Seen>();
+  readonly #lastSent = new Map<string, Uint8Array>();
   readonly #silentUntil = new Map<string, number>();
   /** Everything sent before that number is lost, or not, by chance. */
   #doomedBefore = 0;
@@ -58,6 +59,7 @@ export class RadiusService {
   send(server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {
     const { random } = this.#world;
     const number = ++this.#sent;
+    this.#know(server, port, socket, bytes);
     const copies = !this.healed && random.chance(this.#plan.repeat) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       this.#travel(`RADIUS ${codeName(bytes[0])} ${bytes[1]} to ${server}`, () => {
@@ -82,6 +84,19 @@ export class RadiusService {
     this.healed = true;
     this.#silentUntil.clear();
     this.#world.trouble();
+  }
+
+  /** What is sent under the same identifier and authenticator is the same packet, whichever node sends it. */
+  #know(server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {
+    const slot = `${server}/${port}/${socket}/${bytes[1]}`;
+    const before = this.#lastSent.get(slot);
+    must(
+      before === undefined ||
+        !sameBytes(before.subarray(4, 20), bytes.subarray(4, 20)) ||
+        sameBytes(before, bytes),
+      () => `${slot}: another request was sent under an authenticator that was used before`,
+    );
+    this.#lastSent.set(slot, bytes);
   }
 
   #travel(what: string, arrive: () => void): void {

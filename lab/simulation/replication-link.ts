@@ -74,6 +74,14 @@ export class ReplicationLink {
     agenda.after(pause, 'link: connects', () => this.connect());
   }
 
+  /** The standby's end is gone, and does not come back. */
+  close(why: string): void {
+    this.#closed = true;
+    if (!this.#up) return;
+    this.#up = false;
+    this.#ends.source.disconnected(why);
+  }
+
   /** The active has died: what its kernel had sent arrives, up to some point. */
   die(): void {
     this.#closed = true;

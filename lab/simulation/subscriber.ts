@@ -127,7 +127,7 @@ export class Subscriber {
     this.conversing = false;
     this.mark('start');
     if (this.state === 'asked' || this.#reauthenticating) this.#restarts = true;
-    if (this.#now - this.#lastStart < RECENT_MS) {
+    if (this.#now - this.#lastStart < INSISTS_MS) {
       this.#startedTwice = this.#now;
       this.mark('insists');
     }
@@ -229,6 +229,9 @@ export class Subscriber {
   }
 
   #receiveEap(eap: EapPacket, toAll: boolean): void {
+    this.#world.say(
+      `${this.name} hears EAP ${eap.code}/${eap.id}, type ${eap.type}${toAll ? ', to all' : ''}`,
+    );
     if (this.silent) {
       this.mark('silent');
       return;
@@ -259,7 +262,8 @@ export class Subscriber {
       return;
     }
     const again = this.#lastRequest !== undefined && sameBytes(this.#lastRequest, eap.bytes);
-    if (again && this.#lastResponse !== undefined) {
+    // Who has begun anew since then has forgotten what it was asked.
+    if (again && this.state !== 'out' && this.#lastResponse !== undefined) {
       this.#answer(this.#lastResponse, 'its answer again');
       return;
     }
@@ -296,7 +300,13 @@ export class Subscriber {
           // Where the switch could not open the port the host is forgotten, and the port vacant.
           (toAll && this.marks.any(now - FORGOTTEN_MS, ['switch-trouble'])) ||
           this.#startedTwice > since - RECENT_MS ||
-          this.marks.any(since - RECENT_MS, ['silent', 'radius-trouble', 'rejected', 'switch-trouble']),
+          this.marks.any(since - RECENT_MS, [
+            'silent',
+            'radius-trouble',
+            'rejected',
+            'switch-trouble',
+            'state-lost',
+          ]),
         () => `${this.name} was asked who it is in the middle of EAP; since then: ${this.marks.since(since)}`,
       );
     }
@@ -386,5 +396,7 @@ const PAE_GROUP: Mac = '01:80:c2:00:00:03';
 /** castgate's clock of a session begins before its host hears of it. */
 const SLACK_MS = 4_000;
 const RECENT_MS = 15_000;
+/** A little more than the longest time for which a supplicant waits before it begins again. */
+const INSISTS_MS = 20_000;
 const FORGOTTEN_MS = 200_000;
-const EXPLAINS_QUESTION: readonly Mark[] = ['start', 'carrier', 'unplugged', 'silent'];
+const EXPLAINS_QUESTION: readonly Mark[] = ['start', 'carrier', 'unplugged', 'silent', 'ended', 'state-lost'];

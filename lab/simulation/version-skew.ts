@@ -40,17 +40,21 @@ export class VersionSkew {
     else stores.store(STORE).apply(key, { v: 9, count: ++this.#count, since: [0.5, null, 'x'] });
   }
 
-  /** A node is about to serve with these stores. */
+  /** A node is about to serve with nothing. */
+  beginsAnew(): void {
+    this.#kept = undefined;
+    this.#marked.clear();
+  }
+
+  /** A node is about to serve with these stores, which another one or its own journal gave it. */
   takesOver(stores: NodeStores): void {
-    if (!(stores instanceof OlderStores)) {
-      must(
-        this.#kept === undefined || this.#kept.equals(unused(stores)),
-        () => 'the older node did not hand on what it did not know',
-      );
-      this.#kept = undefined;
-      return;
-    }
-    this.#kept = unused(stores);
+    const has = unused(stores);
+    must(
+      this.#kept === undefined || this.#kept.equals(has),
+      () => 'the older node did not hand on what it did not know',
+    );
+    this.#kept = stores instanceof OlderStores ? has : undefined;
+    if (this.#kept === undefined) return;
     const marked = [...stores.sessions.values()].filter((session) => FIELD in session);
     this.#marked = new Set(marked.map((session) => session.acctSessionId));
   }

@@ -9,24 +9,34 @@ import { stationText } from '../../radius/attributes.ts';
 import type { RadiusPort } from '../../radius/request-record.ts';
 import { channelKey, hostKey } from '../../session/records.ts';
 import type { Change } from '../../session/store.ts';
-import type { SentFrame } from '../../switch/memory-switch.ts';
+import type { MemorySwitch, SentFrame } from '../../switch/memory-switch.ts';
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import { AccessPolicy } from './access-policy.ts';
-import type { ActiveNode } from './active-node.ts';
+import type { ActiveNode, Doom } from './active-node.ts';
 import { Agenda } from './agenda.ts';
 import { checkCause } from './excuses.ts';
 import { ExpectedBooks } from './expected-books.ts';
 import { Ledger } from './ledger.ts';
 import type { Mark } from './marks.ts';
-import { Pair, type PairWorld } from './pair.ts';
+import { type Fate, Pair, type PairWorld } from './pair.ts';
 import { NETWORK_SOURCES, openAccounts, settle } from './people.ts';
 import { drawPlan, type Plan, simulatedConfig, UPLINK } from './plan.ts';
 import { RadiusService, type ServiceWorld } from './radius-service.ts';
 import { Random } from './random.ts';
 import { checkRecords, checkSwitch } from './state-checks.ts';
 import type { HostWorld, LoginTimes, Subscriber } from './subscriber.ts';
+import { probeTakeover } from './takeover-probe.ts';
 import { UpstreamRouter } from './upstream-router.ts';
 import { must } from './violation.ts';
+
+export interface WorldOptions {
+  /** Of people and faults, before everything is wound up. */
+  readonly actions: number;
+  /** Takes the story of the run, line by line. */
+  readonly trace?: ((line: string) => void) | undefined;
+  /** The active dies once, at this event, and not where and how often the seed says. */
+  readonly dieAt?: number | undefined;
+}
 
 export class World implements HostWorld, ServiceWorld, PairWorld {
   readonly agenda = new Agenda();
@@ -47,7 +57,15 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
   };
   /** Turns of the active so far. */
   turns = 0;
+  /** Events so far. */
+  steps = 0;
+  /** Takeovers that were tried out. */
+  probes = 0;
   crashesLeft: number;
+  /** The run is about one death: at this event, or as soon after it as it costs nothing. */
+  readonly #dieAt: number | undefined;
+  /** How often castgate has begun with nothing. */
+  coldStarts = 1;
   /** The router has just begun anew: it cannot know yet what is received. */
   isRouterNew = false;
   /** Everybody leaves: no cable comes back. */
@@ -59,14 +77,21 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
   /** Accounts that somebody behind the port has used. */
   readonly #usedAt = new Map<string, Set<string>>();
   #toCheck = false;
+  /** What comes of the death that the active is doomed to. */
+  #doomedTo: Fate | undefined;
+  #hasDied = false;
+  /** When nobody served. */
+  readonly #idle: [number, number][] = [];
+  #idleSince = 0;
   /** When the switch last refused a frame: it may have been a report, which is said again. */
   #frameRefusedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(seed: number, actions: number, trace: ((line: string) => void) | undefined) {
+  constructor(seed: number, { actions, trace, dieAt }: WorldOptions) {
     this.#trace = trace;
     this.random = new Random(seed);
     this.plan = drawPlan(this.random, actions);
-    this.crashesLeft = this.plan.crashes;
+    this.#dieAt = dieAt;
+    this.crashesLeft = dieAt === undefined ? this.plan.crashes : 0;
     this.config = simulatedConfig(this.plan.ports);
     this.policy = new AccessPolicy(this.random);
     openAccounts(this.policy, this.random);
@@ -91,12 +116,29 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
       if (this.#trace !== undefined) this.say(`- ${what}`);
     }
     this.#check();
-    const dies = this.crashesLeft > 0 && pair.isCovered && this.random.chance(1 / this.plan.crashEvery);
-    if (dies) {
-      this.crashesLeft--;
-      pair.die();
-    }
+    this.steps++;
+    this.#maybeKill();
     return true;
+  }
+
+  /** Between two actions: looks at records anew, and at what a takeover would cost now. */
+  lookClosely(): void {
+    const { pair, agenda } = this;
+    pair.lookClosely();
+    const covered = pair.coveredStores;
+    if (covered === undefined) return;
+    this.probes++;
+    probeTakeover(this, covered, agenda.now);
+  }
+
+  /** Nobody dies for a while. */
+  spare<T>(run: () => T): T {
+    const before = this.crashesLeft;
+    this.crashesLeft = 0;
+    if (this.pair.active !== undefined) this.pair.active.doom = undefined;
+    const result = run();
+    this.crashesLeft = before;
+    return result;
   }
 
   // ---- what people and faults do
@@ -111,7 +153,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
       if (carrier) who.foundCarrier();
       else who.lostCarrier();
     }
-    this.pair.active?.bridge.setLink(port, carrier);
+    this.pair.bridge?.setLink(port, carrier);
   }
 
   /** The host leaves its port for another one. */
@@ -121,39 +163,40 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
 
   /** A packet of a channel comes down from the router, if it sends it. */
   sendChannel(group: IpAddress, source: IpAddress): void {
-    const { active } = this.pair;
-    if (active === undefined) return;
+    const { active, bridge } = this.pair;
+    if (bridge === undefined) return;
     for (const vlan of [0, 7]) {
       if (!this.router.passes(vlan, group, source)) continue;
       const octets = this.random.whole(100, 1400);
-      for (const port of active.bridge.deliver(group, source, octets, vlan)) {
+      for (const port of bridge.deliver(group, source, octets, vlan)) {
         const accounts = [...(this.#usedAt.get(port) ?? [])];
+        const since = this.agenda.now - PERMISSION_MS - this.idleMs;
         must(
-          accounts.some((account) => this.policy.everPermitted.has(`${account} ${group}`)),
+          accounts.some((account) => this.policy.wasPermitted(account, group, since)),
           () => `${port} receives ${group}, which nobody behind it may`,
         );
-        this.books.delivered(port, vlan, group, octets, active.gate.waiting.length === 0);
+        this.books.delivered(port, vlan, group, octets, active?.gate.waiting.length === 0);
       }
     }
   }
 
   /** A packet from one of the hosts that are in, or to it. */
   sendUnicast(): void {
-    const { active } = this.pair;
-    const hosts = active?.bridge.openHosts() ?? [];
-    if (active === undefined || hosts.length === 0) return;
+    const { active, bridge } = this.pair;
+    const hosts = bridge?.openHosts() ?? [];
+    if (bridge === undefined || hosts.length === 0) return;
     const { port, vlan, mac } = this.random.pick(hosts);
     const octets = this.random.whole(64, 1500);
     const key = `session/${hostKey(port, vlan, mac)}`;
-    const sure = active.gate.waiting.length === 0;
+    const sure = active?.gate.waiting.length === 0;
     if (this.random.chance(0.5)) {
-      if (active.bridge.transmit({ port, vlan, mac }, octets)) this.books.passed(key, octets, 0, sure);
-    } else if (active.bridge.transmitTo(vlan, mac, octets)) this.books.passed(key, 0, octets, sure);
+      if (bridge.transmit({ port, vlan, mac }, octets)) this.books.passed(key, octets, 0, sure);
+    } else if (bridge.transmitTo(vlan, mac, octets)) this.books.passed(key, 0, octets, sure);
   }
 
   queryUpstream(version: 2 | 3): void {
     const frame = this.router.query(version);
-    for (const vlan of [0, 7]) this.pair.active?.bridge.receive(UPLINK, vlan, frame);
+    for (const vlan of [0, 7]) this.pair.bridge?.receive(UPLINK, vlan, frame);
   }
 
   passwordOf(account: string): string {
@@ -168,7 +211,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
     if (!this.hasCarrier(port)) return;
     const used = this.#usedAt.get(port) ?? new Set();
     this.#usedAt.set(port, used.add(from.account));
-    const arrive = () => this.pair.active?.bridge.receive(port, vlan, frame);
+    const arrive = () => this.pair.bridge?.receive(port, vlan, frame);
     this.agenda.after(this.random.between(0, 2), `a frame of ${from.name} arrives`, arrive);
   }
 
@@ -224,20 +267,99 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
     this.pair.turned(node);
   }
 
-  died(have: number): void {
-    this.radius.loseSome();
-    this.books.tookOver(have);
+  fell(node: ActiveNode, has: number): void {
+    this.#dies(this.#doomedTo ?? 'takeover', has, node.doom);
   }
 
-  tookOver(node: ActiveNode): void {
-    this.say(`${node.name} has taken over`);
-    this.#expectConversations();
+  died(fate: Fate, have: number): void {
+    this.#idleSince = this.agenda.now;
+    if (fate === 'restart') {
+      this.books.tookOver(have, 'kept');
+      return;
+    }
+    this.radius.loseSome();
+    if (fate === 'takeover') {
+      this.books.tookOver(have, 'new');
+      return;
+    }
+    if (fate === 'stale') this.books.lost(have, this.ledger);
+    else this.books.forgotten(this.ledger);
+    for (const who of this.subscribers) {
+      who.doubt();
+      who.mark('state-lost');
+    }
+  }
+
+  /** Its switch may refuse some of what it is told at first. */
+  begins({ bridge }: ActiveNode): void {
+    const { random, plan, agenda } = this;
+    this.#idle.push([this.#idleSince, agenda.now]);
+    if (random.chance(plan.refusals) && !this.radius.healed) this.#refuse(bridge, random.whole(1, 3));
+  }
+
+  tookOver(node: ActiveNode, fate: Fate): void {
+    this.say(`${node.name} goes on (${fate})`);
+    if (fate === 'cold') this.coldStarts++;
+    // What it knows of who is under way is old, or nothing.
+    if (fate === 'takeover' || fate === 'restart') this.#expectConversations();
     this.#toCheck = true;
     this.#check();
   }
 
+  /** How long nobody served lately. */
+  get idleMs(): number {
+    const since = this.agenda.now - LONG_AGO_MS;
+    let idle = 0;
+    for (const [from, until] of this.#idle) if (until > since) idle += until - from;
+    return idle;
+  }
+
+  /** The switch refuses something, as often as that. */
+  refuse(times: number): void {
+    const { bridge } = this.pair;
+    if (bridge !== undefined) this.#refuse(bridge, times);
+  }
+
   say(line: string): void {
     this.#trace?.(`${this.agenda.clock} ${line}`);
+  }
+
+  // ---- how the active dies
+
+  #maybeKill(): void {
+    const { pair, plan, random } = this;
+    const { active } = pair;
+    if (this.#dieAt !== undefined) {
+      if (!this.#hasDied && this.steps >= this.#dieAt && pair.isCovered) {
+        this.#hasDied = true;
+        this.#dies('takeover');
+      }
+      return;
+    }
+    if (this.crashesLeft <= 0 || active === undefined || active.doom !== undefined) return;
+    if (!random.chance(1 / plan.crashEvery)) return;
+    const wantsRestart = random.chance(plan.restarts);
+    const fate = () => pair.fateOf(wantsRestart, plan.careless);
+    if (!random.chance(plan.midTurn)) {
+      const now = fate();
+      if (now !== undefined) this.#dies(now);
+      return;
+    }
+    active.doom = random.pick(['written', 'torn', 'among-effects'] as const);
+    active.mayDie = () => {
+      this.#doomedTo = this.crashesLeft > 0 ? fate() : undefined;
+      return this.#doomedTo !== undefined;
+    };
+  }
+
+  #dies(fate: Fate, has?: number, doom?: Doom): void {
+    this.crashesLeft--;
+    this.pair.die(fate, has, doom);
+  }
+
+  #refuse(bridge: MemorySwitch, times: number): void {
+    bridge.fail(this.random.pick(['openHost', 'setForwarding', 'sendFrame'] as const), 'ENOMEM', times);
+    for (const who of this.subscribers) who.mark('switch-trouble');
   }
 
   // ---- what always holds
@@ -274,14 +396,13 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
   #expectConversations(): void {
     const { agenda, plan, pair } = this;
     const since = agenda.now;
-    const { takeovers } = pair;
+    const { active } = pair;
     const longest = ROUNDS * (2 * plan.radius.delayMs[1] + THINKING_MS) + 1000;
     for (const who of this.subscribers.filter((one) => one.conversing && one.askedAlone)) {
       agenda.after(longest, `${who.name} should be through`, () => {
         must(
           who.concludedAt > since ||
-            pair.active === undefined ||
-            pair.takeovers > takeovers ||
+            pair.active !== active ||
             who.marks.any(since, DISTURBING) ||
             who.marks.any(since - TROUBLE_MS, ['radius-trouble']) ||
             // A host that the switch could not open is told nothing.
@@ -324,12 +445,19 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
       return;
     }
     if (who.password !== this.passwordOf(who.account)) who.mark('rejected');
+    // The server says it to the switch; the host may not hear of it.
+    if (this.policy.timesOf(stationText(who.mac)).endsAfterMs !== Infinity) who.mark('session-timeout');
     // Back at a place that it had left: what ends there may be of its first stay.
-    if (!this.#abandoned.has(host)) checkCause(who, this.agenda.now, what, cause);
-    if (what === 'the session') who.doubt();
+    if (!this.#abandoned.has(host)) checkCause(who, this.agenda.now, what, cause, this.idleMs);
+    if (what === 'the session') {
+      who.doubt();
+      who.mark('ended');
+    }
   }
 }
 
+/** How long a permission may go on after it was withdrawn: as long as the longest answer holds, and is asked for again. */
+const PERMISSION_MS = 60_000;
 /** A report that was lost is repeated within this time (unsolicited_report_interval). */
 const REPETITION_MS = 1_100;
 /** Trouble has consequences for so long. */

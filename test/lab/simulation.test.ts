@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { simulate } from '../../lab/simulation/run.ts';
 
-const SEEDS = 150;
+const SEEDS = 100;
 const ACTIONS = 30;
 
 describe('an active that may die at any point', () => {
@@ -15,12 +15,12 @@ describe('an active that may die at any point', () => {
       failure === undefined ? [] : [`npm run ha:simulate -- --steps ${ACTIONS} --seed ${seed}: ${failure}`],
     );
     expect(failures).toEqual([]);
-    const sum = (of: 'takeovers' | 'compared' | 'linkFaults' | 'duplicates' | 'records') =>
+    const sum = (of: 'takeovers' | 'compared' | 'faults' | 'duplicates' | 'records') =>
       results.reduce((total, result) => total + result[of], 0);
     // A simulation in which nothing happens would pass as well.
     expect(sum('takeovers')).toBeGreaterThan(SEEDS);
     expect(sum('compared')).toBeGreaterThan(100 * SEEDS);
-    expect(sum('linkFaults')).toBeGreaterThan(10);
+    expect(sum('faults')).toBeGreaterThan(10);
     expect(sum('duplicates')).toBeGreaterThan(SEEDS);
     expect(sum('records')).toBeGreaterThan(5 * SEEDS);
   }, 180_000);
