@@ -1,8 +1,8 @@
 /** The head-end's thread: sends until its process ends. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { enterNamespace, PacketPort } from '../lab/packet-port.ts';
 import { channelFrame } from './channels.ts';
 import { type HeadEndData, Place, SLOTS } from './head-end.ts';
-import { enterNamespace, PacketPort } from './packet-port.ts';
 
 const MAC = Uint8Array.of(0x02, 0xca, 0x57, 0x00, 0x00, 0x01);
 const IDLE_MS = 1;

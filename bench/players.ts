@@ -8,9 +8,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { emit, type Json, serveCommands } from '../lab/line-program.ts';
+import { inNamespace, PacketPort } from '../lab/packet-port.ts';
 import { Asker, type AskPlan } from './asker.ts';
 import { HeadEnd } from './head-end.ts';
-import { inNamespace, PacketPort } from './packet-port.ts';
 import { type LoginPlan, Supplicants } from './supplicants.ts';
 import { Viewers, type WatchPlan } from './viewers.ts';
 

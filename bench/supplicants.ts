@@ -4,13 +4,13 @@
  * EAP-Success. One that hears nothing for a while starts again, as real ones do, and counts as stalled; one
  * that is refused or gives up counts as failed. Neither is taken out of the time that the rate is made of.
  */
-import { hash } from 'node:crypto';
 import { decodeEap, EapCode, type EapPacket, EapType, encodeEap } from '../eapol/eap.ts';
-import { decodeEapol, EapolType, encodeEapol } from '../eapol/eapol.ts';
+import { decodeEapol, EapolType } from '../eapol/eapol.ts';
+import { eapolFrame, md5Response } from '../lab/eapol-frame.ts';
+import type { PacketPort } from '../lab/packet-port.ts';
 import { u16 } from '../wire/bytes.ts';
 import { EtherType } from '../wire/ethernet.ts';
 import { isMalformed } from '../wire/malformed.ts';
-import type { PacketPort } from './packet-port.ts';
 
 export interface LoginPlan {
   /** Interfaces that the supplicants stand behind, in turn. */
@@ -142,21 +142,9 @@ class Run {
 
   #answer(supplicant: Supplicant, request: EapPacket): void {
     const { id, type } = request;
-    const typeData = type === EapType.Identity ? supplicant.account : this.#md5(request);
+    const typeData = type === EapType.Identity ? supplicant.account : md5Response(request, this.#password);
     if (typeData === undefined) return;
     this.#send(supplicant, EapolType.Packet, encodeEap({ code: EapCode.Response, id, type, typeData }));
-  }
-
-  /** Value-Size and Value of the response, RFC 3748 §5.4: MD5 over identifier, password and challenge. */
-  #md5(request: EapPacket): Uint8Array | undefined {
-    if (request.type !== EapType.Md5Challenge) return undefined;
-    const challenge = request.typeData.subarray(1, 1 + (request.typeData[0] ?? 0));
-    const digest = hash(
-      'md5',
-      Buffer.concat([Uint8Array.of(request.id), this.#password, challenge]),
-      'buffer',
-    );
-    return Buffer.concat([Uint8Array.of(digest.length), digest]);
   }
 
   #end(number: number, supplicant: Supplicant, success: boolean): void {
@@ -217,16 +205,5 @@ function numberOf(frame: Uint8Array): number {
   return ((frame[3] ?? 0) << 16) | u16(frame, 4);
 }
 
-function eapolFrame(mac: Uint8Array, type: number, body: Uint8Array): Uint8Array {
-  const pdu = encodeEapol({ version: 2, type, body });
-  const frame = new Uint8Array(14 + pdu.length);
-  frame.set(PAE_GROUP);
-  frame.set(mac, 6);
-  frame.set([EtherType.Eapol >>> 8, EtherType.Eapol & 0xff], 12);
-  frame.set(pdu, 14);
-  return frame;
-}
-
-const PAE_GROUP = Uint8Array.of(0x01, 0x80, 0xc2, 0x00, 0x00, 0x03);
 const NO_OCTETS = new Uint8Array(0);
 const WATCH_MS = 50;

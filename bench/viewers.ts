@@ -4,9 +4,10 @@
  * port, and from the leave's frame to the last one. The head-end sends a group before anybody joins it; a
  * datagram that comes without a join is an error of the measurement and ends it.
  */
+
+import type { PacketPort } from '../lab/packet-port.ts';
 import { groupOfFrame, reportFrame } from './channels.ts';
 import type { HeadEnd } from './head-end.ts';
-import type { PacketPort } from './packet-port.ts';
 import { macOf, portOf } from './supplicants.ts';
 
 /** A range of (viewer, group) pairs, each of which is there once. */

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import type { GroupRow, PortRow, RadiusRow, SessionRow, ShowRows } from '../daemon/show-rows.ts';
+import { ask } from './control.ts';
 import type { FreeRadius } from './freeradius.ts';
 import { attempt, LabError, LabProcess, lastLines, until } from './processes.ts';
 import { LabAddress, type Topology } from './topology.ts';
@@ -22,6 +23,11 @@ export interface CastgateSettings {
   readonly radius?: Readonly<Record<string, unknown>>;
   readonly restart?: Readonly<Record<string, unknown>>;
   readonly log?: Readonly<Record<string, unknown>>;
+  readonly ha?: Readonly<Record<string, unknown>>;
+  /** The address that RADIUS knows the switch by, where it is not the one of a single switch. */
+  readonly nasAddress?: string;
+  /** Where it keeps its records; a folder of its own when left out. */
+  readonly stateDirectory?: string;
   /** Flags for node itself: `--cpu-prof`. */
   readonly nodeFlags?: readonly string[];
 }
@@ -72,8 +78,8 @@ export class Castgate {
       10_000,
       async () => {
         if (!process_.running) throw new LabError('castgate ended at its start', process_.tail());
-        const asked = await this.#command(['show', 'ports', '--json', '--socket', this.socket]);
-        return asked.code === 0 ? true : undefined;
+        // Also the answer of a node that stands by, which knows of no ports.
+        return (await ask(this.socket, 'ports')) === undefined ? undefined : true;
       },
       () => process_.tail(),
     );
@@ -149,16 +155,23 @@ function configuration(
     bridge: LabAddress.bridge,
     ports: Object.fromEntries(place.ports.map((port) => [port, {}])),
     uplinks: [LabAddress.uplink],
-    nas: { identifier: 'lab-switch', address: LabAddress.switchOnRadiusLink },
-    state_directory: join(folder, 'state'),
+    nas: { identifier: 'lab-switch', address: settings.nasAddress ?? LabAddress.switchOnRadiusLink },
+    state_directory: settings.stateDirectory ?? join(folder, 'state'),
     control_socket: socket,
     radius: {
-      servers: [{ name: 'lab', address: LabAddress.radius, secret_file: radius.secretFile }],
+      servers: [
+        {
+          name: 'lab',
+          address: LabAddress.radius,
+          secret_file: radius.secretFile,
+          ...(settings.nasAddress === undefined ? {} : { source_address: settings.nasAddress }),
+        },
+      ],
       ...(settings.retransmit === undefined ? {} : { retransmit: settings.retransmit }),
       ...settings.radius,
     },
     ...Object.fromEntries(
-      (['authenticator', 'groups', 'multicast', 'accounting', 'restart', 'log'] as const)
+      (['authenticator', 'groups', 'multicast', 'accounting', 'restart', 'log', 'ha'] as const)
         .filter((section) => settings[section] !== undefined)
         .map((section) => [section, settings[section]]),
     ),

@@ -35,6 +35,15 @@ export function emit(value: Json): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
+/** The programs, by their path from lab/. */
+export type ProgramName =
+  | 'receiver'
+  | 'channel-source'
+  | 'upstream-router'
+  | 'ha/viewers'
+  | 'ha/crowd'
+  | '../bench/players';
+
 /** One of the lab's programs, running in a namespace. */
 export class LineProgram {
   readonly process: LabProcess;
@@ -55,7 +64,7 @@ export class LineProgram {
   /** Starts a program of the build, by its path from lab/; resolves when it says that it is ready. */
   static async start(
     name: string,
-    program: 'receiver' | 'channel-source' | 'upstream-router' | '../bench/players',
+    program: ProgramName,
     args: readonly string[],
     namespace: string,
   ): Promise<LineProgram> {

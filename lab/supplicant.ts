@@ -21,12 +21,21 @@ export class Supplicant {
   readonly #identity: string;
   readonly #controlFolder: string;
   readonly #process: LabProcess;
+  #conversations = 0;
 
   private constructor(identity: string, namespace: string, controlFolder: string, process: LabProcess) {
     this.#identity = identity;
     this.namespace = namespace;
     this.#controlFolder = controlFolder;
     this.#process = process;
+    process.onLine((line) => {
+      if (line.includes('CTRL-EVENT-EAP-STARTED')) this.#conversations++;
+    });
+  }
+
+  /** EAP conversations that it has begun. */
+  get conversations(): number {
+    return this.#conversations;
   }
 
   /**

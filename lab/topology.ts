@@ -8,6 +8,7 @@
  *   host eth0 --- swp2 ┤ br0 (switch) ├ up0 --- eth0 upstream      switch rad0 --- eth0 radius
  *   host eth0 --- swp3 ┘
  */
+import { addNamespaces, addressHost, HOST_UP, hexOctet } from './network.ts';
 import { LabError, run } from './processes.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -62,7 +63,7 @@ export class Topology {
       name: spec.name,
       namespace: `${workspace.prefix}-${spec.name}`,
       port: spec.port,
-      mac: `02:ca:57:00:01:${hex(index + 1)}`,
+      mac: `02:ca:57:00:01:${hexOctet(index + 1)}`,
       address: `10.77.0.${11 + index}`,
       address6: `fd77::${11 + index}`,
     }));
@@ -131,19 +132,8 @@ export class Topology {
       ...this.hosts.map((host) => host.namespace),
       ...this.ports.filter((port) => this.#sharers(port).length > 1).map((port) => this.#hub(port)),
     ];
-    await run(['ip', '-batch', '-'], { input: namespaces.map((name) => `netns add ${name}\n`).join('') });
-    // IPv6 off before any interface appears: the kernel's own MLD and router solicitations would be
-    // counted as a host's traffic. A multicast source or router announces no membership of its own.
-    const ends = new Set([this.upstreamNamespace, ...this.hosts.map((host) => host.namespace)]);
-    for (const namespace of namespaces)
-      await run(
-        [
-          'sh',
-          '-c',
-          `echo ${this.#ipv6 && ends.has(namespace) ? 0 : 1} >/proc/sys/net/ipv6/conf/default/disable_ipv6; echo 1 >/proc/sys/net/ipv6/conf/all/keep_addr_on_down; echo 0 >/proc/sys/net/ipv4/igmp_link_local_mcast_reports; echo 500 >/proc/sys/net/ipv4/igmp_max_memberships; ip link set lo up`,
-        ],
-        { namespace },
-      );
+    const ends = this.#ipv6 ? [this.upstreamNamespace, ...this.hosts.map((host) => host.namespace)] : [];
+    await addNamespaces(namespaces, ends);
     await run(['ip', '-n', this.switchNamespace, '-batch', '-'], {
       input: [
         `link add ${LabAddress.bridge} address 02:ca:57:00:00:fe type bridge stp_state 0 mcast_snooping 1 forward_delay 0`,
@@ -184,7 +174,7 @@ export class Topology {
       only === undefined
         ? `name trunk netns ${this.#hub(port)}`
         : `name eth0 netns ${only.namespace} address ${only.mac}`;
-    const portMac = `02:ca:57:00:00:${hex(0x80 + this.ports.indexOf(port))}`;
+    const portMac = `02:ca:57:00:00:${hexOctet(0x80 + this.ports.indexOf(port))}`;
     await run(['ip', '-n', this.switchNamespace, '-batch', '-'], {
       input: `link add ${port} address ${portMac} type veth peer ${far}\nlink set ${port} master ${LabAddress.bridge}\n`,
     });
@@ -209,18 +199,14 @@ export class Topology {
 
   async #configureHost(host: LabHost): Promise<void> {
     const spec = this.#specs.find((candidate) => candidate.name === host.name);
-    const forced = [
-      ['ipv4/conf/eth0/force_igmp_version', spec?.igmpVersion],
-      ['ipv6/conf/eth0/force_mld_version', spec?.mldVersion],
-    ] as const;
-    for (const [name, version] of forced) {
-      if (version === undefined) continue;
-      await run(['sh', '-c', `echo ${version} >/proc/sys/net/${name}`], { namespace: host.namespace });
-    }
-    const v6 = this.#ipv6 ? `addr add ${host.address6}/64 dev eth0\n` : '';
-    await run(['ip', '-n', host.namespace, '-batch', '-'], {
-      input: `addr add ${host.address}/24 dev eth0\n${v6}${HOST_UP}`,
-    });
+    await addressHost(
+      host.namespace,
+      this.#ipv6 ? [`${host.address}/24`, `${host.address6}/64`] : [`${host.address}/24`],
+      {
+        igmp: spec?.igmpVersion,
+        mld: spec?.mldVersion,
+      },
+    );
   }
 
   #sharers(port: string): readonly LabHost[] {
@@ -230,11 +216,4 @@ export class Topology {
   #hub(port: string): string {
     return `${this.#workspace.prefix}-hub-${port}`;
   }
-}
-
-/** The route goes with the link, and is there again with it. */
-const HOST_UP = 'link set eth0 up\nroute replace 224.0.0.0/4 dev eth0\n';
-
-function hex(value: number): string {
-  return value.toString(16).padStart(2, '0');
 }

@@ -45,7 +45,17 @@ export function removeWorkspace(workspace: Workspace): void {
     }
     spawnSync('ip', ['netns', 'del', namespace]);
   }
+  unmountBelow(workspace.directory);
   rmSync(workspace.directory, { recursive: true, force: true, maxRetries: 3 });
+}
+
+/** Takes away file systems that the lab has mounted in its folder. */
+function unmountBelow(directory: string): void {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  for (const mount of mounts) {
+    const place = mount.split(' ')[1] ?? '';
+    if (place.startsWith(`${directory}/`)) spawnSync('umount', ['-l', place]);
+  }
 }
 
 /** Removes labs of this user whose owner has died; gives their prefixes. */

@@ -54,6 +54,7 @@ const LAB_PACKAGES = {
   openssl: ['openssl'],
   freeradius: ['freeradius'],
   wpasupplicant: ['wpa_supplicant', 'wpa_cli'],
+  keepalived: ['keepalived'],
 };
 const PEER_PACKAGES = {
   'freeradius-utils': ['radclient'],
@@ -66,7 +67,7 @@ const PACKAGES_FOR = {
   bench: { ...BUILD_PACKAGES, ...LAB_PACKAGES, ...PEER_PACKAGES },
 };
 /** Services that a package would enable; castgate's lab runs its own copies inside namespaces. */
-const SERVICES = ['freeradius', 'hostapd'];
+const SERVICES = ['freeradius', 'hostapd', 'keepalived'];
 const POLICY_FILE = '/usr/sbin/policy-rc.d';
 const ADDON = 'switch/native/build/Release/castgate_native.node';
 

@@ -1,6 +1,6 @@
 /**
- * The classic BPF program of the packet socket: EAPOL (802.1X), IGMP, PIM, and ICMPv6 of the MLD types with or
- * without the hop-by-hop header. Whatever it lets through, the decoders judge; what it stops never costs
+ * The classic BPF program of the packet socket: EAPOL (802.1X), claims of the other node of a pair, IGMP, PIM,
+ * and ICMPv6 of the MLD types with or without the hop-by-hop header. Whatever it lets through, the decoders judge; what it stops never costs
  * a copy. The kernel has taken off the outer VLAN tag before the program runs.
  */
 import { littleEndian, viewOf } from './netlink/message.ts';
@@ -10,6 +10,7 @@ export function captureFilter(): Uint8Array {
   return assemble([
     { label: 'start', code: LOAD_16, k: 12 },
     { code: JUMP_EQUAL, k: 0x888e, yes: 'accept' },
+    { code: JUMP_EQUAL, k: 0x88b5, yes: 'accept' },
     { code: JUMP_EQUAL, k: 0x0800, yes: 'ipv4' },
     { code: JUMP_EQUAL, k: 0x86dd, yes: 'ipv6', no: 'reject' },
     { label: 'ipv4', code: LOAD_8, k: 14 + 9 },

@@ -1,6 +1,7 @@
 /** The BPF program, run by a small interpreter of the classic instructions that it uses. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { encodeClaim } from '../../daemon/ha/claim.ts';
 import { captureFilter } from '../../switch/linux/capture-filter.ts';
 import { littleEndian } from '../../switch/linux/netlink/message.ts';
 import { concatBytes, u8, u16 } from '../../wire/bytes.ts';
@@ -40,6 +41,11 @@ describe('captureFilter', () => {
       expect(passes(ethernet(to, HOST1, 0x888e, Uint8Array.of(1, 1, 0, 0)))).toBe(true);
     }
     expect(passes(ethernet(HOST2, HOST1, 0x88c7, Uint8Array.of(1, 1, 0, 0)))).toBe(false);
+  });
+
+  it('takes the claims of the other node', () => {
+    const claim = encodeClaim({ node: 'b', epoch: 2, at: 1 }, HOST1, new Uint8Array(32));
+    expect(passes(claim)).toBe(true);
   });
 
   it('takes IGMP, with or without Router Alert', () => {

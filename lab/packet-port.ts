@@ -1,6 +1,6 @@
 /**
- * The players' packet socket: frames of all interfaces of one network namespace, sent and received as they
- * are. Only what the bench asks about comes up: EAPOL, and the first octets of a channel's datagrams.
+ * A packet socket for players: frames of all interfaces of one network namespace, sent and received as they
+ * are. Only what is asked about comes up: EAPOL, and the first octets of a channel's datagrams.
  */
 import { littleEndian, viewOf } from '../switch/linux/netlink/message.ts';
 import { errnoName, loadNative, type Native, type Watch } from '../switch/native.ts';

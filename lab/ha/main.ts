@@ -1,0 +1,150 @@
+/**
+ * `npm run ha:failover`: a pair of nodes on real parts, one fault after the other, each while subscribers log
+ * in, watch, zap and leave. What is counted and what has to be zero: docs/high-availability.md.
+ */
+import { parseArgs } from 'node:util';
+import { monotonicMs } from '../channel-packet.ts';
+import { LabError, until } from '../processes.ts';
+import { AccountBooks } from './account-books.ts';
+import { failoverTable, type JudgedRound } from './failover-table.ts';
+import { judge } from './judge.ts';
+import { PairLab } from './pair-lab.ts';
+import { beginService } from './pair-service.ts';
+import { NODE_NAMES } from './pair-topology.ts';
+import { inStep, type Observation, playRound } from './round.ts';
+import { SCENARIOS, type Scenario } from './scenario.ts';
+
+const HELP = `npm run ha:failover -- [OPTIONS]
+
+Raises two nodes with keepalived in network namespaces and lets one fault after the other happen to them while
+subscribers log in, watch, zap and leave. Needs root.
+
+Options:
+  --count N      how many rounds (14)
+  --only TEXT    only faults whose name has this text
+  --seed S       where people are at the time of a fault is drawn from this number (1)
+  --keep-going   go on after a failed round (otherwise three failures in a row end it)
+  --verbose      what the nodes said in a round that failed
+  --help         print this
+`;
+
+async function main(words: readonly string[]): Promise<number> {
+  const options = {
+    count: { type: 'string', default: '14' },
+    only: { type: 'string', default: '' },
+    seed: { type: 'string', default: '1' },
+    'keep-going': { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  } as const;
+  let values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values'];
+  try {
+    values = parseArgs({ args: [...words], options }).values;
+  } catch (error) {
+    console.error(`ha:failover: ${error instanceof Error ? error.message : String(error)}`);
+    return 2;
+  }
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const count = Number(values.count);
+  const scenarios = SCENARIOS.filter(({ name }) => name.includes(values.only ?? ''));
+  if (!Number.isSafeInteger(count) || count < 1 || scenarios.length === 0) {
+    console.error('ha:failover: --count takes a whole number, --only a part of the name of a fault');
+    return 2;
+  }
+  try {
+    const rounds = await playAll(scenarios, count, Number(values.seed), values['keep-going'], values.verbose);
+    const failed = rounds.filter(({ reasons }) => reasons.length > 0).length;
+    for (const line of failoverTable(rounds)) console.log(line);
+    const left = count - rounds.length;
+    if (left > 0) console.log(`${left} rounds were not played`);
+    console.log(`${rounds.length - failed} passed, ${failed + left} failed`);
+    return failed + left === 0 ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    console.error(`ha:failover: ${error.message}`);
+    for (const line of error.detail) console.error(`  ${line}`);
+    console.log(`0 passed, ${count} failed`);
+    return 1;
+  }
+}
+
+async function playAll(
+  scenarios: readonly Scenario[],
+  count: number,
+  seed: number,
+  keepGoing: boolean,
+  verbose: boolean,
+): Promise<readonly JudgedRound[]> {
+  const lab = await PairLab.open();
+  const interrupted = () => process.exit(130);
+  process.once('SIGINT', interrupted);
+  process.once('SIGTERM', interrupted);
+  const rounds: JudgedRound[] = [];
+  try {
+    const books = new AccountBooks();
+    await beginService(lab, books);
+    const chance = numbersFrom(seed);
+    for (let number = 1; number <= count; number++) {
+      const scenario = scenarios[(number - 1) % scenarios.length];
+      if (scenario === undefined) break;
+      const active = await until(
+        'both nodes in step',
+        15_000,
+        async () => {
+          const both = await inStep(lab);
+          return both === undefined ? undefined : NODE_NAMES.find((node) => both[node].role === 'active');
+        },
+        () => [...lab.nodes.a.tail(30), ...lab.nodes.b.tail(30)],
+      );
+      const beganAtMs = monotonicMs();
+      const seen = await playRound(lab, scenario, active, books, chance);
+      const reasons = judge(seen);
+      rounds.push({ seen, reasons });
+      console.log(story(number, seen, reasons));
+      for (const reason of reasons) console.log(`      ${reason}`);
+      if (reasons.length > 0 && verbose)
+        for (const node of NODE_NAMES)
+          for (const line of lab.nodes[node].tail(80)) console.log(`      | ${line}`);
+      const lately = rounds.slice(-3);
+      if (!keepGoing && lately.length === 3 && lately.every((round) => round.reasons.length > 0)) break;
+      if (monotonicMs() - beganAtMs > ROUND_LIMIT_MS) break;
+    }
+  } catch (error) {
+    // The rounds before are worth their table.
+    if (!(error instanceof LabError) || rounds.length === 0) throw error;
+    console.log(`      ended: ${error.message}`);
+    for (const line of error.detail) console.log(`      | ${line}`);
+  } finally {
+    await lab.close();
+    process.off('SIGINT', interrupted);
+    process.off('SIGTERM', interrupted);
+  }
+  return rounds;
+}
+
+function story(number: number, seen: Observation, reasons: readonly string[]): string {
+  const gap = Math.max(0, ...seen.watched.map(({ gapMs }) => gapMs));
+  const master = seen.masterMs === undefined ? '' : `, MASTER after ${seen.masterMs.toFixed(0)} ms`;
+  const verdict = reasons.length === 0 ? 'passed' : 'FAILED';
+  return `${String(number).padStart(4)}  ${verdict}  ${seen.scenario.name} (node ${seen.active})${master}, longest gap ${gap.toFixed(0)} ms, ${seen.seconds.toFixed(1)} s`;
+}
+
+/** Numbers from 0 to 1 that come again with the same seed (mulberry32). */
+function numbersFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A round that took that long has left everything behind that a number could say. */
+const ROUND_LIMIT_MS = 60_000;
+
+process.exitCode = await main(process.argv.slice(2));

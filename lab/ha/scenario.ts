@@ -1,0 +1,111 @@
+/** What can happen to a node, how it is brought about, and how it is mended. */
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { monotonicMs } from '../channel-packet.ts';
+import { pause } from '../processes.ts';
+import type { PairLab } from './pair-lab.ts';
+import type { NodeName } from './pair-topology.ts';
+
+export interface Scenario {
+  readonly name: string;
+  /** Who has to serve afterwards. `either`: one of them, whichever, and only one. */
+  readonly serves: 'the other' | 'the same' | 'either';
+  /** Brings it about; gives the moment (milliseconds of the monotonic clock). */
+  readonly strike: (lab: PairLab, active: NodeName) => Promise<number>;
+  /** Mends it, so that both nodes can come in step again. */
+  readonly mend: (lab: PairLab, active: NodeName) => Promise<void>;
+}
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'kill -9 of the active',
+    serves: 'the other',
+    strike: async (lab, active) => {
+      const at = monotonicMs();
+      await lab.node(active).castgate.kill();
+      return at;
+    },
+    mend: (lab, active) => lab.node(active).castgate.resume(),
+  },
+  {
+    name: 'power-off',
+    serves: 'the other',
+    strike: async (lab, active) => {
+      const at = monotonicMs();
+      await lab.topology.power(active, false);
+      return at;
+    },
+    mend: (lab, active) => lab.topology.power(active, true),
+  },
+  {
+    name: 'replication link cut',
+    serves: 'the same',
+    strike: async (lab) => {
+      const at = monotonicMs();
+      await lab.topology.replicationLink(false);
+      return at;
+    },
+    mend: (lab) => lab.topology.replicationLink(true),
+  },
+  {
+    name: 'nodes cut from each other',
+    serves: 'either',
+    strike: async (lab) => {
+      const at = monotonicMs();
+      await Promise.all([lab.topology.replicationLink(false), lab.topology.managementBetweenNodes(false)]);
+      return at;
+    },
+    mend: async (lab) => {
+      await Promise.all([lab.topology.replicationLink(true), lab.topology.managementBetweenNodes(true)]);
+    },
+  },
+  {
+    name: 'hung active',
+    serves: 'the other',
+    strike: async (lab, active) => {
+      const at = monotonicMs();
+      lab.node(active).castgate.process?.signal('SIGSTOP');
+      return at;
+    },
+    mend: async (lab, active) => lab.node(active).castgate.process?.signal('SIGCONT'),
+  },
+  {
+    name: 'hung standby',
+    serves: 'the same',
+    strike: async (lab, active) => {
+      const at = monotonicMs();
+      lab.node(otherOf(active)).castgate.process?.signal('SIGSTOP');
+      return at;
+    },
+    mend: async (lab, active) => lab.node(otherOf(active)).castgate.process?.signal('SIGCONT'),
+  },
+  {
+    name: 'full disk on the active',
+    serves: 'either',
+    strike: async (lab, active) => {
+      const at = monotonicMs();
+      fill(lab.node(active).stateDirectory);
+      return at;
+    },
+    mend: async (lab, active) => {
+      rmSync(join(lab.node(active).stateDirectory, FILLING), { force: true });
+      await pause(0);
+    },
+  },
+];
+
+export function otherOf(node: NodeName): NodeName {
+  return node === 'a' ? 'b' : 'a';
+}
+
+/** Takes up every free block of a file system. */
+function fill(directory: string): void {
+  const { bavail, bsize } = statfsSync(directory);
+  try {
+    writeFileSync(join(directory, FILLING), Buffer.alloc(bavail * bsize + bsize));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  }
+}
+
+const FILLING = 'filling';
