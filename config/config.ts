@@ -19,6 +19,7 @@ export interface Config {
   readonly nas: { readonly identifier: string | undefined; readonly address: IpAddress | undefined };
   readonly stateDirectory: string;
   readonly controlSocket: string;
+  readonly http: HttpConfig;
   readonly restart: { readonly warm: boolean; readonly maxAgeMs: number };
   /** Undefined: a node alone. */
   readonly ha: HaConfig | undefined;
@@ -33,6 +34,13 @@ export interface Config {
   readonly groups: GroupsConfig;
   readonly multicast: MulticastConfig;
   readonly accounting: AccountingConfig;
+}
+
+/** Where the daemon answers browsers and Prometheus. */
+export interface HttpConfig {
+  readonly enabled: boolean;
+  readonly address: IpAddress;
+  readonly port: number;
 }
 
 /** A node of two, of which one serves. */
@@ -168,6 +176,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
     nas: { identifier: file.nas.identifier, address: file.nas.address },
     stateDirectory: file.state_directory,
     controlSocket: file.control_socket,
+    http: { enabled: file.http.enabled, address: file.http.address, port: file.http.port },
     restart: { warm: file.restart.warm, maxAgeMs: file.restart.max_age },
     ha: file.ha === undefined ? undefined : haOf(file.ha, known(secrets, HA_KEY)),
     log: { level: file.log.level },

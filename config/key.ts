@@ -165,6 +165,15 @@ export function address(k: { about: string; family?: 4 | 6 }) {
   return remember(addressType(k.family), { about: k.about, form: addressForm(k.family), required: true });
 }
 
+/** An IP address with a default. */
+export function addressOr(k: { about: string; fallback: IpAddress }) {
+  return remember(addressType(undefined).prefault(k.fallback), {
+    about: k.about,
+    form: addressForm(undefined),
+    fallback: k.fallback,
+  });
+}
+
 /** An IP address, may be left out. */
 export function optionalAddress(k: { about: string; family?: 4 | 6 }) {
   return remember(addressType(k.family).optional(), { about: k.about, form: addressForm(k.family) });

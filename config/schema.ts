@@ -7,6 +7,7 @@ import {
   absolutePath,
   address,
   addresses,
+  addressOr,
   byInterface,
   choice,
   duration,
@@ -115,6 +116,11 @@ export const fileSchema = z.strictObject({
     about: 'Unix socket on which `castgate show` asks the daemon',
     max: 107,
     fallback: '/run/castgate/control.sock',
+  }),
+  http: section('where the daemon answers browsers and Prometheus', {
+    enabled: flag({ about: 'answer at all', fallback: true }),
+    address: addressOr({ about: 'local address to answer on', fallback: '127.0.0.1' }),
+    port: whole({ about: 'TCP port', min: 1, max: 65535, fallback: 8021 }),
   }),
   restart: section('how a daemon that starts again takes up what the last one left', {
     warm: flag({

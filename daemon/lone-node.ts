@@ -9,10 +9,12 @@ import type { Node } from './node.ts';
 import { emptyStores, type FedStores, SavedState } from './saved-state.ts';
 import { Serving } from './serving.ts';
 import type { AccountingDisk } from './spool/accounting-disk.ts';
+import type { TurnWatch } from './turn-watch.ts';
 
 export class LoneNode implements Node {
   readonly serving: Serving;
   readonly idle = undefined;
+  readonly ha = undefined;
   readonly #log: Logger;
   readonly #switch: LinuxSwitch;
   readonly #state: SavedState;
@@ -20,7 +22,7 @@ export class LoneNode implements Node {
   readonly #isWarm: boolean;
   #goesOn = false;
 
-  constructor(config: Config, log: Logger, bridge: LinuxSwitch, now: number) {
+  constructor(config: Config, log: Logger, bridge: LinuxSwitch, now: number, watch?: TurnWatch) {
     this.#log = log;
     this.#switch = bridge;
     this.#state = new SavedState(config, log);
@@ -32,7 +34,16 @@ export class LoneNode implements Node {
     const disk = this.accountingDisk;
     if (this.#isWarm) disk?.follow(this.#fed);
     else disk?.load(this.#fed);
-    this.serving = new Serving({ config, log, bridge, stores, disk, saved: () => this.#state.endTurn() });
+    if (watch !== undefined) this.#fed.feed.follow(watch);
+    this.serving = new Serving({
+      config,
+      log,
+      bridge,
+      stores,
+      disk,
+      watch,
+      saved: () => this.#state.endTurn(),
+    });
   }
 
   get accountingDisk(): AccountingDisk | undefined {

@@ -1,6 +1,7 @@
 /** What the daemon is around: a node alone, or one of two. */
 import type { SwitchEvent } from '../switch/switch.ts';
 import type { Serving } from './serving.ts';
+import type { HaRow } from './show-rows.ts';
 import type { AccountingDisk } from './spool/accounting-disk.ts';
 
 export interface Node {
@@ -10,6 +11,8 @@ export interface Node {
   readonly accountingDisk: AccountingDisk | undefined;
   /** Why there is no core; undefined while there is one. */
   readonly idle: string | undefined;
+  /** What it knows of itself and the other one; undefined for a node alone. */
+  readonly ha: HaRow | undefined;
   /** Undefined: it runs. Else one line that says why not. Throws SwitchStartError. */
   start(): Promise<string | undefined>;
   switchEvents(events: readonly SwitchEvent[]): void;

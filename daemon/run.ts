@@ -8,10 +8,16 @@ import { SwitchStartError } from '../switch/linux/preflight.ts';
 import { type ControlHandler, ControlSocket } from './control-socket.ts';
 import type { Core } from './core.ts';
 import { HaNode } from './ha/node.ts';
+import { HttpServer } from './http/http-server.ts';
+import { metricsRoute } from './http/metrics-route.ts';
 import { RefusalLog, refusalRows } from './kernel-refusals.ts';
 import { openLog } from './log.ts';
 import { LoneNode } from './lone-node.ts';
+import { Latencies } from './metrics/latencies.ts';
+import { nodeReadings } from './metrics/node-readings.ts';
+import { PrometheusMetrics } from './metrics/prometheus.ts';
 import type { Node } from './node.ts';
+import { programVersion } from './program-version.ts';
 import { accountingRows, groupRows, portRows, radiusRows, sessionRows } from './show.ts';
 
 /** How the daemon is to stop. */
@@ -42,6 +48,7 @@ class Daemon {
   readonly #switch: LinuxSwitch;
   readonly #node: Node;
   readonly #control: ControlSocket;
+  readonly #http: HttpServer;
   readonly #refusals: RefusalLog;
   readonly #looking = setInterval(() => this.#refusals.look(), REFUSALS_INTERVAL_MS);
   readonly #syncing = setInterval(() => this.#node.sync(), SYNC_INTERVAL_MS);
@@ -64,10 +71,14 @@ class Daemon {
       (events) => this.#node.switchEvents(events),
     );
     this.#refusals = new RefusalLog(() => this.#switch.refusals(), log);
+    const metrics = new PrometheusMetrics(log);
+    const watch = new Latencies(metrics);
     this.#node =
       ha === undefined
-        ? new LoneNode(config, log, this.#switch, now())
-        : new HaNode({ ...config, ha }, log, this.#switch);
+        ? new LoneNode(config, log, this.#switch, now(), watch)
+        : new HaNode({ ...config, ha }, log, this.#switch, watch);
+    metrics.read(nodeReadings(this.#node, () => this.#switch.refusals(), programVersion()));
+    this.#http = new HttpServer(config.http, new Map([['/metrics', metricsRoute(metrics)]]), log);
     this.#control = new ControlSocket(config.controlSocket, this.#handlers(), { log });
   }
 
@@ -83,6 +94,7 @@ class Daemon {
       return refused;
     }
     this.#refusals.begin();
+    this.#http.start();
     this.#log.info(this.#node.serving === undefined ? 'standing-by' : 'serving', {
       sessions: this.#node.serving?.core.stores.sessions.size ?? 0,
       bridge: this.#config.bridge,
@@ -93,6 +105,7 @@ class Daemon {
   }
 
   async stop(cleanup: boolean): Promise<void> {
+    this.#http.close();
     await this.#node.stop(cleanup);
     clearInterval(this.#looking);
     this.#refusals.look();

@@ -15,6 +15,7 @@ import { limitPerPort } from './log-limit.ts';
 import { RadiusTransports } from './radius-transports.ts';
 import type { Stores } from './stores.ts';
 import { endTurn, type TurnEnd } from './turn.ts';
+import { type TurnWatch, watchLog } from './turn-watch.ts';
 
 /** Output commit towards a standby (US7957269B2, claim 2). */
 export interface Commit {
@@ -41,6 +42,7 @@ export interface ServingOptions {
   readonly commit?: Commit;
   /** What the node's time is ahead of this machine's, in milliseconds: deadlines of another node go on as they are. */
   readonly clockOffsetMs?: number;
+  readonly watch?: TurnWatch | undefined;
 }
 
 export class Serving {
@@ -59,13 +61,13 @@ export class Serving {
   #closed = false;
 
   constructor(options: ServingOptions) {
-    const { config, log, bridge, stores, commit } = options;
+    const { config, log, bridge, stores, commit, watch } = options;
     this.#options = options;
     this.#offset = options.clockOffsetMs ?? 0;
     this.#gate = commit === undefined ? undefined : new EffectGate();
     this.core = new Core(config, {
       readings: this.#gate?.readings(bridge) ?? bridge,
-      log: limitPerPort(log, wallClock),
+      log: watchLog(limitPerPort(log, wallClock), watch),
       random: pooledRandom(),
       stores,
     });
@@ -100,6 +102,7 @@ export class Serving {
       return;
     }
     this.#turning = true;
+    this.#options.watch?.began();
     try {
       this.#think(think, port);
       for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift())
@@ -112,9 +115,11 @@ export class Serving {
   }
 
   switchEvents(events: readonly SwitchEvent[]): void {
+    this.#options.watch?.arrived();
     for (const event of events) {
       this.turn((at) => this.core.switchEvent(at, event), 'port' in event ? event.port : undefined);
     }
+    this.#options.watch?.dealtWith();
   }
 
   /** Effects may have been committed meanwhile. */
@@ -165,20 +170,24 @@ export class Serving {
   }
 
   #endTurn(): void {
-    const { saved, commit, bridge } = this.#options;
+    const { saved, commit, bridge, watch } = this.#options;
     const gate = this.#gate;
     const end: TurnEnd = { before: saved, ...(this.#wanted === undefined ? {} : { wanted: this.#wanted }) };
     if (commit === undefined || gate === undefined) {
       endTurn(this.core, bridge, this.#datagrams, () => this.now(), end);
+      watch?.ended(0, 0);
       return;
     }
+    let change = 0;
     endTurn(this.core, bridge, this.#datagrams, () => this.now(), {
       ...end,
       pass: (effects) => {
-        gate.hold(effects, commit.seal(this.now()));
+        change = commit.seal(this.now());
+        gate.hold(effects, change);
         return commit.mayAct ? gate.release(commit.committed) : [];
       },
     });
+    watch?.ended(change, commit.mayAct ? commit.committed : -1);
     commit.turned();
   }
 }

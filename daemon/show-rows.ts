@@ -44,6 +44,8 @@ export interface HaRow {
   readonly weight: number | null;
   /** Why it does not do what is wanted. */
   readonly refused: string | null;
+  /** How often this node has begun to serve since its daemon started. */
+  readonly takeovers: number;
   readonly lastChangeAt: number | null;
   readonly lastTakeover: readonly { readonly step: string; readonly ms: number }[];
 }

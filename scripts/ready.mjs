@@ -60,6 +60,7 @@ const PEER_PACKAGES = {
   'freeradius-utils': ['radclient'],
   hostapd: ['hostapd'],
   eapoltest: ['eapol_test'],
+  prometheus: ['promtool'],
 };
 const PACKAGES_FOR = {
   lab: { ...BUILD_PACKAGES, ...LAB_PACKAGES },
@@ -67,7 +68,7 @@ const PACKAGES_FOR = {
   bench: { ...BUILD_PACKAGES, ...LAB_PACKAGES, ...PEER_PACKAGES },
 };
 /** Services that a package would enable; castgate's lab runs its own copies inside namespaces. */
-const SERVICES = ['freeradius', 'hostapd', 'keepalived'];
+const SERVICES = ['freeradius', 'hostapd', 'keepalived', 'prometheus'];
 const POLICY_FILE = '/usr/sbin/policy-rc.d';
 const ADDON = 'switch/native/build/Release/castgate_native.node';
 

@@ -10,6 +10,7 @@ import { now as wallClock } from '../../switch/clock.ts';
 import type { Logger } from '../log.ts';
 import type { FedStores, SavedState } from '../saved-state.ts';
 import { Serving } from '../serving.ts';
+import type { TurnWatch } from '../turn-watch.ts';
 import { encodeClaim } from './claim.ts';
 import type { FencedSwitch } from './fenced-switch.ts';
 import type { Link } from './link.ts';
@@ -24,6 +25,7 @@ export interface ActiveOptions {
   /** Of the records that are there already. */
   readonly digest: StateDigest | undefined;
   readonly clockOffsetMs: number;
+  readonly watch: TurnWatch | undefined;
   /** The standby asks to serve. */
   readonly asked: () => void;
   /** What is told of the standby has changed. */
@@ -59,6 +61,7 @@ export class Active {
       options.digest,
     );
     fed.feed.follow(this.source);
+    if (options.watch !== undefined) fed.feed.follow(options.watch);
     const { source } = this;
     const mayAct = () => this.#mayAct;
     this.serving = new Serving({
@@ -69,6 +72,7 @@ export class Active {
       saved: () => state.endTurn(),
       disk: state.accountingDisk,
       clockOffsetMs: options.clockOffsetMs,
+      watch: options.watch,
       commit: {
         seal: (now) => source.seal(now),
         get committed() {

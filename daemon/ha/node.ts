@@ -21,6 +21,7 @@ import { emptyStores, type FedStores, SavedState } from '../saved-state.ts';
 import type { Serving } from '../serving.ts';
 import type { HaRow } from '../show-rows.ts';
 import type { AccountingDisk } from '../spool/accounting-disk.ts';
+import type { TurnWatch } from '../turn-watch.ts';
 import { Active, sendClaim } from './active.ts';
 import { announce } from './announce.ts';
 import { beats, CLAIM_ETHER_TYPE, type Claim, decodeClaim } from './claim.ts';
@@ -39,6 +40,7 @@ export class HaNode implements Node {
   readonly #config: Config & { readonly ha: HaConfig };
   readonly #log: Logger;
   readonly #bridge: FencedSwitch;
+  readonly #watch: TurnWatch | undefined;
   readonly #state: SavedState;
   readonly #epochs: EpochFile;
   readonly #server: LinkServer;
@@ -58,12 +60,19 @@ export class HaNode implements Node {
   /** The other node serves no more for certain: it said so, or its process is gone. */
   #otherIsOut = false;
   #timeline = new Timeline(wallClock);
+  #takeovers = 0;
   #waking: (() => void) | undefined;
   #refused: string | undefined;
   #addressSince: number | undefined;
 
-  constructor(config: Config & { readonly ha: HaConfig }, log: Logger, bridge: FencedSwitch) {
+  constructor(
+    config: Config & { readonly ha: HaConfig },
+    log: Logger,
+    bridge: FencedSwitch,
+    watch?: TurnWatch,
+  ) {
     this.#config = config;
+    this.#watch = watch;
     this.#log = log;
     this.#bridge = bridge;
     this.#state = new SavedState(config, log);
@@ -174,13 +183,13 @@ export class HaNode implements Node {
 
   handlers(): Readonly<Record<string, ControlHandler>> {
     return {
-      ha: () => [this.#row()],
+      ha: () => [this.ha],
       promote: () => this.#obey('active', 'castgate promote'),
       demote: () => this.#obey('standby', 'castgate demote'),
     };
   }
 
-  #row(): HaRow {
+  get ha(): HaRow {
     return haRow({
       config: this.#config.ha,
       role: this.#role,
@@ -191,6 +200,7 @@ export class HaNode implements Node {
       claim: this.#claim,
       refused: this.#refused,
       weight: this.#priority.weight,
+      takeovers: this.#takeovers,
       timeline: this.#timeline,
       now: wallClock(),
     });
@@ -293,10 +303,12 @@ export class HaNode implements Node {
       fed,
       digest,
       clockOffsetMs,
+      watch: this.#watch,
       asked: () => void this.#demote('the other node'),
       changed: () => this.#weigh(),
     });
     this.#active = active;
+    this.#takeovers++;
     this.#role = 'active';
     const { serving } = active;
     serving.open();

@@ -18,12 +18,14 @@ export interface HaState {
   readonly claim: (Claim & { readonly heardAt: number }) | undefined;
   readonly refused: string | undefined;
   readonly weight: number | undefined;
+  readonly takeovers: number;
   readonly timeline: Timeline;
   readonly now: number;
 }
 
 export function haRow(state: HaState): HaRow {
-  const { config, role, wanted, epoch, active, standby, claim, refused, weight, timeline, now } = state;
+  const { config, role, wanted, epoch, active, standby, claim, refused, weight, takeovers, timeline, now } =
+    state;
   const source = active?.source;
   return {
     node: config.node,
@@ -43,6 +45,7 @@ export function haRow(state: HaState): HaRow {
     lastClaimMs: ageOf(claim?.heardAt, now),
     weight: weight ?? null,
     refused: refused ?? null,
+    takeovers,
     lastChangeAt: timeline.begin === 0 ? null : timeline.begin,
     lastTakeover: timeline.steps,
   };

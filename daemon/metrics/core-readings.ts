@@ -1,0 +1,151 @@
+/** What a node that serves counts: ports, RADIUS servers, accounting. A node that stands by has none of it. */
+import type { Core } from '../core.ts';
+import { ownerOf } from '../radius.ts';
+import type { Reading, Sample } from './metrics.ts';
+import { mibMetric, PAE_COUNTERS } from './mib-counters.ts';
+
+/** `core` gives the core while this node serves. */
+export function coreReadings(core: () => Core | undefined): Reading[] {
+  const reading =
+    (kind: Reading['kind']) =>
+    (
+      name: string,
+      help: string,
+      labels: readonly string[],
+      samples: (core: Core) => Iterable<Sample>,
+    ): Reading => ({
+      kind,
+      name,
+      help,
+      labels,
+      read: () => {
+        const serving = core();
+        return serving === undefined ? [] : samples(serving);
+      },
+    });
+  const counter = reading('counter');
+  const gauge = reading('gauge');
+  const portCounter = (name: string, help: string, counted: string) =>
+    counter(name, help, ['port'], (of) => portNames(of).map((port) => [of.tally.of(port, counted), port]));
+  const radiusCounter = (name: string, help: string, counted: string) =>
+    counter(name, help, ['server'], (of) =>
+      serverNames(of).map((server) => [of.tally.of(ownerOf(server), counted), server]),
+    );
+  return [
+    portCounter(mibMetric('dot1xAuthEapolFramesRx'), 'EAPOL frames received', 'eapol-rx'),
+    portCounter(mibMetric('dot1xAuthEapolFramesTx'), 'EAPOL frames sent', 'eapol-tx'),
+    ...Object.entries(PAE_COUNTERS).map(([counted, [object, help]]) =>
+      portCounter(mibMetric(object), help, counted),
+    ),
+    portCounter('castgate_group_frames_rx_total', 'IGMP and MLD frames received', 'igmp-rx'),
+    portCounter(
+      'castgate_internal_errors_total',
+      'Bugs that showed themselves: see the log',
+      'internal-error',
+    ),
+    counter('castgate_drops_total', 'Frames dropped, by reason', ['port', 'reason'], (of) =>
+      byReason(of, 'drop/'),
+    ),
+    counter('castgate_refused_joins_total', 'Joins refused, by reason', ['port', 'reason'], (of) =>
+      byReason(of, 'refused/'),
+    ),
+    gauge('castgate_port_up', 'Link of a subscriber port', ['port'], (of) =>
+      subscriberPorts(of).map((port) => [of.stores.ports.get(port)?.up === true ? 1 : 0, port]),
+    ),
+    gauge('castgate_hosts', 'Hosts known on a port, in or not', ['port'], (of) =>
+      subscriberPorts(of).map((port) => [of.subscribers.hostsOfPort(port), port]),
+    ),
+    gauge('castgate_sessions', 'Hosts that are in', ['port'], (of) => {
+      const counts = new Map(subscriberPorts(of).map((port) => [port, 0]));
+      for (const { port } of of.stores.sessions.values()) counts.set(port, (counts.get(port) ?? 0) + 1);
+      return [...counts].map(([port, count]) => [count, port]);
+    }),
+    gauge('castgate_channels', 'Channels that a port receives', ['port'], (of) =>
+      subscriberPorts(of).map((port) => [of.channels.channelsOfPort(port), port]),
+    ),
+    gauge('castgate_pending_joins', 'Joins that wait for an answer of RADIUS', [], (of) => [
+      [of.stores.pending.size],
+    ]),
+    ...radiusReadings(counter, gauge, radiusCounter),
+    gauge('castgate_accounting_queue_length', 'Accounting messages not yet acknowledged', [], (of) => [
+      [of.books.waiting],
+    ]),
+    gauge('castgate_accounting_queue_limit', 'As many may wait (accounting.queue_limit)', [], (of) => [
+      [of.config.accounting.queueLimit],
+    ]),
+    counter('castgate_accounting_lost_total', 'Accounting messages given up, by reason', ['reason'], (of) =>
+      Object.entries(of.tally.withPrefix('accounting', 'lost/')).map(([reason, n]) => [n, reason]),
+    ),
+  ];
+}
+
+type Make = (
+  name: string,
+  help: string,
+  labels: readonly string[],
+  samples: (core: Core) => Iterable<Sample>,
+) => Reading;
+
+/** The names follow RADIUS-AUTH-CLIENT-MIB (RFC 4668) where it has them. */
+function radiusReadings(
+  counter: Make,
+  gauge: Make,
+  ofServer: (name: string, help: string, counted: string) => Reading,
+): Reading[] {
+  return [
+    ofServer('radius_client_packets_sent_total', 'Requests sent, with repetitions', 'sent'),
+    ofServer('radius_client_access_retransmissions_total', 'Requests sent again', 'retransmits'),
+    ofServer('radius_client_access_accepts_total', 'Access-Accepts', 'accepts'),
+    ofServer('radius_client_access_rejects_total', 'Access-Rejects', 'rejects'),
+    ofServer('radius_client_access_challenges_total', 'Access-Challenges', 'challenges'),
+    ofServer('radius_client_accounting_responses_total', 'Accounting-Responses', 'accounted'),
+    ofServer('radius_client_timeouts_total', 'Requests given up after silence', 'timeouts'),
+    ofServer('radius_client_deaths_total', 'How often the server was taken for dead', 'died'),
+    counter(
+      'radius_client_packets_dropped_total',
+      'Answers dropped, by reason',
+      ['server', 'reason'],
+      function* (of) {
+        for (const server of serverNames(of)) {
+          const dropped = of.tally.withPrefix(ownerOf(server), 'discarded/');
+          for (const [reason, n] of Object.entries(dropped)) yield [n, server, reason];
+        }
+      },
+    ),
+    gauge('radius_client_pending_requests', 'Requests in flight', ['server'], (of) =>
+      serverNames(of).map((server) => [of.radius.inFlight(server), server]),
+    ),
+    gauge('radius_client_round_trip_seconds', 'From request to answer, smoothed', ['server'], (of) =>
+      serverNames(of).flatMap((server): Sample[] => {
+        const ms = of.radius.roundTripMs(server);
+        return ms === undefined ? [] : [[ms / 1000, server]];
+      }),
+    ),
+    gauge('radius_client_server_up', '0 while a server is taken for dead', ['server', 'port'], (of) =>
+      serverNames(of).flatMap((server) =>
+        (['auth', 'acct'] as const).map(
+          (port): Sample => [of.radius.isDead(server, port) ? 0 : 1, server, port],
+        ),
+      ),
+    ),
+  ];
+}
+
+function* byReason(core: Core, prefix: string): Iterable<Sample> {
+  for (const port of portNames(core)) {
+    for (const [reason, count] of Object.entries(core.tally.withPrefix(port, prefix)))
+      yield [count, port, reason];
+  }
+}
+
+function portNames(core: Core): string[] {
+  return [...subscriberPorts(core), ...core.config.uplinks];
+}
+
+function subscriberPorts(core: Core): string[] {
+  return core.config.ports.map(({ name }) => name);
+}
+
+function serverNames(core: Core): string[] {
+  return core.config.radius.servers.map(({ name }) => name);
+}

@@ -1,0 +1,30 @@
+/**
+ * Who looks on while a node serves: what the core says, which records change, and when the effects of a turn
+ * have left. For measurements and for people; nothing is decided by it.
+ */
+import type { ChangeFeed } from '../session/store.ts';
+import type { Logger, LogMethod } from './log.ts';
+
+export interface TurnWatch extends ChangeFeed {
+  /** Something came in from the switch; turns about it follow until `dealtWith`. */
+  arrived(): void;
+  dealtWith(): void;
+  /** A turn begins. */
+  began(): void;
+  /** The core says so, in the words of the log. */
+  happened(event: string, fields: object | undefined): void;
+  /** A turn is over. Its effects leave once change `change` is safe; changes up to `safe` are. */
+  ended(change: number, safe: number): void;
+}
+
+/** A log whose lines the watch hears of too, wanted or not. */
+export function watchLog(log: Logger, watch: TurnWatch | undefined): Logger {
+  if (watch === undefined) return log;
+  const both =
+    (say: LogMethod): LogMethod =>
+    (event, fields) => {
+      watch.happened(event, fields);
+      say(event, fields);
+    };
+  return { debug: both(log.debug), info: both(log.info), warn: both(log.warn), error: both(log.error) };
+}
