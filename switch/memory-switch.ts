@@ -6,18 +6,21 @@
  * it has a lease as the Linux one does.
  */
 import type { IpAddress, Mac } from '../wire/address.ts';
+import { applyOneByOne } from './one-by-one.ts';
 import { filterRefusal, gone, hostRefusal, isNothing } from './rules.ts';
 import {
   type Counter,
   type HostCounters,
   type HostPlace,
   type Leased,
+  type OperationFailure,
   ORDINARY,
   type PortService,
   type SourceFilter,
   type Switch,
   type SwitchEvent,
   type SwitchFailure,
+  type SwitchOperation,
 } from './switch.ts';
 
 export interface MemorySwitchOptions {
@@ -41,6 +44,7 @@ export type Failing =
   | 'setPortService'
   | 'setForwarding'
   | 'clearForwarding'
+  | 'resetCounters'
   | 'renewLease'
   | 'extendLease'
   | 'dropLease';
@@ -116,7 +120,7 @@ export class MemorySwitch implements Switch, Leased {
     const port = this.#subscriber(host.port);
     if (port === undefined) return gone(doing, host.port);
     if (port.hosts.has(placeKey(host))) return undefined;
-    const own = [BRIDGE_MAC, ...[...this.#ports.values()].map(({ mac }) => mac)];
+    const own = new Set([BRIDGE_MAC, ...[...this.#ports.values()].map(({ mac }) => mac)]);
     const elsewhere = [...this.#ports.values()].find(({ hosts }) => hosts.has(placeKey(host)));
     const refused = hostRefusal(host, own, elsewhere?.name);
     if (refused !== undefined) return refused;
@@ -175,6 +179,10 @@ export class MemorySwitch implements Switch, Leased {
     return undefined;
   }
 
+  applyAll(operations: readonly SwitchOperation[]): OperationFailure[] {
+    return applyOneByOne(this, operations);
+  }
+
   hostCounters(host: HostPlace): HostCounters | undefined {
     const found = this.#subscriber(host.port)?.hosts.get(placeKey(host));
     return found === undefined ? undefined : { input: found.input, output: found.output };
@@ -182,6 +190,16 @@ export class MemorySwitch implements Switch, Leased {
 
   channelCounter(port: string, vlan: number, group: IpAddress): Counter {
     return this.#subscriber(port)?.channels.get(`${vlan}/${group}`)?.counter ?? NOTHING_YET;
+  }
+
+  resetCounters(): SwitchFailure | undefined {
+    const failed = this.#injected('resetCounters', 'begin the counters anew');
+    if (failed !== undefined) return failed;
+    for (const { hosts, channels } of this.#ports.values()) {
+      for (const host of hosts.values()) host.input = host.output = NOTHING_YET;
+      for (const channel of channels.values()) channel.counter = NOTHING_YET;
+    }
+    return undefined;
   }
 
   macOf(port: string | undefined): Mac | undefined {

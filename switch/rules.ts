@@ -14,16 +14,14 @@ export const MAX_SOURCES = 31;
  */
 export function hostRefusal(
   { port, mac }: HostPlace,
-  ownMacs: Iterable<Mac | undefined>,
+  ownMacs: { has(mac: Mac): boolean },
   openOn: string | undefined,
 ): SwitchFailure | undefined {
   const doing = `open ${mac} on ${port}`;
   if (isGroupMac(mac) || mac === '00:00:00:00:00:00') {
     return { failed: `${doing}: not an address of a host`, errno: 'EADDRNOTAVAIL' };
   }
-  for (const own of ownMacs) {
-    if (own === mac) return { failed: `${doing}: an address of the switch itself`, errno: 'EADDRINUSE' };
-  }
+  if (ownMacs.has(mac)) return { failed: `${doing}: an address of the switch itself`, errno: 'EADDRINUSE' };
   if (openOn === undefined || openOn === port) return undefined;
   return { failed: `${doing}: open on ${openOn}`, errno: 'EEXIST' };
 }

@@ -62,6 +62,24 @@ export type SwitchEvent =
   /** Something that someone else changed and castgate put right; `what` says it in a line for the log. */
   | { readonly kind: 'repaired'; readonly what: string };
 
+/** One of many operations: those of Switch, as data. Without a filter, a group is stopped. */
+export type SwitchOperation =
+  | { readonly kind: 'open-host'; readonly host: HostPlace }
+  | { readonly kind: 'close-host'; readonly host: HostPlace }
+  | {
+      readonly kind: 'forward';
+      readonly port: string;
+      readonly vlan: number;
+      readonly group: IpAddress;
+      readonly filter: SourceFilter | undefined;
+    };
+
+/** An operation of many that the switch refused. */
+export interface OperationFailure {
+  readonly operation: SwitchOperation;
+  readonly failure: SwitchFailure;
+}
+
 export interface Switch {
   /** Sends one Ethernet frame (no VLAN tag inside) out of a subscriber or uplink port. */
   sendFrame(port: string, vlan: number, frame: Uint8Array): SwitchFailure | undefined;
@@ -82,10 +100,17 @@ export interface Switch {
   clearForwarding(port: string, vlan: number, group: IpAddress): SwitchFailure | undefined;
   /** Sets a subscriber port administratively down or up. What follows comes as link events. */
   setPortLink(port: string, up: boolean): SwitchFailure | undefined;
+  /**
+   * Carries many operations out as if one after the other; those that were refused, in their order. Some times
+   * faster than one by one; for a snapshot, for what a standby hears, for a takeover.
+   */
+  applyAll(operations: readonly SwitchOperation[]): OperationFailure[];
   /** Undefined where the host has no counter (not open, or port gone). */
   hostCounters(host: HostPlace): HostCounters | undefined;
   /** What the port received of the group since its forwarding began; zero where nothing came yet. */
   channelCounter(port: string, vlan: number, group: IpAddress): Counter;
+  /** Begins the counters of all hosts and channels at zero: what was counted until now is somebody else's. */
+  resetCounters(): SwitchFailure | undefined;
   /** The MAC address of a port or of the bridge (`undefined` as port), as the switch has it now. */
   macOf(port: string | undefined): Mac | undefined;
   /**

@@ -2,7 +2,8 @@
 import type { IpAddress } from '../../wire/address.ts';
 import type { Counter, HostCounters, HostPlace } from '../switch.ts';
 import type { Kernel } from './kernel.ts';
-import type { SetElement } from './netlink/nft.ts';
+import type { Refusal } from './netlink/netlink-socket.ts';
+import type { SetChange, SetElement } from './netlink/nft.ts';
 import { channelElement, elementName, hostElements, TABLE } from './ruleset.ts';
 import { type Running, subscriberPort } from './running.ts';
 
@@ -59,6 +60,36 @@ export function allCounters({ kernel, ports }: Running): AllCounters {
   return { hosts, channels };
 }
 
+/**
+ * Begins all counters anew. Each element is taken out and put back in one transaction, so no packet meets a
+ * table without it. Gives what the kernel refused; the counters of those elements go on.
+ */
+export function resetCounters({ kernel, ports }: Running): Refusal | undefined {
+  const elements = new Map<string, SetElement[]>();
+  for (const port of ports.all()) {
+    for (const mac of port.macs()) for (const element of hostElements(port.name, mac)) put(elements, element);
+    for (const group of port.groups()) put(elements, channelElement(port.name, group));
+  }
+  let first: Refusal | undefined;
+  for (const ofSet of elements.values()) {
+    for (let at = 0; at < ofSet.length; at += RESET_AT_ONCE) {
+      const part = ofSet.slice(at, at + RESET_AT_ONCE);
+      const refusal = kernel.changeSets(TABLE, [
+        ...part.map((element): SetChange => ({ change: 'remove', ...element })),
+        ...part.map((element): SetChange => ({ change: 'add', ...element })),
+      ]);
+      first ??= refusal;
+    }
+  }
+  return first;
+}
+
+function put(elements: Map<string, SetElement[]>, element: SetElement): void {
+  const ofSet = elements.get(element.set);
+  if (ofSet === undefined) elements.set(element.set, [element]);
+  else ofSet.push(element);
+}
+
 function elementCounters(kernel: Kernel): Map<string, Counter> {
   const read = new Map<string, Counter>();
   for (const set of ['hosts_in', 'hosts_out', 'channels4', 'channels6'] as const) {
@@ -75,3 +106,4 @@ function withHeaders({ octets, packets }: Counter): Counter {
 }
 
 const ETHERNET_HEADER = 14;
+const RESET_AT_ONCE = 512;

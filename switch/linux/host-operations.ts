@@ -69,7 +69,7 @@ function putMac(kernel: Kernel, bridge: Link, link: Link, vlan: number, mac: Mac
 }
 
 /** With direction `both`, broadcasts leave a port only while a host is open on it. */
-function occupiedChanges(
+export function occupiedChanges(
   change: 'add' | 'remove',
   { controlledDirections }: Running,
   port: PortState,
@@ -78,6 +78,7 @@ function occupiedChanges(
   return [{ change, ...portElement('occupied', port.name) }];
 }
 
-function hostChanges(change: 'add' | 'remove', { port, mac }: HostPlace): SetChange[] {
+/** What has to change in the sets for a host. */
+export function hostChanges(change: 'add' | 'remove', { port, mac }: HostPlace): SetChange[] {
   return hostElements(port, mac).map(({ set, key }) => ({ change, set, key }));
 }

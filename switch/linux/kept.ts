@@ -1,4 +1,5 @@
 /** Takes up what goes on from an earlier run, or from another node: the books first, the kernel is held to them. */
+import type { IpAddress } from '../../wire/address.ts';
 import { filterRefusal, hostRefusal } from '../rules.ts';
 import type { HostPlace } from '../switch.ts';
 import { isOfLink } from './link-groups.ts';
@@ -14,7 +15,13 @@ export interface Kept {
 /** What the rules refuse, or has no port now, is left out. */
 export function takeUp(running: Running, { hosts, channels }: Kept): void {
   const { kernel, guard, ports } = running;
-  const memberships = kernel.memberships(guard.bridge.index);
+  const ofLink = new Map<string, IpAddress[]>();
+  for (const { port, vlan, group } of kernel.memberships(guard.bridge.index)) {
+    if (!isOfLink(group)) continue;
+    const known = ofLink.get(`${port}/${vlan}`);
+    if (known === undefined) ofLink.set(`${port}/${vlan}`, [group]);
+    else known.push(group);
+  }
   for (const host of hosts) {
     const at = subscriberPort(ports, host.port);
     if (at === undefined) continue;
@@ -23,9 +30,7 @@ export function takeUp(running: Running, { hosts, channels }: Kept): void {
     if (hostRefusal(host, ownMacs(running), ports.portOf(vlan, host.mac)) !== undefined) continue;
     ports.opened(port, host, vlan);
     // Which host joined which group of the link is not in the kernel: each is taken for a member of all.
-    const groups = memberships.filter((entry) => entry.port === link.index && entry.vlan === vlan);
-    const ofLink = groups.map(({ group }) => group).filter(isOfLink);
-    port.linkGroups.remember(host.vlan, host.mac, ofLink, []);
+    port.linkGroups.remember(host.vlan, host.mac, ofLink.get(`${link.index}/${vlan}`) ?? [], []);
     port.linkGroups.update(host.vlan, host.mac, vlan, true);
   }
   for (const { port: name, vlan, group, filter } of channels) {

@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import type { Counter, SourceFilter } from '../switch.ts';
+import type { BridgeChanges } from './bridge-changes.ts';
 import type { MdbWay } from './mdb-way.ts';
 import {
   decodeFdb,
@@ -29,7 +30,7 @@ import {
   type Setting,
 } from './netlink/link.ts';
 import { decodeMdb, encodeClearMembership, encodeDumpMdb, type MdbEntry } from './netlink/mdb.ts';
-import { NetlinkProtocol } from './netlink/message.ts';
+import { MessageWriter, NetlinkProtocol } from './netlink/message.ts';
 import { NetlinkSocket, type Refusal } from './netlink/netlink-socket.ts';
 import {
   decodeElements,
@@ -146,7 +147,9 @@ export class Kernel {
     group: IpAddress,
     filter: SourceFilter,
   ): Refusal | undefined {
-    const { refusal } = this.#route.transact(this.mdb.encodeSet(bridge, port, vlan, group, filter));
+    const message = new MessageWriter();
+    this.mdb.putSet(message, bridge, port, vlan, group, filter);
+    const { refusal } = this.#route.transact(message.bytes());
     return refusal === undefined || this.mdb.isThere(refusal) ? undefined : refusal;
   }
 
@@ -158,6 +161,11 @@ export class Kernel {
     source?: IpAddress,
   ): Refusal | undefined {
     return this.#route.transact(encodeClearMembership(bridge, port, vlan, group, source)).refusal;
+  }
+
+  /** Carries many changes out; what was refused, by the changes' places. */
+  changeBridge(changes: BridgeChanges): Map<number, Refusal> {
+    return changes.carryOut(this.#route);
   }
 
   memberships(bridge: number): MdbEntry[] {

@@ -6,23 +6,34 @@
  */
 import { release } from 'node:os';
 import type { IpAddress, Mac } from '../../wire/address.ts';
+import { applyOneByOne } from '../one-by-one.ts';
 import { gone } from '../rules.ts';
 import {
   type Counter,
   type HostCounters,
   type HostPlace,
   type Leased,
+  type OperationFailure,
   ORDINARY,
   type PortService,
   type SourceFilter,
   type Switch,
   type SwitchEvent,
   type SwitchFailure,
+  type SwitchOperation,
 } from '../switch.ts';
 import { BridgeGuard, mustNot } from './bridge-guard.ts';
+import { applyAll } from './bulk.ts';
 import { Caretaker, RECONCILERS } from './caretaker.ts';
 import { clearForwarding, setForwarding } from './channel-operations.ts';
-import { type AllCounters, allCounters, channelCounter, hostCounters, NOTHING_YET } from './counters.ts';
+import {
+  type AllCounters,
+  allCounters,
+  channelCounter,
+  hostCounters,
+  NOTHING_YET,
+  resetCounters,
+} from './counters.ts';
 import { failure } from './failure.ts';
 import { Fence, LEASE_TABLE } from './fence.ts';
 import { type CapturedFrame, type CaptureStatistics, FrameSocket } from './frames.ts';
@@ -181,6 +192,11 @@ export class LinuxSwitch implements Switch, Leased {
     return clearForwarding(this.#running, this.#repairBridge, port, vlan, group);
   }
 
+  applyAll(operations: readonly SwitchOperation[]): OperationFailure[] {
+    if (this.#running === undefined) return applyOneByOne(this, operations);
+    return applyAll(this.#running, this.#repairBridge, operations);
+  }
+
   renewLease(ms: number): SwitchFailure | undefined {
     const doing = `renew the lease for ${ms} ms`;
     const refusal = this.#fence?.renew(ms);
@@ -213,6 +229,11 @@ export class LinuxSwitch implements Switch, Leased {
 
   channelCounter(port: string, vlan: number, group: IpAddress): Counter {
     return this.#running === undefined ? NOTHING_YET : channelCounter(this.#running, port, vlan, group);
+  }
+
+  resetCounters(): SwitchFailure | undefined {
+    const refusal = this.#running === undefined ? undefined : resetCounters(this.#running);
+    return refusal === undefined ? undefined : failure('begin the counters anew', refusal);
   }
 
   /** All counters at once, for four conversations with the kernel instead of one or two for each. */

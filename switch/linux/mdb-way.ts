@@ -8,7 +8,8 @@
  */
 import type { IpAddress } from '../../wire/address.ts';
 import type { SourceFilter } from '../switch.ts';
-import { CASTGATE_PROTOCOL, encodeAddGroup, encodeSetMembership, type MdbEntry } from './netlink/mdb.ts';
+import { CASTGATE_PROTOCOL, type MdbEntry, putAddGroup, putSetMembership } from './netlink/mdb.ts';
+import type { MessageWriter } from './netlink/message.ts';
 import type { Refusal } from './netlink/netlink-socket.ts';
 import { atLeast } from './preflight.ts';
 
@@ -20,10 +21,17 @@ export interface MdbWay {
   /** The kernel has a limit of entries for each port (IFLA_BRPORT_MCAST_MAX_GROUPS). */
   readonly limitsPorts: boolean;
   /** Makes the port receive the group by the filter, as far as this way's entries can say it. */
-  encodeSet(bridge: number, port: number, vlan: number, group: IpAddress, filter: SourceFilter): Uint8Array;
+  putSet(
+    message: MessageWriter,
+    bridge: number,
+    port: number,
+    vlan: number,
+    group: IpAddress,
+    filter: SourceFilter,
+  ): void;
   /** True where a refusal of that message says that the entry is there already. */
   isThere(refusal: Refusal): boolean;
-  /** True for a (*,G) entry of a subscriber port that is as encodeSet makes it. */
+  /** True for a (*,G) entry of a subscriber port that is as putSet makes it. */
   isRight(entry: MdbEntry, filter: SourceFilter): boolean;
   /** True for an entry of a subscriber port that castgate made, in this run or before. */
   isOurs(entry: MdbEntry): boolean;
@@ -39,7 +47,7 @@ export const MDB_WAYS: Readonly<Record<SourcesIn, MdbWay>> = {
   database: {
     sourcesIn: 'database',
     limitsPorts: true,
-    encodeSet: encodeSetMembership,
+    putSet: putSetMembership,
     isThere: () => false,
     isRight(entry, filter) {
       const sources = new Set(entry.sources);
@@ -56,7 +64,7 @@ export const MDB_WAYS: Readonly<Record<SourcesIn, MdbWay>> = {
   table: {
     sourcesIn: 'table',
     limitsPorts: false,
-    encodeSet: encodeAddGroup,
+    putSet: putAddGroup,
     isThere: ({ errno }) => errno === 'EEXIST',
     isRight: (entry) => entry.permanent && entry.mode !== 'include' && entry.sources.length === 0,
     // These kernels give every entry of user space the same number: on castgate's ports it is castgate's.

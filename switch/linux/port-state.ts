@@ -27,11 +27,10 @@ export class PortState {
   /** As last seen; undefined while the port is gone. */
   link: Link | undefined;
   readonly linkGroups = new LinkGroups();
-  readonly #hosts = new Map<string, HostPlace>();
-  readonly #macs = new Map<Mac, number>();
-  readonly #channels = new Map<string, Channel>();
-  /** Filters by group and VLAN. */
-  readonly #groups = new Map<IpAddress, Map<number, SourceFilter>>();
+  /** By MAC address and VLAN. */
+  readonly #hosts = new Map<Mac, Map<number, HostPlace>>();
+  /** By group and VLAN. */
+  readonly #channels = new Map<IpAddress, Map<number, Channel>>();
 
   constructor(name: string, role: PortRole) {
     this.name = name;
@@ -52,94 +51,94 @@ export class PortState {
     return this.role !== 'open' && this.#hosts.size === 0;
   }
 
-  hosts(): Iterable<HostPlace> {
-    return this.#hosts.values();
+  *hosts(): Generator<HostPlace> {
+    for (const places of this.#hosts.values()) yield* places.values();
   }
 
-  channels(): Iterable<Channel> {
-    return this.#channels.values();
+  *channels(): Generator<Channel> {
+    for (const channels of this.#channels.values()) yield* channels.values();
   }
 
   /** MAC addresses that are open in at least one VLAN. */
   macs(): Iterable<Mac> {
-    return this.#macs.keys();
+    return this.#hosts.keys();
   }
 
   /** Groups that are forwarded in at least one VLAN. */
   groups(): Iterable<IpAddress> {
-    return this.#groups.keys();
+    return this.#channels.keys();
   }
 
   /** What is received of the group: the filter of each VLAN that it is forwarded in. */
   filtersOf(group: IpAddress): SourceFilter[] {
-    return [...(this.#groups.get(group)?.values() ?? [])];
+    const channels = this.#channels.get(group);
+    return channels === undefined ? [] : [...channels.values()].map(({ filter }) => filter);
   }
 
   /** The same with another filter in one VLAN. */
-  filtersWith({ vlan, group, filter }: Channel): SourceFilter[] {
-    return [...new Map(this.#groups.get(group)).set(vlan, filter).values()];
+  filtersWith(channel: Channel): SourceFilter[] {
+    const channels = this.#channels.get(channel.group);
+    if (channels === undefined) return [channel.filter];
+    return [...new Map(channels).set(channel.vlan, channel).values()].map(({ filter }) => filter);
+  }
+
+  channel(vlan: number, group: IpAddress): Channel | undefined {
+    return this.#channels.get(group)?.get(vlan);
   }
 
   hasHost(vlan: number, mac: Mac): boolean {
-    return this.#hosts.has(`${vlan}/${mac}`);
+    return this.#hosts.get(mac)?.has(vlan) === true;
   }
 
   hasMac(mac: Mac): boolean {
-    return this.#macs.has(mac);
+    return this.#hosts.has(mac);
   }
 
   hasGroup(group: IpAddress): boolean {
-    return this.#groups.has(group);
+    return this.#channels.has(group);
   }
 
   hasChannel(vlan: number, group: IpAddress): boolean {
-    return this.#channels.has(`${vlan}/${group}`);
+    return this.channel(vlan, group) !== undefined;
   }
 
   addHost(host: HostPlace): void {
-    if (this.hasHost(host.vlan, host.mac)) return;
-    this.#hosts.set(`${host.vlan}/${host.mac}`, host);
-    increase(this.#macs, host.mac);
+    if (!this.hasHost(host.vlan, host.mac)) put(this.#hosts, host.mac, host.vlan, host);
   }
 
   /** False where it was not open. */
   removeHost({ vlan, mac }: HostPlace): boolean {
-    if (!this.#hosts.delete(`${vlan}/${mac}`)) return false;
-    decrease(this.#macs, mac);
-    return true;
+    return take(this.#hosts, mac, vlan);
   }
 
   setChannel(channel: Channel): void {
-    const { vlan, group, filter } = channel;
-    this.#channels.set(`${vlan}/${group}`, channel);
-    const filters = this.#groups.get(group);
-    if (filters === undefined) this.#groups.set(group, new Map([[vlan, filter]]));
-    else filters.set(vlan, filter);
+    put(this.#channels, channel.group, channel.vlan, channel);
   }
 
   /** False where there was none. */
   removeChannel(vlan: number, group: IpAddress): boolean {
-    if (!this.#channels.delete(`${vlan}/${group}`)) return false;
-    const filters = this.#groups.get(group);
-    filters?.delete(vlan);
-    if (filters?.size === 0) this.#groups.delete(group);
-    return true;
+    return take(this.#channels, group, vlan);
   }
 
   clear(): void {
     this.service = ORDINARY;
     this.awayIn = undefined;
     this.linkGroups.clear();
-    for (const map of [this.#hosts, this.#macs, this.#channels, this.#groups]) map.clear();
+    this.#hosts.clear();
+    this.#channels.clear();
   }
 }
 
-function increase<K>(counts: Map<K, number>, key: K): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+function put<K, V>(map: Map<K, Map<number, V>>, key: K, vlan: number, value: V): void {
+  const inner = map.get(key);
+  if (inner === undefined) map.set(key, new Map([[vlan, value]]));
+  else inner.set(vlan, value);
 }
 
-function decrease<K>(counts: Map<K, number>, key: K): void {
-  const left = (counts.get(key) ?? 0) - 1;
-  if (left > 0) counts.set(key, left);
-  else counts.delete(key);
+/** False where there was nothing. */
+function take<K, V>(map: Map<K, Map<number, V>>, key: K, vlan: number): boolean {
+  const inner = map.get(key);
+  if (inner?.delete(vlan) !== true) return false;
+  if (inner.size === 0) map.delete(key);
+  return true;
 }

@@ -19,8 +19,8 @@ export class PortTable {
   readonly #ports = new Map<string, PortState>();
   /** Ports that are there: whose frames count. */
   readonly #byIndex = new Map<number, PortState>();
-  /** By VLAN and MAC as the bridge knows them. */
-  readonly #openMacs = new Map<string, string>();
+  /** By VLAN as the bridge knows it, and MAC. */
+  readonly #openMacs = new Map<number, Map<Mac, string>>();
 
   constructor({ ports, openPorts, uplinks }: PortNames) {
     for (const name of ports) {
@@ -42,8 +42,10 @@ export class PortTable {
     return this.#byIndex.get(index);
   }
 
-  *macs(): Generator<Mac | undefined> {
-    for (const { link } of this.#ports.values()) yield link?.mac;
+  /** True for the address of a port. */
+  hasMac(mac: Mac): boolean {
+    for (const { link } of this.#ports.values()) if (link?.mac === mac) return true;
+    return false;
   }
 
   /** The interface of a port is there. */
@@ -56,7 +58,7 @@ export class PortTable {
 
   /** The interface is gone, with all that was opened on it. `vlanOf`: as the bridge knew its VLANs. */
   forget(port: PortState, link: Link, vlanOf: (vlan: number) => number): void {
-    for (const host of port.hosts()) this.#openMacs.delete(`${vlanOf(host.vlan)}/${host.mac}`);
+    for (const host of port.hosts()) this.closed(vlanOf(host.vlan), host.mac);
     port.clear();
     port.link = undefined;
     this.#byIndex.delete(link.index);
@@ -73,17 +75,19 @@ export class PortTable {
 
   /** The name of the port on which the address is open, in this VLAN of the bridge. */
   portOf(vlan: number, mac: Mac): string | undefined {
-    return this.#openMacs.get(`${vlan}/${mac}`);
+    return this.#openMacs.get(vlan)?.get(mac);
   }
 
   /** A host is open. */
   opened(port: PortState, host: HostPlace, vlan: number): void {
     port.addHost(host);
-    this.#openMacs.set(`${vlan}/${host.mac}`, port.name);
+    const inVlan = this.#openMacs.get(vlan);
+    if (inVlan === undefined) this.#openMacs.set(vlan, new Map([[host.mac, port.name]]));
+    else inVlan.set(host.mac, port.name);
   }
 
   /** No host of the port has the address in this VLAN of the bridge any more. */
   closed(vlan: number, mac: Mac): void {
-    this.#openMacs.delete(`${vlan}/${mac}`);
+    this.#openMacs.get(vlan)?.delete(mac);
   }
 }

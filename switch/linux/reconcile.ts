@@ -4,6 +4,7 @@
  * Each function reads one of the kernel's tables once and gives a line for the log, or undefined.
  */
 import type { SourceFilter } from '../switch.ts';
+import { BridgeChanges } from './bridge-changes.ts';
 import type { Kernel } from './kernel.ts';
 import type { SourcesIn } from './mdb-way.ts';
 import type { Link } from './netlink/link.ts';
@@ -23,6 +24,7 @@ export interface Expectation {
 /** The bridge's MAC addresses on subscriber ports. */
 export function reconcileMacs(kernel: Kernel, expected: Expectation): string | undefined {
   const tally = new Tally('MAC table');
+  const change = changes(kernel, tally);
   const ports = present(expected);
   const wanted = new Map<string, { port: number; vlan: number; mac: string }>();
   for (const [index, port] of ports) {
@@ -41,17 +43,19 @@ export function reconcileMacs(kernel: Kernel, expected: Expectation): string | u
     if (isWanted && entry.sticky) wanted.delete(`${entry.port}/${entry.vlan}/${entry.mac}`);
     if (isWanted || (entry.kind === 'static' && !entry.sticky)) continue;
     if (entry.kind === 'learned' && ports.get(entry.port)?.role === 'open') continue;
-    tally.removed(kernel.closeMac(entry.port, entry.vlan, entry.mac) === undefined);
+    change('removed', (to) => to.closeMac(entry.port, entry.vlan, entry.mac));
   }
   for (const { port, vlan, mac } of wanted.values()) {
-    tally.added(kernel.openMac(port, vlan, mac, 'replace') === undefined);
+    change('added', (to) => to.openMac(port, vlan, mac, 'replace'));
   }
+  change();
   return tally.line();
 }
 
 /** The bridge's multicast database on subscriber ports. */
 export function reconcileMemberships(kernel: Kernel, expected: Expectation): string | undefined {
   const tally = new Tally('multicast database');
+  const change = changes(kernel, tally);
   const ports = present(expected);
   for (const [index, { awayIn }] of ports) if (awayIn !== undefined) ports.delete(index);
   const { index: bridge } = expected.bridge;
@@ -72,12 +76,13 @@ export function reconcileMemberships(kernel: Kernel, expected: Expectation): str
     const filter = wanted.get(key)?.filter;
     if (filter !== undefined && kernel.mdb.isRight(entry, filter)) wanted.delete(key);
     else if (filter === undefined ? kernel.mdb.isOurs(entry) || !entry.permanent : replaces(kernel)) {
-      tally.removed(kernel.clearMembership(bridge, entry.port, entry.vlan, entry.group) === undefined);
+      change('removed', (to) => to.clearMembership(bridge, entry.port, entry.vlan, entry.group));
     }
   }
   for (const { port, vlan, group, filter } of wanted.values()) {
-    tally.added(kernel.setMembership(bridge, port, vlan, group, filter) === undefined);
+    change('added', (to) => to.setMembership(bridge, port, vlan, group, filter));
   }
+  change();
   return tally.line();
 }
 
@@ -87,20 +92,44 @@ export function reconcileSets(kernel: Kernel, expected: Expectation): string | u
   const wanted = new Map<string, SetElement>();
   const { sourcesIn } = kernel.mdb;
   for (const element of expectedElements(expected, sourcesIn)) wanted.set(elementName(element), element);
-  const changes: SetChange[] = [];
+  const surplus: SetChange[] = [];
   for (const set of setNames(sourcesIn)) {
     for (const { key } of kernel.elements(TABLE, set)) {
-      if (!wanted.delete(elementName({ set, key }))) changes.push({ change: 'remove', set, key });
+      if (!wanted.delete(elementName({ set, key }))) surplus.push({ change: 'remove', set, key });
     }
   }
-  const removals = changes.length;
-  for (const element of wanted.values()) changes.push({ change: 'add', ...element });
-  const done = kernel.changeSets(TABLE, changes) === undefined;
-  changes.forEach((_, i) => {
-    if (i < removals) tally.removed(done);
-    else tally.added(done);
-  });
+  const missing = [...wanted.values()]
+    .sort((a, b) => (a.set < b.set ? -1 : a.set > b.set ? 1 : 0))
+    .map((element): SetChange => ({ change: 'add', ...element }));
+  for (const part of parts(surplus)) tally.removed(kernel.changeSets(TABLE, part) === undefined, part.length);
+  for (const part of parts(missing)) tally.added(kernel.changeSets(TABLE, part) === undefined, part.length);
   return tally.line();
+}
+
+/** As many changes as a message of the kernel's default size has room for. */
+function* parts(changes: readonly SetChange[]): Generator<SetChange[]> {
+  for (let at = 0; at < changes.length; at += SET_CHANGES_AT_ONCE) {
+    yield changes.slice(at, at + SET_CHANGES_AT_ONCE);
+  }
+}
+
+/** Collects changes of the bridge's tables, sends them many at a time, and counts; without a change, sends the rest. */
+function changes(
+  kernel: Kernel,
+  tally: Tally,
+): (how?: 'added' | 'removed', put?: (to: BridgeChanges) => void) => void {
+  const collected = new BridgeChanges(kernel.mdb);
+  let hows: ('added' | 'removed')[] = [];
+  return (how, put) => {
+    if (how !== undefined && put !== undefined) {
+      put(collected);
+      hows.push(how);
+      if (!collected.isFull) return;
+    }
+    const refused = kernel.changeBridge(collected);
+    for (const [place, each] of hows.entries()) tally[each](!refused.has(place));
+    hows = [];
+  };
 }
 
 function* expectedElements(
@@ -131,6 +160,7 @@ function replaces({ mdb }: Kernel): boolean {
   return mdb.sourcesIn === 'table';
 }
 
+const SET_CHANGES_AT_ONCE = 1024;
 const ANY_SOURCE: SourceFilter = { mode: 'exclude', sources: [] };
 
 class Tally {
@@ -143,14 +173,14 @@ class Tally {
     this.#what = what;
   }
 
-  added(done: boolean): void {
-    if (done) this.#put++;
-    else this.#failed++;
+  added(done: boolean, count = 1): void {
+    if (done) this.#put += count;
+    else this.#failed += count;
   }
 
-  removed(done: boolean): void {
-    if (done) this.#taken++;
-    else this.#failed++;
+  removed(done: boolean, count = 1): void {
+    if (done) this.#taken += count;
+    else this.#failed += count;
   }
 
   line(): string | undefined {

@@ -43,7 +43,6 @@ export function expectation({ guard, ports, controlledDirections }: Running): Ex
 }
 
 /** Addresses of the switch itself, which no host may have. */
-export function* ownMacs({ guard, ports }: Running): Generator<Mac | undefined> {
-  yield guard.bridge.mac;
-  yield* ports.macs();
+export function ownMacs({ guard, ports }: Running): { has(mac: Mac): boolean } {
+  return { has: (mac) => guard.bridge.mac === mac || ports.hasMac(mac) };
 }

@@ -6,8 +6,10 @@ import { elementName, TABLE } from './ruleset.ts';
 
 /** What makes the table's sets hold `wanted` instead of `present`. */
 export function changesBetween(present: Iterable<SetElement>, wanted: Iterable<SetElement>): SetChange[] {
+  const before = [...present];
+  if (before.length === 0) return [...wanted].map((element) => ({ change: 'add', ...element }));
   const surplus = new Map<string, SetElement>();
-  for (const element of present) surplus.set(elementName(element), element);
+  for (const element of before) surplus.set(elementName(element), element);
   const changes: SetChange[] = [];
   for (const element of wanted) {
     if (!surplus.delete(elementName(element))) changes.push({ change: 'add', ...element });

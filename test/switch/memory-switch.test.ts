@@ -205,6 +205,34 @@ describe('MemorySwitch', () => {
     expect(carried()).toEqual(nothing);
   });
 
+  it('does many operations as if one after the other, and begins its counters anew', () => {
+    const failed = sw.applyAll([
+      { kind: 'open-host', host },
+      { kind: 'open-host', host: { ...host, port: 'swp2' } },
+      { kind: 'forward', port: 'swp1', vlan: 0, group: '239.0.0.1', filter: ANY },
+      { kind: 'forward', port: 'swp1', vlan: 0, group: '239.0.0.2', filter: ANY },
+      { kind: 'forward', port: 'swp1', vlan: 0, group: '239.0.0.3', filter: ANY },
+      { kind: 'forward', port: 'swp1', vlan: 0, group: '239.0.0.2', filter: undefined },
+      { kind: 'close-host', host: { ...host, port: 'swp2' } },
+    ]);
+    expect(failed.map(({ operation, failure }) => [operation.kind, failure.errno])).toEqual([
+      ['open-host', 'EEXIST'],
+      ['forward', 'E2BIG'],
+    ]);
+    expect(sw.openHosts()).toEqual([host]);
+    expect(sw.forwardings().map(({ group }) => group)).toEqual(['239.0.0.1']);
+    sw.transmit(host, 100);
+    sw.transmitTo(0, host.mac, 100);
+    sw.deliver('239.0.0.1', '10.0.0.9', 100);
+    sw.fail('resetCounters', 'EIO');
+    expect(sw.resetCounters()).toMatchObject({ errno: 'EIO' });
+    expect(sw.channelCounter('swp1', 0, '239.0.0.1').packets).toBe(1);
+    expect(sw.resetCounters()).toBeUndefined();
+    const zero = { octets: 0, packets: 0 };
+    expect(sw.hostCounters(host)).toEqual({ input: zero, output: zero });
+    expect(sw.channelCounter('swp1', 0, '239.0.0.1')).toEqual(zero);
+  });
+
   it('has no lease without a fence', () => {
     for (const failed of [sw.renewLease(1), sw.extendLease(1), sw.dropLease()]) {
       expect(failed).toMatchObject({ errno: 'ENOTSUP' });

@@ -31,20 +31,40 @@ export interface FdbEntry {
  * address already) or `replace`.
  */
 export function encodeOpenMac(port: number, vlan: number, mac: Mac, how: 'create' | 'replace'): Uint8Array {
+  const message = new MessageWriter();
+  putOpenMac(message, port, vlan, mac, how);
+  return message.bytes();
+}
+
+/** The same behind other messages. */
+export function putOpenMac(
+  message: MessageWriter,
+  port: number,
+  vlan: number,
+  mac: Mac,
+  how: 'create' | 'replace',
+): void {
   const flags = MessageFlag.Request | MessageFlag.Ack | MessageFlag.Create;
-  const message = new MessageWriter().begin(
+  message.begin(
     NeighbourMessage.New,
     flags | (how === 'create' ? MessageFlag.Exclusive : MessageFlag.Replace),
   );
   putNeighbour(message, port, NUD_NOARP, NTF_MASTER | NTF_STICKY);
-  return putKey(message, vlan, mac).end().bytes();
+  putKey(message, vlan, mac).end();
 }
 
 /** Takes the entry away. */
 export function encodeCloseMac(port: number, vlan: number, mac: Mac): Uint8Array {
-  const message = new MessageWriter().begin(NeighbourMessage.Delete, MessageFlag.Request | MessageFlag.Ack);
+  const message = new MessageWriter();
+  putCloseMac(message, port, vlan, mac);
+  return message.bytes();
+}
+
+/** The same behind other messages. */
+export function putCloseMac(message: MessageWriter, port: number, vlan: number, mac: Mac): void {
+  message.begin(NeighbourMessage.Delete, MessageFlag.Request | MessageFlag.Ack);
   putNeighbour(message, port, 0, NTF_MASTER);
-  return putKey(message, vlan, mac).end().bytes();
+  putKey(message, vlan, mac).end();
 }
 
 /** Asks where a bridge has an address. */

@@ -44,12 +44,26 @@ export function encodeSetMembership(
   group: IpAddress,
   filter: SourceFilter,
 ): Uint8Array {
-  const message = new MessageWriter().begin(
+  const message = new MessageWriter();
+  putSetMembership(message, bridge, port, vlan, group, filter);
+  return message.bytes();
+}
+
+/** The same behind other messages. */
+export function putSetMembership(
+  message: MessageWriter,
+  bridge: number,
+  port: number,
+  vlan: number,
+  group: IpAddress,
+  filter: SourceFilter,
+): void {
+  message.begin(
     MdbMessage.New,
     MessageFlag.Request | MessageFlag.Ack | MessageFlag.Create | MessageFlag.Replace,
   );
   putEntry(message, bridge, port, vlan, group);
-  return message
+  message
     .nest(MDBA_SET_ENTRY_ATTRS, () => {
       message.attributeU8(MDBE_ATTR_GROUP_MODE, filter.mode === 'include' ? MCAST_INCLUDE : MCAST_EXCLUDE);
       message.attributeU8(MDBE_ATTR_RTPROT, CASTGATE_PROTOCOL);
@@ -62,18 +76,30 @@ export function encodeSetMembership(
         }
       });
     })
-    .end()
-    .bytes();
+    .end();
 }
 
 /** Adds a plain permanent (*,G), as every kernel with locked ports takes it. EEXIST where the port has one. */
 export function encodeAddGroup(bridge: number, port: number, vlan: number, group: IpAddress): Uint8Array {
-  const message = new MessageWriter().begin(
+  const message = new MessageWriter();
+  putAddGroup(message, bridge, port, vlan, group);
+  return message.bytes();
+}
+
+/** The same behind other messages. */
+export function putAddGroup(
+  message: MessageWriter,
+  bridge: number,
+  port: number,
+  vlan: number,
+  group: IpAddress,
+): void {
+  message.begin(
     MdbMessage.New,
     MessageFlag.Request | MessageFlag.Ack | MessageFlag.Create | MessageFlag.Exclusive,
   );
   putEntry(message, bridge, port, vlan, group);
-  return message.end().bytes();
+  message.end();
 }
 
 /** Takes an entry away: the port's (*,G) with all sources of its filter, or with `source` that (S,G). */
@@ -84,14 +110,28 @@ export function encodeClearMembership(
   group: IpAddress,
   source?: IpAddress,
 ): Uint8Array {
-  const message = new MessageWriter().begin(MdbMessage.Delete, MessageFlag.Request | MessageFlag.Ack);
+  const message = new MessageWriter();
+  putClearMembership(message, bridge, port, vlan, group, source);
+  return message.bytes();
+}
+
+/** The same behind other messages. */
+export function putClearMembership(
+  message: MessageWriter,
+  bridge: number,
+  port: number,
+  vlan: number,
+  group: IpAddress,
+  source?: IpAddress,
+): void {
+  message.begin(MdbMessage.Delete, MessageFlag.Request | MessageFlag.Ack);
   putEntry(message, bridge, port, vlan, group);
   if (source !== undefined) {
     message.nest(MDBA_SET_ENTRY_ATTRS, () => {
       message.attribute(MDBE_ATTR_SOURCE, ipBytes(source) ?? new Uint8Array(4));
     });
   }
-  return message.end().bytes();
+  message.end();
 }
 
 /** Asks for the databases of all bridges; the kernel has no filter for this one. */

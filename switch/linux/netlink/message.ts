@@ -32,10 +32,20 @@ const TYPE_MASK = 0x3fff;
 
 /** Writes messages one after the other into one array, as one sendto takes them. */
 export class MessageWriter {
-  #octets = new Uint8Array(512);
-  #view = new DataView(this.#octets.buffer);
+  #octets: Uint8Array;
+  #view: DataView;
   #at = 0;
   #start = 0;
+
+  constructor(room = 512) {
+    this.#octets = new Uint8Array(room);
+    this.#view = new DataView(this.#octets.buffer);
+  }
+
+  /** Octets written. */
+  get length(): number {
+    return this.#at;
+  }
 
   /** Begins a message. The sequence number is set when it is sent. */
   begin(type: number, flags: number): this {
@@ -51,6 +61,19 @@ export class MessageWriter {
   end(): this {
     this.#view.setUint32(this.#start, this.#at - this.#start, littleEndian);
     this.#at = aligned(this.#at);
+    return this;
+  }
+
+  /**
+   * For many messages at once: only the last one asks for an acknowledgement. The kernel answers one that it
+   * refuses without being asked.
+   */
+  acknowledgeLast(): this {
+    for (let at = 0; at + HEADER <= this.#at; at += aligned(this.#view.getUint32(at, littleEndian))) {
+      const flags = this.#view.getUint16(at + 6, littleEndian);
+      const wanted = at === this.#start ? flags | MessageFlag.Ack : flags & ~MessageFlag.Ack;
+      this.#view.setUint16(at + 6, wanted, littleEndian);
+    }
     return this;
   }
 
@@ -111,6 +134,12 @@ export class MessageWriter {
     inside();
     this.#view.setUint16(start, this.#at - start, littleEndian);
     return this;
+  }
+
+  /** Forgets what was written. */
+  clear(): void {
+    this.#at = 0;
+    this.#start = 0;
   }
 
   /** A copy of all that was written. */

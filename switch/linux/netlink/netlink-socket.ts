@@ -10,6 +10,7 @@ import {
   type Message,
   MessageFlag,
   MessageType,
+  type MessageWriter,
   messages,
   numberMessages,
   textOf,
@@ -58,13 +59,39 @@ export class NetlinkSocket {
     }
   }
 
+  /**
+   * Sends many messages at once, each a change for itself: those that the kernel refused, by their place.
+   * Where it did not even take the messages, all of them.
+   */
+  transactEach(messages: MessageWriter, count: number): Map<number, Refusal> {
+    const refused = new Map<number, Refusal>();
+    if (count === 0) return refused;
+    const request = messages.acknowledgeLast().bytes();
+    const first = this.#sequence;
+    const next = numberMessages(request, first);
+    this.#sequence = next;
+    const answer = this.#once(request, first, next, (message) => {
+      const refusal = refusalOf(message);
+      if (refusal !== undefined) refused.set((message.sequence - first) >>> 0, refusal);
+    });
+    if (answer.refusal !== undefined && refused.size === 0) {
+      for (let i = 0; i < count; i++) refused.set(i, answer.refusal);
+    }
+    return refused;
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#native.close(this.#fd);
   }
 
-  #once(request: Uint8Array, first: number, next: number): Answer {
+  #once(
+    request: Uint8Array,
+    first: number,
+    next: number,
+    each: (message: Message) => void = () => {},
+  ): Answer {
     let refusal: Refusal | undefined;
     const found: Message[] = [];
     let send = request;
@@ -77,8 +104,10 @@ export class NetlinkSocket {
       for (const message of messages(this.#answer.slice(0, length))) {
         const distance = (message.sequence - first) >>> 0;
         if (distance >= (next - first) >>> 0) continue;
-        if (message.type === MessageType.Error) refusal ??= refusalOf(message);
-        else if (message.type !== MessageType.Done) found.push(message);
+        if (message.type === MessageType.Error) {
+          each(message);
+          refusal ??= refusalOf(message);
+        } else if (message.type !== MessageType.Done) found.push(message);
         else refusal ??= refusalOf(message);
       }
       if (!full) return { refusal, messages: found };

@@ -46,21 +46,32 @@ export interface SetElementRead {
   readonly counter: Counter | undefined;
 }
 
-/** All changes, or none. Adding what is there is no error and keeps its counter; removing what is not, is ENOENT. */
+/**
+ * All changes, or none, in their order. Adding what is there is no error and keeps its counter; removing what
+ * is not, is ENOENT. Neighbours of one kind in one set share a message.
+ */
 export function encodeSetChanges(table: string, changes: readonly SetChange[]): Uint8Array {
   return batch((message) => {
-    changes.forEach(({ set, key, change }, i) => {
+    for (let at = 0; at < changes.length; ) {
+      const first = changes[at];
+      if (first === undefined) break;
+      const { set, change } = first;
+      const keys: Uint8Array[] = [];
+      for (let next = changes[at]; next !== undefined; next = changes[++at]) {
+        if (next.set !== set || next.change !== change || keys.length === ELEMENTS_PER_MESSAGE) break;
+        keys.push(next.key);
+      }
       // One acknowledgement for the batch is enough: a refused change answers without being asked.
-      const last = i === changes.length - 1 ? MessageFlag.Ack : 0;
+      const last = at === changes.length ? MessageFlag.Ack : 0;
       const adds = change === 'add';
       putHeader(
         message,
         adds ? NftMessage.NewElement : NftMessage.DeleteElement,
         MessageFlag.Request | last | (adds ? MessageFlag.Create : 0),
       );
-      putElements(message, table, set, [key]);
+      putElements(message, table, set, keys);
       message.end();
-    });
+    }
   });
 }
 
@@ -192,6 +203,8 @@ function putElements(message: MessageWriter, table: string, set: string, keys: r
 }
 
 const NOTHING = new Uint8Array(0);
+/** An attribute has room for 64 KiB, and the longest key (two IPv6 addresses and a port) takes 60 octets. */
+const ELEMENTS_PER_MESSAGE = 512;
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;

@@ -66,6 +66,25 @@ describe.skipIf(!littleEndian)('netlink messages', () => {
     );
   });
 
+  it('lets only the last of many messages ask for an acknowledgement', () => {
+    const writer = new MessageWriter(16);
+    for (const type of [1, 2, 3])
+      writer
+        .begin(type, MessageFlag.Request | MessageFlag.Ack)
+        .u32(type)
+        .end();
+    const flags = () => [...messages(writer.acknowledgeLast().bytes())].map((m) => [m.type, m.flags]);
+    expect(flags()).toEqual([
+      [1, 1],
+      [2, 1],
+      [3, 5],
+    ]);
+    writer.clear();
+    expect(writer.length).toBe(0);
+    writer.begin(4, MessageFlag.Request).end();
+    expect(flags()).toEqual([[4, 5]]);
+  });
+
   it('stops at what is cut, and never throws (property)', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (octets) => {

@@ -70,6 +70,24 @@ describe.skipIf(!littleEndian)('set elements', () => {
     );
   });
 
+  it('puts neighbours of one kind into one message, keeps the order of the others, and splits what is too much', () => {
+    const element = (number: number) => channelElement('swp1', `239.1.${number >> 8}.${number & 255}`);
+    const kinds = (changes: Parameters<typeof encodeSetChanges>[1]) =>
+      [...messages(encodeSetChanges('castgate', changes))]
+        .slice(1, -1)
+        .map(({ type, flags, body }) => [type & 0xff, flags & 4, Math.round(body.length / 36)]);
+    const add = (number: number) => ({ change: 'add', ...element(number) }) as const;
+    const remove = (number: number) => ({ change: 'remove', ...element(number) }) as const;
+    expect(kinds([add(1), add(2), remove(1), add(3)])).toEqual([
+      [12, 0, 3],
+      [14, 0, 2],
+      [12, 4, 2],
+    ]);
+    const many = kinds(Array.from({ length: 1100 }, (_, i) => add(i)));
+    expect(many.map(([, ack]) => ack)).toEqual([0, 0, 4]);
+    for (const [, , size] of many) expect((size ?? 0) * 36).toBeLessThan(65_536);
+  });
+
   it('asks for one element, for all, for counters, for rules; deletes the table', () => {
     const { set, key } = channelElement('swp1', 'ff3e::1');
     expect(toHex(encodeGetElement('castgate', set, key))).toBe(
