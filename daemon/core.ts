@@ -16,7 +16,7 @@ import { decodeEthernet, EtherType } from '../wire/ethernet.ts';
 import { isMalformed } from '../wire/malformed.ts';
 import { Books } from './books.ts';
 import { Channels } from './channels.ts';
-import { dataPlaneOf } from './data-plane.ts';
+import { DataPlane } from './data-plane.ts';
 import { DynamicAuthorization, isAuthorizationToken } from './dynamic-authorization.ts';
 import { type DynamicPeer, type Effect, type FailedEffect, hostOf } from './effects.ts';
 import { channelTerminateCause, type SessionEnd, sessionTerminateCause } from './end-cause.ts';
@@ -134,7 +134,7 @@ export class Core {
    * switch's counters go on or begin at zero. `programmed`: the switch has that state already.
    */
   resume(now: number, counters: 'kept' | 'new', programmed = false): void {
-    if (!programmed) for (const effect of dataPlaneOf(this.stores)) this.#effects.push(effect);
+    if (!programmed) for (const { effect } of new DataPlane(this.stores).all()) this.#effects.push(effect);
     this.subscribers.resume(now, counters);
     this.channels.resume(now);
     this.books.resume(now, counters);

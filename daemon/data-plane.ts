@@ -1,29 +1,77 @@
 /** What records mean at the switch: the same for a core that goes on with them and for a standby that only follows. */
 import type { ForwardingRecord, PortServiceRecord, SessionRecord } from '../session/records.ts';
+import type { Store } from '../session/store.ts';
 import { ORDINARY } from '../switch/switch.ts';
 import type { Effect } from './effects.ts';
 import type { Stores } from './stores.ts';
 
 /** The effect that makes the switch serve a port as the record says. */
-export function serviceOf({ key: port, open, vlan, bridge }: PortServiceRecord): Effect {
+function serviceOf({ key: port, open, vlan, bridge }: PortServiceRecord): Effect {
   return { kind: 'serve-port', port, service: { open, vlan, bridge } };
 }
 
 /** The effect that makes the switch what the session says. */
-export function openingOf({ key, port, vlan, mac }: SessionRecord): Effect {
+function openingOf({ key, port, vlan, mac }: SessionRecord): Effect {
   return { kind: 'open-host', key, host: { port, vlan, mac } };
 }
 
 /** The effect that makes the switch what the record says. */
-export function forwardingOf({ port, vlan, group, mode, sources }: ForwardingRecord): Effect {
+function forwardingOf({ port, vlan, group, mode, sources }: ForwardingRecord): Effect {
   return { kind: 'forward', port, vlan, group, filter: { mode, sources } };
 }
 
-/** All of a node's: ports, then hosts, then what is forwarded. */
-export function* dataPlaneOf(stores: Stores): Generator<Effect> {
-  for (const service of stores.portServices.values()) yield serviceOf(service);
-  for (const session of stores.sessions.values()) yield openingOf(session);
-  for (const forwarding of stores.forwardings.values()) yield forwardingOf(forwarding);
+/** A record that means something at the switch, as the effect that it means. */
+export interface Meant {
+  /** Store and key. */
+  readonly place: string;
+  readonly effect: Effect;
+}
+
+/** Which stores of a node mean something at the switch, and what. */
+export class DataPlane {
+  readonly #meanings: ReadonlyMap<string, Meaning>;
+
+  constructor(stores: Stores) {
+    // In the order in which the switch is told: ports, then hosts, then what is forwarded.
+    const meanings = [
+      meaning(stores.portServices, serviceOf),
+      meaning(stores.sessions, openingOf),
+      meaning(stores.forwardings, forwardingOf),
+    ];
+    this.#meanings = new Map(meanings.map((each) => [each.store.name, each]));
+  }
+
+  /** Of all records, as they are. */
+  *all(): Generator<Meant> {
+    for (const { store, effectOf } of this.#meanings.values()) {
+      for (const [key, record] of store.entries())
+        yield { place: placeOf(store.name, key), effect: effectOf(record) };
+    }
+  }
+
+  /** Whether records of this store mean anything at the switch. */
+  knows(store: string): boolean {
+    return this.#meanings.has(store);
+  }
+
+  /** What a record of this store means; undefined where it means nothing at the switch. */
+  effectOf(store: string, record: object): Effect | undefined {
+    return this.#meanings.get(store)?.effectOf(record);
+  }
+}
+
+/** Names a record among those of all stores. */
+export function placeOf(store: string, key: string): string {
+  return `${store}/${key}`;
+}
+
+interface Meaning {
+  readonly store: { readonly name: string; entries(): IterableIterator<[string, object]> };
+  readonly effectOf: (record: object) => Effect;
+}
+
+function meaning<R extends object>(store: Store<R>, effectOf: (record: R) => Effect): Meaning {
+  return { store, effectOf: (record) => effectOf(record as R) };
 }
 
 /** The effect that takes another one back; undefined where there is nothing to take back. */

@@ -12,6 +12,8 @@ export type ControlMessage =
   | { readonly say: 'beat'; readonly at: number; readonly epoch: number }
   /** Standby: I heard the beat of `at`. */
   | { readonly say: 'heard'; readonly at: number }
+  /** Active: I end this link, and live. */
+  | { readonly say: 'bye' }
   /** Standby: give it to me. */
   | { readonly say: 'take' }
   /** Active: I serve no more. You have everything up to this change, and all that I did follows from it. */
@@ -52,6 +54,7 @@ export function readMessage(payload: Uint8Array): ControlMessage | undefined {
     case 'heard':
       return isTime(at) ? { say, at } : undefined;
     case 'take':
+    case 'bye':
       return { say };
     case 'released':
       return isCount(at) && isCount(epoch) ? { say, at, epoch } : undefined;

@@ -122,6 +122,11 @@ export class ReplicationSource implements ChangeFeed {
     this.#say({ say: 'beat', at: now, epoch });
   }
 
+  /** Tells the standby that the link ends and this node does not. */
+  part(): void {
+    this.#say({ say: 'bye' });
+  }
+
   /** Tells the standby that this node serves no more. To be said once `isCovered`, and after the last effect. */
   release(epoch: number): void {
     this.#say({ say: 'released', at: this.#log.last, epoch });
@@ -193,7 +198,7 @@ export class ReplicationSource implements ChangeFeed {
       this.#patienceEnds();
     }
     if (this.#joiningSince !== undefined && now - this.#joiningSince >= JOIN_PATIENCE_MS) {
-      this.disconnected('it does not get on');
+      this.#letGo('it does not get on');
     }
     if (now >= this.#digestAt) {
       this.#digestAt = now + this.#options.digestIntervalMs;
@@ -230,10 +235,16 @@ export class ReplicationSource implements ChangeFeed {
 
   #patienceEnds(): void {
     this.#waitingSince = undefined;
-    if (this.#state === 'in-step') this.disconnected('it does not acknowledge');
+    if (this.#state === 'in-step') this.#letGo('it does not acknowledge');
     if (!this.#holding) return;
     this.#holding = false;
     this.#events.push({ kind: 'alone', why: 'no standby acknowledges' });
+  }
+
+  /** Ends the link from this side: what is left to send is a goodbye. */
+  #letGo(why: string): void {
+    this.disconnected(why);
+    this.#output = [encodeFrame(FrameType.Message, encodeMessage({ say: 'bye' }))];
   }
 
   /** A standby that was in step is not any more: for a while effects wait for it nevertheless. */
@@ -261,7 +272,7 @@ export class ReplicationSource implements ChangeFeed {
         this.#events.push({ kind: 'diverged', stores: message.stores });
         // A snapshot that is wrong at once would be so for ever: whoever connects again does so at his own pace.
         if (this.#state === 'joining' && this.#gaveSnapshot)
-          this.disconnected('it differs from what it was just given');
+          this.#letGo('it differs from what it was just given');
         else this.#begin(now, '', 0);
         return;
       default:

@@ -26,6 +26,8 @@ export type TargetState = 'empty' | 'stale' | 'in-step';
 /** What the active said, beside its records. */
 export type TargetEvent =
   | { readonly kind: 'beat'; readonly at: number; readonly epoch: number }
+  /** It ends the link, and lives. */
+  | { readonly kind: 'bye' }
   /** It serves no more; `whole`: the stores are all that it had. */
   | { readonly kind: 'released'; readonly epoch: number; readonly whole: boolean };
 
@@ -145,6 +147,9 @@ export class ReplicationTarget<S extends ReplicatedStores> {
       case 'beat':
         this.#events.push({ kind: 'beat', at: message.at, epoch: message.epoch });
         this.#say({ say: 'heard', at: message.at });
+        return undefined;
+      case 'bye':
+        this.#events.push({ kind: 'bye' });
         return undefined;
       case 'released': {
         const whole = this.#inStep && message.at === this.have;

@@ -98,6 +98,11 @@ export class MemorySwitch implements Switch, Leased {
     this.#listener([...this.#ports.values()].map(({ name, up }) => ({ kind: 'link', port: name, up })));
   }
 
+  /** What was opened stays; nothing more is told of the ports. */
+  stop(_options: { readonly cleanup: boolean }): void {
+    this.dropLease();
+  }
+
   // ---- Switch
 
   sendFrame(port: string, vlan: number, frame: Uint8Array): SwitchFailure | undefined {

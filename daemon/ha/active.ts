@@ -184,7 +184,9 @@ export class Active {
 
   /** Only the link ends. */
   cutLink(): void {
-    this.#link?.destroy();
+    this.source.part();
+    this.#link?.send(this.source.drainOutput(this.serving.now()));
+    this.#link?.end();
     this.#link = undefined;
   }
 
@@ -197,8 +199,9 @@ export class Active {
     const fault = this.source.receive(this.serving.now(), octets);
     if (fault !== undefined) {
       this.#options.log.error('replication-fault', { fault });
-      link.destroy();
-      this.#closed(link, fault);
+      this.cutLink();
+      this.source.disconnected(fault);
+      this.#look();
       return;
     }
     this.#look();

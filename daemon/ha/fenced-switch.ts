@@ -16,4 +16,6 @@ export interface KeptState {
 export interface FencedSwitch extends Switch, Leased {
   /** Takes the ports into its hands, and reports their links. Throws where it cannot. */
   start(kept?: KeptState): void;
+  /** Lets them go; with `cleanup` as they were before. */
+  stop(options: { readonly cleanup: boolean }): void;
 }

@@ -2,7 +2,7 @@
  * castgate and keepalived: keepalived decides who serves and says so through its notify FIFO; castgate writes
  * into a file that keepalived tracks whether this node can serve, and when it should at once.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, constants, mkdirSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
@@ -72,6 +72,8 @@ export const Weight = {
   Able: 0,
   /** It has not all that the other one has. */
   Unable: -100,
+  /** No castgate runs: keepalived gives up at once, and says so to the other one. */
+  Dead: -254,
 } as const;
 export type Weight = (typeof Weight)[keyof typeof Weight];
 
@@ -104,6 +106,21 @@ export class PriorityFile {
       this.#log.error('priority-file-failed', { path: this.#path, error });
     }
   }
+}
+
+/**
+ * Writes into keepalived's file that this daemon is dead, whenever that comes and however: by a child that waits
+ * for the end of a pipe. keepalived then need not wait for the other node's word. `end` writes it now.
+ */
+export function guardAgainstDeath(path: string, log: Logger): { end(): void } {
+  const guard = spawn('sh', ['-c', `cat >/dev/null; echo ${Weight.Dead} >"$0"`, path], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  guard.on('error', (cause) => log.error('death-guard-failed', { path, error: cause.message }));
+  guard.stdin.on('error', () => {});
+  guard.unref();
+  return { end: () => guard.stdin.destroy() };
 }
 
 const STATES: readonly VrrpState[] = ['MASTER', 'BACKUP', 'FAULT', 'STOP', 'DELETED'];

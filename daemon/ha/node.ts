@@ -27,7 +27,7 @@ import { announce } from './announce.ts';
 import { beats, CLAIM_ETHER_TYPE, type Claim, decodeClaim } from './claim.ts';
 import { EpochFile } from './epoch-file.ts';
 import type { FencedSwitch } from './fenced-switch.ts';
-import { NotifyFifo, PriorityFile, type VrrpState, Weight } from './keepalived.ts';
+import { guardAgainstDeath, NotifyFifo, PriorityFile, type VrrpState, Weight } from './keepalived.ts';
 import { LinkServer } from './link.ts';
 import { haRow } from './show-ha.ts';
 import { Standby } from './standby.ts';
@@ -47,6 +47,7 @@ export class HaNode implements Node {
   readonly #priority: PriorityFile;
   readonly #startedAt = wallClock();
   #fifo: NotifyFifo | undefined;
+  #guard: { end(): void } | undefined;
   #ticking: NodeJS.Timeout | undefined;
   #role: Role = 'standby';
   #active: Active | undefined;
@@ -99,24 +100,23 @@ export class HaNode implements Node {
   }
 
   async start(): Promise<string | undefined> {
-    const refused = await this.#server.open();
-    if (refused !== undefined) return refused;
     const { ha } = this.#config;
     this.#saved = this.#state.load(wallClock());
     const saved = this.#saved?.stores;
-    try {
-      this.#bridge.start({
-        hosts: [...(saved?.sessions.values() ?? [])],
-        channels: [...(saved?.forwardings.values() ?? [])].map(({ port, vlan, group, mode, sources }) => ({
-          port,
-          vlan,
-          group,
-          filter: { mode, sources },
-        })),
-      });
-    } catch (cause) {
-      this.#server.close();
-      throw cause;
+    this.#bridge.start({
+      hosts: [...(saved?.sessions.values() ?? [])],
+      channels: [...(saved?.forwardings.values() ?? [])].map(({ port, vlan, group, mode, sources }) => ({
+        port,
+        vlan,
+        group,
+        filter: { mode, sources },
+      })),
+    });
+    // After the switch: the kernel closes what a dying process opened last first, and packet sockets take long.
+    const refused = await this.#server.open();
+    if (refused !== undefined) {
+      this.#bridge.stop({ cleanup: false });
+      return refused;
     }
     if (saved !== undefined) this.#standby.plane.adopt(saved);
     this.#priority.set(Weight.Unable);
@@ -124,6 +124,7 @@ export class HaNode implements Node {
     if (ha.notifyFifo !== undefined) {
       this.#fifo = NotifyFifo.open(ha.notifyFifo, ha.vrrpInstance, this.#log, (state) => this.#told(state));
     }
+    if (ha.priorityFile !== undefined) this.#guard = guardAgainstDeath(ha.priorityFile, this.#log);
     this.#ticking = setInterval(() => this.#tick(), Math.max(10, ha.leaseMs / TICKS_IN_LEASE));
     this.#weigh();
     return undefined;
@@ -172,8 +173,7 @@ export class HaNode implements Node {
   }
 
   closed(): void {
-    // Else everything is closed already; what the journal has, it keeps.
-    this.#state.close();
+    this.#guard?.end();
   }
 
   sync(): void {
@@ -385,6 +385,7 @@ export class HaNode implements Node {
         this.accountingDisk?.follow(fed);
         this.#state.endTurn();
       },
+      lost: () => this.#weigh(),
       died: () => {
         this.#log.error('active-died', { means: 'its process is gone, its node lives' });
         this.#out();
@@ -428,8 +429,11 @@ export class HaNode implements Node {
     const { leaseMs, aloneAfterMs } = this.#config.ha;
     const now = wallClock();
     const fresh = (inStepUntil ?? 0) > now - aloneAfterMs;
-    const silent = fresh && now - this.#lastSign() > SILENCE_IN_LEASE * leaseMs;
-    if ((this.#otherIsOut && state !== 'empty') || silent) this.#priority.set(Weight.HandOver);
+    const silent = now - this.#lastSign() > SILENCE_IN_LEASE * leaseMs;
+    // A broken link means a dead process, or a network that says so in its stead; claims tell the two apart.
+    const broken = this.#standby.suspects && now - (this.#claim?.heardAt ?? 0) > leaseMs / TICKS_IN_LEASE;
+    if ((this.#otherIsOut && state !== 'empty') || (fresh && (silent || broken)))
+      this.#priority.set(Weight.HandOver);
     else this.#priority.set(state === 'in-step' ? Weight.Able : Weight.Unable);
   }
 
@@ -471,7 +475,7 @@ export class HaNode implements Node {
 
   /** When the other node last gave a sign of life; this daemon's start where it never did. */
   #lastSign(): number {
-    return Math.max(this.#standby.beatAt ?? 0, this.#claim?.heardAt ?? 0, this.#startedAt);
+    return Math.max(this.#standby.heardAt, this.#claim?.heardAt ?? 0, this.#startedAt);
   }
 
   #isBeating(): boolean {

@@ -5,7 +5,7 @@
 import type { Config } from '../../config/config.ts';
 import type { Change } from '../../session/store.ts';
 import type { Switch } from '../../switch/switch.ts';
-import { forwardingOf, inverseOf, openingOf, serviceOf } from '../data-plane.ts';
+import { DataPlane, inverseOf, placeOf } from '../data-plane.ts';
 import { carryOut, type Effect } from '../effects.ts';
 import type { Logger } from '../log.ts';
 import { emptyStores, type FedStores } from '../saved-state.ts';
@@ -19,6 +19,7 @@ export class StandbyPlane {
   readonly #programmed = new Map<string, Effect>();
   /** Records that changed since `follow` looked, for each set of stores. */
   readonly #changed = new WeakMap<Stores, Map<string, Change>>();
+  readonly #means = new WeakMap<Stores, DataPlane>();
   readonly #fed = new WeakMap<Stores, FedStores>();
   #shown: Stores | undefined;
 
@@ -32,13 +33,13 @@ export class StandbyPlane {
   fresh(): Stores {
     const fed = emptyStores(this.#config);
     const changed = new Map<string, Change>();
-    const { portServices, sessions, forwardings } = fed.stores;
-    const shown = new Set([portServices.name, sessions.name, forwardings.name]);
+    const means = new DataPlane(fed.stores);
     fed.feed.follow({
       changed: (change) => {
-        if (shown.has(change.store)) changed.set(`${change.store}/${change.key}`, change);
+        if (means.knows(change.store)) changed.set(placeOf(change.store, change.key), change);
       },
     });
+    this.#means.set(fed.stores, means);
     this.#changed.set(fed.stores, changed);
     this.#fed.set(fed.stores, fed);
     return fed.stores;
@@ -55,21 +56,23 @@ export class StandbyPlane {
   adopt(stores: Stores): void {
     this.#programmed.clear();
     this.#shown = undefined;
-    for (const [place, effect] of effectsOf(stores)) this.#programmed.set(place, effect);
+    for (const { place, effect } of new DataPlane(stores).all()) this.#programmed.set(place, effect);
   }
 
   /** Makes the switch what these stores say now. */
   follow(stores: Stores): void {
     const changed = this.#changed.get(stores);
     const effects: Effect[] = [];
+    const means = this.#means.get(stores) ?? new DataPlane(stores);
     if (stores !== this.#shown) {
       this.#shown = stores;
-      const wanted = effectsOf(stores);
-      for (const place of [...this.#programmed.keys()]) if (!wanted.has(place)) this.#take(place, effects);
-      for (const [place, effect] of wanted) this.#put(place, effect, effects);
+      const wanted = [...means.all()];
+      const places = new Set(wanted.map(({ place }) => place));
+      for (const place of [...this.#programmed.keys()]) if (!places.has(place)) this.#take(place, effects);
+      for (const { place, effect } of wanted) this.#put(place, effect, effects);
     } else if (changed !== undefined) {
-      for (const [place, { record }] of changed) {
-        const effect = record === undefined ? undefined : effectOf(place, record);
+      for (const [place, { store, record }] of changed) {
+        const effect = record === undefined ? undefined : means.effectOf(store, record);
         if (effect === undefined) this.#take(place, effects);
         else this.#put(place, effect, effects);
       }
@@ -98,23 +101,6 @@ export class StandbyPlane {
     this.#programmed.delete(place);
     if (inverse !== undefined) effects.push(inverse);
   }
-}
-
-function effectsOf({ portServices, sessions, forwardings }: Stores): Map<string, Effect> {
-  const effects = new Map<string, Effect>();
-  for (const record of portServices.values())
-    effects.set(`${portServices.name}/${record.key}`, serviceOf(record));
-  for (const record of sessions.values()) effects.set(`${sessions.name}/${record.key}`, openingOf(record));
-  for (const record of forwardings.values())
-    effects.set(`${forwardings.name}/${record.key}`, forwardingOf(record));
-  return effects;
-}
-
-function effectOf(place: string, record: object): Effect {
-  if (place.startsWith('port-services/')) return serviceOf(record as Parameters<typeof serviceOf>[0]);
-  return place.startsWith('sessions/')
-    ? openingOf(record as Parameters<typeof openingOf>[0])
-    : forwardingOf(record as Parameters<typeof forwardingOf>[0]);
 }
 
 const NO_DATAGRAMS = { send: () => {} };

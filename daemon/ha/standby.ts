@@ -21,6 +21,8 @@ export interface StandbyOptions {
   readonly changed: () => void;
   /** What the active has is in these records, up to its last change that is here. */
   readonly followed: (fed: FedStores) => void;
+  /** The link has broken without a goodbye: the active's process may be gone. */
+  readonly lost: () => void;
   /** The active's process is gone, and its kernel says so. */
   readonly died: () => void;
   /** The active serves no more, of its own will. `whole`: all that it had is here. */
@@ -87,6 +89,16 @@ export class Standby {
   /** When the active last said on the link that it serves. */
   get beatAt(): number | undefined {
     return this.#beatAt;
+  }
+
+  /** When the active last said anything on the link; 0: never. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** A link to a node that served has broken without a goodbye, and nobody knows yet whether that one lives. */
+  get suspects(): boolean {
+    return this.#suspects;
   }
 
   /** When this node last was in step; undefined: never, Infinity: it is. */
@@ -166,7 +178,10 @@ export class Standby {
         this.#target.disconnected();
         if (served && !this.#stopped) {
           this.#options.log.warn('active-link-lost', { why });
-          if (!parted) this.#suspects = true;
+          if (!parted) {
+            this.#suspects = true;
+            this.#options.lost();
+          }
         }
         this.#tell();
         resolve(served && !parted);
@@ -180,7 +195,8 @@ export class Standby {
             served = true;
             this.#suspects = false;
             this.#beat(event.at, event.epoch);
-          } else {
+          } else if (event.kind === 'bye') parted = true;
+          else {
             parted = true;
             this.#inStepUntil = wallClock();
             this.#options.released(event.epoch, event.whole);

@@ -1,11 +1,21 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { NotifyFifo, PriorityFile, stateIn, Weight } from '../../../daemon/ha/keepalived.ts';
+import {
+  guardAgainstDeath,
+  NotifyFifo,
+  PriorityFile,
+  stateIn,
+  Weight,
+} from '../../../daemon/ha/keepalived.ts';
 import { type Logger, silentLog } from '../../../daemon/log.ts';
 import { until } from './pair.ts';
 
+/** The built module: a process of its own cannot load the source. */
+const MODULE = new URL('../../../dist/daemon/ha/keepalived.js', import.meta.url).href;
 const directories: string[] = [];
 afterEach(() => {
   for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
@@ -82,3 +92,28 @@ describe('the file that keepalived tracks', () => {
     expect(file.weight).toBe(undefined);
   });
 });
+
+describe.skipIf(!existsSync(fileURLToPath(MODULE)))(
+  'the guard against an unseen death (needs npm run build)',
+  () => {
+    it('tells keepalived when the daemon is killed, and when it ends', async () => {
+      const path = join(directory(), 'priority');
+      const weight = () => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+      const program = `import { guardAgainstDeath } from ${JSON.stringify(MODULE)};
+      guardAgainstDeath(${JSON.stringify(path)}, { error() {} });
+      process.stdout.write('up');
+      setInterval(() => {}, 1000);`;
+      const daemon = spawn(process.execPath, ['--input-type=module', '-e', program], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await new Promise((resolve) => daemon.stdout.once('data', resolve));
+      expect(weight()).toBe('');
+      daemon.kill('SIGKILL');
+      await until(() => weight() === '-254\n');
+      writeFileSync(path, '0\n');
+      const guard = guardAgainstDeath(path, silentLog);
+      guard.end();
+      await until(() => weight() === '-254\n');
+    });
+  },
+);
