@@ -173,6 +173,8 @@ export class HaNode implements Node {
   }
 
   closed(): void {
+    // Else everything is closed already; what the journal has, it keeps.
+    this.#state.close();
     this.#guard?.end();
   }
 

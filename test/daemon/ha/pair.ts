@@ -141,9 +141,11 @@ export class TestPair {
 
   async close(): Promise<void> {
     clearInterval(this.#wires);
-    for (const { node } of [this.a, this.b]) {
-      await node.stop(true);
-      node.closed();
+    for (const one of [this.a, this.b]) {
+      await one.node.stop(true);
+      one.node.closed();
+      // The last word is the guard's.
+      await until(() => one.weight === -254);
     }
     this.#socket.close();
     rmSync(this.#directory, { recursive: true, force: true });
