@@ -406,7 +406,11 @@ export class HaNode implements Node {
   }
 
   /** Behind the shut fence nothing is counted: a takeover begins at zero. */
-  #resetCounters(): void {}
+  #resetCounters(): void {
+    const refused = this.#bridge.resetCounters();
+    if (refused !== undefined)
+      this.#log.error('counters-kept', { why: refused.failed, errno: refused.errno });
+  }
 
   /** The other node does not serve any more. */
   #out(): void {

@@ -4,7 +4,7 @@
  */
 import type { Config } from '../../config/config.ts';
 import type { Change } from '../../session/store.ts';
-import type { Switch } from '../../switch/switch.ts';
+import type { Switch, SwitchFailure, SwitchOperation } from '../../switch/switch.ts';
 import { DataPlane, inverseOf, placeOf } from '../data-plane.ts';
 import { carryOut, type Effect } from '../effects.ts';
 import type { Logger } from '../log.ts';
@@ -78,14 +78,30 @@ export class StandbyPlane {
       }
     }
     changed?.clear();
-    if (effects.length === 0) return;
-    for (const { effect, failure } of carryOut(effects, this.#bridge, NO_DATAGRAMS)) {
-      this.#log.warn('standby-switch-refused', {
-        operation: effect.kind,
-        why: failure.failed,
-        errno: failure.errno,
-      });
+    this.#apply(effects);
+  }
+
+  /** What the switch takes many at a time it is given so. */
+  #apply(effects: readonly Effect[]): void {
+    let run: SwitchOperation[] = [];
+    const flush = () => {
+      for (const { operation, failure } of this.#bridge.applyAll(run)) this.#refused(operation.kind, failure);
+      run = [];
+    };
+    for (const effect of effects) {
+      if (effect.kind === 'open-host' || effect.kind === 'close-host' || effect.kind === 'forward') {
+        run.push(effect);
+        continue;
+      }
+      flush();
+      for (const { failure } of carryOut([effect], this.#bridge, NO_DATAGRAMS))
+        this.#refused(effect.kind, failure);
     }
+    flush();
+  }
+
+  #refused(operation: string, { failed, errno }: SwitchFailure): void {
+    this.#log.warn('standby-switch-refused', { operation, why: failed, errno });
   }
 
   #put(place: string, effect: Effect, effects: Effect[]): void {
