@@ -254,6 +254,25 @@ export class RecordDecoder {
     return this.#b.toString('utf8', at, this.#at);
   }
 
+  /** The name of a field. The same few come again and again: making each anew would cost most of the reading. */
+  #name(): string {
+    const b = this.#b;
+    const at = this.#at;
+    const length = b[at] ?? 0;
+    const end = at + 1 + length;
+    if (length === 0 || length > SHORT || end > b.length) return this.text();
+    const slot = (length * 31 + (b[at + 1] ?? 0) * 7 + (b[end - 1] ?? 0) * 131) % names.length;
+    const known = names[slot];
+    if (known !== undefined && known.length === length && isSpelled(known, b, at + 1)) {
+      this.#at = end;
+      return known;
+    }
+    const name = this.text();
+    // Only where each octet is a character can the one be compared with the other.
+    if (name.length === length) names[slot] = name;
+    return name;
+  }
+
   #float(): number {
     if (this.remaining < 8) {
       this.#fail('record-cut-off');
@@ -283,7 +302,7 @@ export class RecordDecoder {
     const object: Record<string, unknown> = {};
     if (length > this.remaining) this.#fail('record-cut-off');
     for (let i = 0; i < length && this.fault === undefined; i++) {
-      const key = this.text();
+      const key = this.#name();
       const value = this.value(depth + 1);
       // An own property whatever its name is, `__proto__` too.
       if (key === '__proto__')
@@ -305,5 +324,12 @@ export class RecordDecoder {
   }
 }
 
+function isSpelled(text: string, b: Uint8Array, at: number): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== b[at + i]) return false;
+  return true;
+}
+
+/** Names of fields that were read lately, each where its length and ends put it. */
+const names: (string | undefined)[] = new Array(512).fill(undefined);
 const INITIAL_OCTETS = 1 << 16;
 const SHORT = 48;

@@ -73,6 +73,7 @@ export class Pair {
   /** Machines so far: every second one is of another version, where versions differ. */
   #generation = 0;
   #lives = 0;
+  #looks = 0;
   #last: Chassis | undefined;
   /** The chassis whose daemon died and starts again. */
   #left: Chassis | undefined;
@@ -129,6 +130,11 @@ export class Pair {
     return this.isCovered ? this.#target?.stores : undefined;
   }
 
+  /** Names the state of the standby: of which log, and up to which change. */
+  get standbyAt(): string {
+    return `${this.#wholeIsOf?.name}, ${this.#have}`;
+  }
+
   get isInStep(): boolean {
     const source = this.active?.source;
     return source?.state === 'in-step' && source.acknowledged === source.last;
@@ -174,6 +180,7 @@ export class Pair {
       const strayed = stores && differenceOf(imageOf(stores), freshImageOf(stores));
       must(strayed === undefined, () => `${strayed} was changed without being put`);
     }
+    if (++this.#looks % LOOKS_FOR_JOURNAL !== 0) return;
     this.active?.chassis.journal?.read(new NodeStores(this.#world.config.groups.cacheSize));
   }
 
@@ -378,5 +385,7 @@ export class Pair {
   }
 }
 
+/** The journal is read back at every restart, and beside that after so many actions: it is long. */
+const LOOKS_FOR_JOURNAL = 6;
 /** What a standby that acknowledges may be behind: the patience of the active, and a slow link both ways. */
 const MOST_LAG_MS = 2 * PATIENCE_MS;

@@ -80,6 +80,8 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
   /** What comes of the death that the active is doomed to. */
   #doomedTo: Fate | undefined;
   #hasDied = false;
+  /** The standby's state that was tried out last. */
+  #probedAt = '';
   /** When nobody served. */
   readonly #idle: [number, number][] = [];
   #idleSince = 0;
@@ -126,7 +128,9 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
     const { pair, agenda } = this;
     pair.lookClosely();
     const covered = pair.coveredStores;
-    if (covered === undefined) return;
+    // What was tried out with these very records needs no second look.
+    if (covered === undefined || pair.standbyAt === this.#probedAt) return;
+    this.#probedAt = pair.standbyAt;
     this.probes++;
     probeTakeover(this, covered, agenda.now);
   }
