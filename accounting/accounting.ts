@@ -29,7 +29,11 @@ export interface AccountingOptions extends QueueOptions {
   /** NAS-Port, NAS-Port-Id, NAS-Port-Type, Called- and Calling-Station-Id of a host's place. */
   readonly place: (port: string, mac: Mac) => readonly RadiusAttribute[];
   /** A channel in the configured encoding. */
-  readonly channel: (group: IpAddress, source: IpAddress | undefined) => readonly RadiusAttribute[];
+  readonly channel: (
+    group: IpAddress,
+    source: IpAddress | undefined,
+    vlan: number,
+  ) => readonly RadiusAttribute[];
   /** A number in [0, 1): the fudge that keeps interim messages of many sessions apart (RFC 2869 §2.1). */
   readonly draw: () => number;
 }
@@ -236,7 +240,7 @@ export class Accounting {
       integer(AttributeType.AcctAuthentic, AcctAuthentic.Radius),
       ...nas,
       ...place(port, mac),
-      ...(own.group === undefined ? [] : channel(own.group, own.source)),
+      ...(own.group === undefined ? [] : channel(own.group, own.source, vlan)),
     ];
     const record: AccountingRecord = {
       v: 1,

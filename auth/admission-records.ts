@@ -1,16 +1,30 @@
 /** What the join gate works on and what it says: its stores, limits, reasons and actions. */
 import type { HostFilter, MembershipRecord } from '../igmp/membership.ts';
-import type { ForwardingRecord, GrantRecord, PendingRecord, SessionRecord } from '../session/records.ts';
+import type {
+  ForwardingRecord,
+  GrantRecord,
+  PendingRecord,
+  PreviewRecord,
+  SessionRecord,
+} from '../session/records.ts';
 import type { IpAddress, Mac } from '../wire/address.ts';
 import type { RecordMap } from '../wire/records.ts';
 import type { MembershipTimes } from './membership-table.ts';
+import type { LimitOptions, LimitReason } from './rights/channel-limits.ts';
+import type { PolicyOptions } from './rights/channel-policy.ts';
+import type { ChannelWeight } from './rights/channel-use.ts';
 
 /** Every reason for which a join is refused; the label of the counter `joins_refused_total{reason=…}`. */
 export type RefusalReason =
   | 'no-session'
   | 'ssm-needs-source'
+  | 'never-list'
+  /** By the rights that came with the login, or its profile. */
+  | 'forbidden'
+  | 'preview-interval'
+  | 'preview-count'
   | 'host-group-limit'
-  | 'port-group-limit'
+  | LimitReason
   | 'radius-reject'
   /** An Access-Accept that is malformed, or permits for no time at all. */
   | 'radius-bad-accept'
@@ -27,6 +41,9 @@ export type RevokeCause =
   | 'membership-timeout'
   | 'permission-ended'
   | 'permission-withdrawn'
+  | 'preview-ended'
+  /** A channel of more priority needed its place. */
+  | 'preempted'
   | 'logoff'
   | 'lost-carrier'
   | 'reauthentication-failed'
@@ -42,7 +59,10 @@ export type RevokeCause =
 
 export interface AdmissionOptions extends MembershipTimes {
   readonly maxGroupsPerHost: number;
-  readonly maxGroupsPerPort: number;
+  readonly limits: LimitOptions;
+  readonly policy: PolicyOptions;
+  /** What the table of channels says. */
+  readonly weigh: (group: IpAddress, source: IpAddress | undefined) => ChannelWeight;
   /** Reports of IGMPv1 count for nothing: such a host cannot say that it leaves. */
   readonly ignoreIgmpV1: boolean;
   /** Whether the group encoding tells the server the source: then each (S,G) is a question of its own. */
@@ -55,6 +75,7 @@ export interface AdmissionStores {
   readonly grants: RecordMap<GrantRecord>;
   readonly pending: RecordMap<PendingRecord>;
   readonly forwardings: RecordMap<ForwardingRecord>;
+  readonly previews: RecordMap<PreviewRecord>;
 }
 
 /** A refused join, for the log, the counters and `castgate show groups`. */
@@ -66,6 +87,8 @@ export interface Refusal {
   readonly group: IpAddress;
   readonly source: IpAddress | undefined;
   readonly reason: RefusalReason;
+  /** Of a limit: its counts. */
+  readonly detail: string | undefined;
 }
 
 export type AdmissionAction =

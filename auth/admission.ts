@@ -17,10 +17,11 @@ import {
   channelKey,
   type DecisionRecord,
   type GrantRecord,
-  type PendingRecord,
+  type PreviewTerms,
   type SessionRecord,
+  type SessionRights,
 } from '../session/records.ts';
-import type { IpAddress } from '../wire/address.ts';
+import { type IpAddress, ipFamily } from '../wire/address.ts';
 import type {
   AdmissionAction,
   AdmissionOptions,
@@ -30,8 +31,13 @@ import type {
 } from './admission-records.ts';
 import { GrantTable } from './grant-table.ts';
 import type { GroupAuthorization } from './group-authorization.ts';
+import { type ChannelWish, JoinJudge, type Verdict } from './join-judge.ts';
 import { MembershipTable, type Reporter } from './membership-table.ts';
 import { PendingTable } from './pending-table.ts';
+import { ChannelLimits } from './rights/channel-limits.ts';
+import { ChannelPolicy } from './rights/channel-policy.ts';
+import { ChannelUse } from './rights/channel-use.ts';
+import { Previews } from './rights/previews.ts';
 
 export class Admission {
   readonly #options: AdmissionOptions;
@@ -40,6 +46,9 @@ export class Admission {
   readonly #grants: GrantTable;
   readonly #memberships: MembershipTable;
   readonly #pending: PendingTable;
+  readonly #policy: ChannelPolicy;
+  readonly #previews: Previews;
+  readonly #judge: JoinJudge;
   #actions: AdmissionAction[] = [];
 
   /** Takes up the records that the stores hold already. */
@@ -49,9 +58,21 @@ export class Admission {
     this.#authorization = authorization;
     this.#memberships = new MembershipTable(stores.memberships, options);
     this.#pending = new PendingTable(stores.pending);
-    this.#grants = new GrantTable(stores, authorization, options.encodingCarriesSource, (action) =>
+    const use = new ChannelUse(options.weigh);
+    this.#grants = new GrantTable(stores, authorization, options.encodingCarriesSource, use, (action) =>
       this.#actions.push(action),
     );
+    this.#policy = new ChannelPolicy(options.policy);
+    this.#previews = new Previews(stores.previews);
+    this.#judge = new JoinJudge({
+      maxGroupsPerHost: options.maxGroupsPerHost,
+      grants: this.#grants,
+      pending: this.#pending,
+      authorization,
+      policy: this.#policy,
+      previews: this.#previews,
+      limits: new ChannelLimits(options.limits, use),
+    });
   }
 
   /**
@@ -86,8 +107,9 @@ export class Admission {
       const session = this.#stores.sessions.get(pending.host);
       const membership = this.#memberships.of(pending.host, pending.group);
       if (session === undefined || membership === undefined) continue;
-      if (decision.permit) this.#grant(now, session, membership, pending.source, decision, 'radius');
-      else this.#refuse(session, session.account, pending.group, pending.source, noReason(decision));
+      if (!wantedSources(membership).includes(pending.source)) continue;
+      const wish = { ...membership, source: pending.source };
+      this.#settle(now, session, wish, this.#judge.decided(now, session, wish, decision, 'radius'));
     }
     this.#grants.decided(now, decision);
   }
@@ -102,8 +124,10 @@ export class Admission {
     groups: readonly IpAddress[] | undefined,
     permit: boolean,
   ): void {
-    const sessions = [...this.#stores.sessions.values()].filter((session) => session.account === account);
-    for (const group of groups ?? this.#groupsOf(account)) {
+    let sessions = [...this.#stores.sessions.values()].filter((session) => session.account === account);
+    const named = groups ?? [...this.#groupsOf(account)];
+    sessions = sessions.map((session) => this.#amend(session, named, permit));
+    for (const group of named) {
       for (const question of this.#questionsAbout(account, group, sessions))
         this.decided(now, this.#authorization.told(now, question, permit));
       if (!permit) continue;
@@ -111,6 +135,24 @@ export class Admission {
         const membership = this.#memberships.of(session.key, group);
         if (membership !== undefined) this.#reconcile(now, session, membership, 'leave');
       }
+    }
+  }
+
+  /** The host's session has other rights than before: what it receives by them is judged again. */
+  rightsChanged(now: number, host: string): void {
+    const session = this.#stores.sessions.get(host);
+    if (session === undefined) return;
+    for (const membership of this.#memberships.ofHost(host)) {
+      for (const grant of this.#grants.of(host, membership.group)) {
+        const ruling = this.#policy.rule(session, grant.group, grant.source);
+        const byRights = grant.by === 'rights' || grant.by === 'always-list';
+        const holds =
+          ruling.kind === 'ask'
+            ? !byRights
+            : ruling.kind === 'permit' && isSame(ruling.preview, grant.access);
+        if (!holds) this.#grants.revoke(grant, 'permission-withdrawn');
+      }
+      this.#reconcile(now, session, membership, 'leave');
     }
   }
 
@@ -134,6 +176,7 @@ export class Admission {
   /** Lets wishes that were not repeated end, and permissions be asked for again before they end. */
   handleTimeout(now: number): void {
     this.#grants.handleTimeout(now);
+    this.#previews.handleTimeout(now);
     for (let due = this.#memberships.takeDue(now); due !== undefined; due = this.#memberships.takeDue(now)) {
       const session = this.#stores.sessions.get(due.host);
       const rest = session === undefined ? undefined : this.#memberships.expire(now, due);
@@ -143,10 +186,12 @@ export class Admission {
   }
 
   nextTimeout(): number | undefined {
-    const wishes = this.#memberships.nextTimeout();
-    const grants = this.#grants.nextTimeout();
-    if (wishes === undefined || grants === undefined) return wishes ?? grants;
-    return Math.min(wishes, grants);
+    let next: number | undefined;
+    for (const part of [this.#memberships, this.#grants, this.#previews]) {
+      const at = part.nextTimeout();
+      if (at !== undefined && (next === undefined || at < next)) next = at;
+    }
+    return next;
   }
 
   drainActions(): AdmissionAction[] {
@@ -201,77 +246,52 @@ export class Admission {
     membership: MembershipRecord,
     source: IpAddress | undefined,
   ): void {
-    const { host, group } = membership;
-    const key = channelKey(host, group, source);
+    const key = channelKey(membership.host, membership.group, source);
     if (this.#grants.has(key) || this.#pending.has(key)) return;
-    const limit = this.#limitOf(membership);
-    if (limit !== undefined) {
-      this.#refuse(membership, session.account, group, source, limit);
-      return;
-    }
-    const question = this.#grants.questionFor(session.account, group, source);
-    const known = this.#authorization.lasting(now, question);
-    if (known?.permit === true) {
-      this.#grant(now, session, membership, source, known, 'cache');
-      return;
-    }
-    if (known !== undefined) {
-      this.#refuse(membership, session.account, group, source, noReason(known));
-      return;
-    }
-    // A host that leaves before the answer gives up its place here, not the question that is on its way.
-    const asked = this.#authorization.askedBy(host) >= this.#options.maxGroupsPerHost;
-    if (asked && !this.#authorization.isAsked(question)) {
-      this.#refuse(membership, session.account, group, source, 'host-group-limit');
-      return;
-    }
-    const { account } = session;
-    const pending: PendingRecord = { v: 1, key, host, group, source, account, question, since: now };
-    this.#pending.add(pending);
-    if (this.#authorization.ask(now, question, host)) {
-      this.#actions.push({ kind: 'ask', question, session, group, source });
-    }
+    const wish = { ...membership, source };
+    this.#settle(now, session, wish, this.#judge.judge(now, session, wish));
   }
 
-  /** Limits are counted over what is granted or waits for an answer. */
-  #limitOf(membership: MembershipRecord): RefusalReason | undefined {
-    const { host, port, vlan, group } = membership;
-    const ofHost = this.#grants.countOfHost(host) + this.#pending.countOfHost(host);
-    if (ofHost >= this.#options.maxGroupsPerHost) return 'host-group-limit';
-    if (this.#grants.isForwarded(port, vlan, group)) return undefined;
-    const full = this.#grants.channelsOfPort(port) >= this.#options.maxGroupsPerPort;
-    return full ? 'port-group-limit' : undefined;
+  #settle(now: number, session: SessionRecord, wish: ChannelWish, verdict: Verdict): void {
+    const { host, group, source } = wish;
+    const { account } = session;
+    switch (verdict.kind) {
+      case 'refuse':
+        this.#refuse(wish, account, group, source, verdict.reason, verdict.detail);
+        return;
+      case 'ask': {
+        const { question } = verdict;
+        const key = channelKey(host, group, source);
+        this.#pending.add({ v: 1, key, host, group, source, account, question, since: now });
+        if (this.#authorization.ask(now, question, host))
+          this.#actions.push({ kind: 'ask', question, session, group, source });
+        return;
+      }
+      case 'grant':
+        this.#grant(now, session, wish, verdict);
+        return;
+    }
   }
 
   #grant(
     now: number,
     session: SessionRecord,
-    membership: MembershipRecord,
-    source: IpAddress | undefined,
-    decision: DecisionRecord,
-    by: 'radius' | 'cache',
+    { host, port, vlan, mac, group, source }: ChannelWish,
+    { by, expiresAt, classes, preview, victims }: Extract<Verdict, { kind: 'grant' }>,
   ): void {
-    const { host, port, vlan, mac, group } = membership;
-    if (!wantedSources(membership).includes(source)) return;
-    const limit = this.#limitOf(membership);
-    if (limit !== undefined) {
-      this.#refuse(membership, session.account, group, source, limit);
-      return;
+    const { account } = session;
+    for (const key of victims) {
+      const victim = this.#grants.get(key);
+      if (victim === undefined) continue;
+      this.#grants.revoke(victim, 'preempted');
+      this.#grants.update(victim.port, victim.vlan, victim.group);
     }
+    if (preview?.begins === true) this.#previews.begin(now, account, group, preview.terms);
+    const access = preview === undefined ? 'watch' : 'preview';
+    const key = channelKey(host, group, source);
     const grant: GrantRecord = {
-      v: 1,
-      key: channelKey(host, group, source),
-      host,
-      port,
-      vlan,
-      mac,
-      group,
-      source,
-      account: session.account,
-      grantedAt: now,
-      expiresAt: decision.expiresAt,
-      by,
-      classes: decision.classes,
+      ...{ v: 1, key, host, port, vlan, mac, group, source, account, grantedAt: now, expiresAt },
+      ...{ by, access, classes },
     };
     const first = !this.#grants.isForwarded(port, vlan, group);
     this.#grants.add(now, grant);
@@ -286,6 +306,31 @@ export class Admission {
     for (const pending of this.#pending.ofMembership(membership.key)) this.#pending.remove(pending);
     for (const grant of this.#grants.of(host, group)) this.#grants.revoke(grant, cause);
     this.#grants.update(port, vlan, group);
+  }
+
+  /** Rights that came with a login say the same from now on, as far as they cover the groups. */
+  #amend(session: SessionRecord, groups: readonly IpAddress[], permit: boolean): SessionRecord {
+    const { rights } = session;
+    const covered = groups.filter((group) => this.#policy.covers(session, group));
+    if (rights === undefined || covered.length === 0) return session;
+    const access = permit ? 'watch' : 'forbid';
+    const changed: SessionRights = {
+      ...rights,
+      receive: [
+        ...covered.map((group) => {
+          return {
+            group,
+            prefixLength: ipFamily(group) === 4 ? 32 : 128,
+            source: undefined,
+            access,
+          } as const;
+        }),
+        ...rights.receive.filter((right) => !covered.includes(right.group) || right.prefixLength < 32),
+      ],
+    };
+    const amended: SessionRecord = { ...session, rights: changed };
+    this.#stores.sessions.put(session.key, amended);
+    return amended;
   }
 
   /** Groups that the account receives or waits for. */
@@ -319,12 +364,15 @@ export class Admission {
     group: IpAddress,
     source: IpAddress | undefined,
     reason: RefusalReason,
+    detail?: string,
   ): void {
     const { port, vlan, mac } = from;
-    this.#actions.push({ kind: 'refused', refusal: { port, vlan, mac, account, group, source, reason } });
+    const refusal = { port, vlan, mac, account, group, source, reason, detail };
+    this.#actions.push({ kind: 'refused', refusal });
   }
 }
 
-function noReason(decision: DecisionRecord): RefusalReason {
-  return decision.reason ?? 'radius-reject';
+/** Whether a grant of this kind is what a ruling permits. */
+function isSame(preview: PreviewTerms | undefined, access: GrantRecord['access']): boolean {
+  return (preview === undefined) === (access !== 'preview');
 }

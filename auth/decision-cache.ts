@@ -10,6 +10,7 @@ import type { ChangeFeed } from '../session/store.ts';
 export class DecisionCache {
   readonly name = 'decisions';
   readonly #cache: LRUCache<string, DecisionRecord>;
+  #keepsOld = false;
 
   /** `size` is the greatest number of decisions kept. */
   constructor(size: number, feed?: ChangeFeed) {
@@ -32,8 +33,18 @@ export class DecisionCache {
     const record = this.#cache.get(key);
     if (record === undefined) return undefined;
     if (record.expiresAt > now) return record;
-    this.#cache.delete(key);
+    if (!this.#keepsOld) this.#cache.delete(key);
     return undefined;
+  }
+
+  /** What was last known, whether it holds or not; only where old decisions are kept. */
+  last(key: string): DecisionRecord | undefined {
+    return this.#cache.peek(key);
+  }
+
+  /** From now on decisions stay after their end, as long as there is room. */
+  keepOld(): void {
+    this.#keepsOld = true;
   }
 
   put(record: DecisionRecord): void {

@@ -13,12 +13,14 @@ import type { RecordMap } from '../wire/records.ts';
 import type { AdmissionAction, AdmissionStores, RevokeCause } from './admission-records.ts';
 import { ForwardingTable } from './forwarding-table.ts';
 import { type GroupAuthorization, questionKey, renewalLeadMs } from './group-authorization.ts';
+import type { ChannelUse } from './rights/channel-use.ts';
 
 export class GrantTable {
   readonly #stores: AdmissionStores;
   readonly #records: RecordMap<GrantRecord>;
   readonly #authorization: GroupAuthorization;
   readonly #encodingCarriesSource: boolean;
+  readonly #use: ChannelUse;
   readonly #emit: (action: AdmissionAction) => void;
   readonly #forwardings: ForwardingTable;
   readonly #ofHost = new KeyIndex();
@@ -32,12 +34,14 @@ export class GrantTable {
     stores: AdmissionStores,
     authorization: GroupAuthorization,
     encodingCarriesSource: boolean,
+    use: ChannelUse,
     emit: (action: AdmissionAction) => void,
   ) {
     this.#stores = stores;
     this.#records = stores.grants;
     this.#authorization = authorization;
     this.#encodingCarriesSource = encodingCarriesSource;
+    this.#use = use;
     this.#emit = emit;
     this.#forwardings = new ForwardingTable(stores.forwardings);
     for (const record of stores.grants.values()) this.#index(record.grantedAt, record);
@@ -45,6 +49,10 @@ export class GrantTable {
 
   has(key: string): boolean {
     return this.#records.has(key);
+  }
+
+  get(key: string): GrantRecord | undefined {
+    return this.#records.get(key);
   }
 
   countOfHost(host: string): number {
@@ -95,6 +103,7 @@ export class GrantTable {
     this.#ofForwarding.remove(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
     this.#ofQuestion.remove(this.#questionOf(grant), grant.key);
     this.#deadlines.set(grant.key, undefined);
+    this.#use.remove(grant);
     this.#emit({ kind: 'revoked', grant, cause });
   }
 
@@ -111,7 +120,7 @@ export class GrantTable {
     for (const grant of this.#resolve(this.#ofQuestion.keys(decision.key))) {
       if (decision.reason === 'radius-reject' || decision.reason === 'radius-bad-accept')
         this.#end(grant, 'permission-withdrawn');
-      else if (decision.permit && decision.expiresAt > grant.expiresAt) {
+      else if (isRenewable(grant) && decision.permit && decision.expiresAt > grant.expiresAt) {
         const renewed: GrantRecord = { ...grant, expiresAt: decision.expiresAt };
         this.#records.put(grant.key, renewed);
         this.#arm(now, renewed);
@@ -135,7 +144,7 @@ export class GrantTable {
 
   #expire(now: number, grant: GrantRecord): void {
     if (grant.expiresAt <= now) {
-      this.#end(grant, 'permission-ended');
+      this.#end(grant, grant.access === 'preview' ? 'preview-ended' : 'permission-ended');
       return;
     }
     this.#deadlines.set(grant.key, grant.expiresAt);
@@ -156,11 +165,15 @@ export class GrantTable {
     this.#ofMembership.add(membershipKey(grant.host, grant.group), grant.key);
     this.#ofForwarding.add(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
     this.#ofQuestion.add(this.#questionOf(grant), grant.key);
+    this.#use.add(grant);
     this.#arm(now, grant);
   }
 
   #arm(now: number, grant: GrantRecord): void {
-    this.#deadlines.set(grant.key, grant.expiresAt - renewalLeadMs(grant.expiresAt - now));
+    const { key, expiresAt } = grant;
+    if (expiresAt === Infinity) this.#deadlines.set(key, undefined);
+    else
+      this.#deadlines.set(key, isRenewable(grant) ? expiresAt - renewalLeadMs(expiresAt - now) : expiresAt);
   }
 
   #questionOf(grant: GrantRecord): string {
@@ -197,6 +210,11 @@ export class GrantTable {
     }
     return grants;
   }
+}
+
+/** What RADIUS permitted to watch. */
+function isRenewable({ by, access }: GrantRecord): boolean {
+  return (by === 'radius' || by === 'cache') && access !== 'preview';
 }
 
 const NONE: readonly IpAddress[] = [];

@@ -11,6 +11,7 @@ import type { DecisionRecord, QuestionRecord } from '../session/records.ts';
 import type { IpAddress } from '../wire/address.ts';
 import type { RecordMap } from '../wire/records.ts';
 import type { DecisionCache } from './decision-cache.ts';
+import { readGrantTerms } from './rights/rights-attributes.ts';
 
 /** How long answers hold, milliseconds. */
 export interface DecisionTimes {
@@ -21,6 +22,20 @@ export interface DecisionTimes {
   readonly denyMs: number;
   /** How long silence is remembered. */
   readonly timeoutHoldMs: number;
+  readonly silence: SilencePolicy;
+  /** The vendor number of castgate's own attributes. */
+  readonly nativeVendor: number;
+}
+
+/**
+ * What silence of all servers means. `deny`: no. `cached`: yes to what they last said yes to, for `staleMs` past its
+ * end. `permit-known`: yes to everybody who is in, but to what they last said no to.
+ */
+export interface SilencePolicy {
+  readonly mode: 'deny' | 'cached' | 'permit-known';
+  /** How long such a yes holds before they are asked again. */
+  readonly holdMs: number;
+  readonly staleMs: number;
 }
 
 /** Why RADIUS gave no answer. */
@@ -44,6 +59,7 @@ export class GroupAuthorization {
     this.#decisions = decisions;
     this.#questions = questions;
     for (const { host, key } of questions.values()) this.#ofHost.add(host, key);
+    if (times.silence.mode !== 'deny') decisions.keepOld();
   }
 
   /**
@@ -89,9 +105,18 @@ export class GroupAuthorization {
     if (seconds === 0 || badAttributeLength(reply.attributes) !== undefined) {
       return this.#decide(now, question, false, this.#times.denyMs, 'radius-bad-accept', []);
     }
+    const terms = readGrantTerms(reply.attributes, this.#times.nativeVendor);
+    if (terms === undefined) {
+      return this.#decide(now, question, false, this.#times.denyMs, 'radius-bad-accept', []);
+    }
+    if (terms === 'forbid') {
+      return this.#decide(now, question, false, this.#times.denyMs, 'radius-reject', []);
+    }
     const holdsMs = seconds === undefined ? this.#times.defaultPermitMs : seconds * 1000;
     const classes = allValues(reply.attributes, AttributeType.Class).map((value) => value.slice());
-    return this.#decide(now, question, true, Math.min(holdsMs, this.#times.maxPermitMs), undefined, classes);
+    const preview = terms.access === 'preview' ? terms.preview : undefined;
+    const least = Math.min(holdsMs, this.#times.maxPermitMs);
+    return this.#decide(now, question, true, least, undefined, classes, { preview });
   }
 
   /**
@@ -106,6 +131,14 @@ export class GroupAuthorization {
 
   /** No server answered. A permission that still holds is not forgotten for it. */
   unanswered(now: number, question: string, reason: NoAnswer): DecisionRecord {
+    const { silence } = this.#times;
+    const last = silence.mode === 'deny' ? undefined : this.#decisions.last(question);
+    if (reason !== 'encoding-lacks-family' && this.#goesOn(now, last)) {
+      const { classes = [], preview, expiresAt = 0 } = last?.permit === true ? last : {};
+      const holdsMs = Math.max(silence.holdMs, expiresAt - now);
+      const saidUntil = last?.permit === true ? (last.saidUntil ?? last.expiresAt) : now;
+      return this.#decide(now, question, true, holdsMs, undefined, classes, { preview, saidUntil });
+    }
     const known = this.known(now, question);
     if (known?.permit === true) {
       this.#close(question);
@@ -121,9 +154,11 @@ export class GroupAuthorization {
     holdsMs: number,
     reason: DecisionRecord['reason'],
     classes: readonly Uint8Array[],
+    more: Pick<DecisionRecord, 'preview' | 'saidUntil'> = {},
   ): DecisionRecord {
     this.#close(key);
     const record: DecisionRecord = {
+      ...more,
       v: 1,
       key,
       permit,
@@ -134,6 +169,17 @@ export class GroupAuthorization {
     };
     this.#decisions.put(record);
     return record;
+  }
+
+  /** Whether a permission goes on while nobody answers. */
+  #goesOn(now: number, last: DecisionRecord | undefined): boolean {
+    const { mode, staleMs } = this.#times.silence;
+    if (mode === 'deny') return false;
+    if (last?.permit === true) {
+      return mode === 'permit-known' || now < (last.saidUntil ?? last.expiresAt) + staleMs;
+    }
+    const refused = last?.reason === 'radius-reject' || last?.reason === 'radius-bad-accept';
+    return mode === 'permit-known' && !refused;
   }
 
   #close(question: string): void {

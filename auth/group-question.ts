@@ -14,11 +14,10 @@ import {
 } from '../session/nas-attributes.ts';
 import type { SessionRecord } from '../session/records.ts';
 import type { IpAddress } from '../wire/address.ts';
-import { type GroupEncoding, groupAttributes } from './group-encoding.ts';
+import { channelAttributes, type GroupForm } from './group-encoding.ts';
 
 /** How group questions are written. */
-export interface QuestionForm {
-  readonly encoding: GroupEncoding;
+export interface QuestionForm extends GroupForm {
   readonly serviceType: 'authorize-only' | 'call-check' | 'none';
   readonly nas: NasIdentity;
 }
@@ -29,8 +28,9 @@ export function questionAttributes(
   session: SessionRecord,
   place: PortIdentity,
   group: IpAddress,
+  source: IpAddress | undefined,
 ): RadiusAttribute[] | undefined {
-  const named = groupAttributes(form.encoding, group);
+  const named = channelAttributes(form, { group, source, vlan: session.vlan });
   if (named === undefined) return undefined;
   const attributes: RadiusAttribute[] = [
     octets(AttributeType.UserName, session.userName),

@@ -28,6 +28,7 @@ import { isMalformed } from '../wire/malformed.ts';
 import type { RecordMap } from '../wire/records.ts';
 import { type LoginTerms, readAccept, type UnacceptableAccept } from './access-accept.ts';
 import type { CrowdRefusal } from './crowd.ts';
+import type { RightsForm } from './rights/rights-attributes.ts';
 
 /** An Access-Request to be sent. */
 export interface LoginRequest {
@@ -56,10 +57,12 @@ export interface LoginAnswer {
 
 export class Login {
   readonly #nas: NasIdentity;
+  readonly #rightsForm: RightsForm;
   readonly #conversations: RecordMap<ConversationRecord>;
 
-  constructor(nas: NasIdentity, conversations: RecordMap<ConversationRecord>) {
+  constructor(nas: NasIdentity, conversations: RecordMap<ConversationRecord>, rightsForm: RightsForm) {
     this.#nas = nas;
+    this.#rightsForm = rightsForm;
     this.#conversations = conversations;
   }
 
@@ -130,7 +133,7 @@ export class Login {
         return { ...answer, verdict: { kind: 'challenge', eap, timeoutMs } };
       }
       case RadiusCode.AccessAccept: {
-        const terms = readAccept(reply.attributes);
+        const terms = readAccept(reply.attributes, this.#rightsForm);
         if (typeof terms === 'string') {
           return { ...answer, verdict: { kind: 'reject', eap: undefined }, why: terms };
         }

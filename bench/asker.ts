@@ -126,11 +126,12 @@ function question(plan: AskPlan, pair: number) {
   };
   const form = {
     encoding: 'h3c',
+    nativeVendor: 32473,
     serviceType: 'authorize-only',
     nas: { identifier: 'lab-switch', address: '198.18.0.1' },
   } as const;
   const place = { port: 'bench', mac, portNumber: 1, portMac: '02:ca:57:00:00:80' };
-  const attributes = questionAttributes(form, session, place, groupAddress(group));
+  const attributes = questionAttributes(form, session, place, groupAddress(group), undefined);
   if (attributes === undefined) throw new Error(`no encoding for ${groupAddress(group)}`);
   return attributes;
 }

@@ -3,7 +3,10 @@
  * secrets read, lists of servers resolved. It is made from the file's own keys here and nowhere else.
  */
 import type { HostMode, MacMove } from '../auth/crowd.ts';
+import type { SilencePolicy } from '../auth/group-authorization.ts';
+import type { GroupEncoding } from '../auth/group-encoding.ts';
 import type { IpAddress } from '../wire/address.ts';
+import { type ChannelsConfig, toChannelsConfig } from './channel-config.ts';
 import { type DynamicAuthorizationConfig, toDynamicAuthorization } from './dynamic-authorization.ts';
 import { type MulticastConfig, toMulticastConfig } from './multicast-config.ts';
 import type { FileConfig } from './schema.ts';
@@ -32,6 +35,7 @@ export interface Config {
   };
   readonly radius: RadiusConfig;
   readonly groups: GroupsConfig;
+  readonly channels: ChannelsConfig;
   readonly multicast: MulticastConfig;
   readonly accounting: AccountingConfig;
 }
@@ -116,7 +120,9 @@ export interface RadiusConfig {
 }
 
 export interface GroupsConfig {
-  readonly encoding: 'h3c' | 'huawei';
+  readonly encoding: GroupEncoding;
+  readonly nativeVendor: number;
+  readonly silence: SilencePolicy;
   readonly serviceType: 'authorize-only' | 'call-check' | 'none';
   readonly patienceMs: number;
   /** How often a group question is sent before `patienceMs` is over, at most. */
@@ -203,6 +209,8 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
     },
     groups: {
       encoding: g.encoding,
+      nativeVendor: g.native_vendor,
+      silence: { mode: g.when_silent, holdMs: g.silent_permit, staleMs: g.silent_stale },
       serviceType: g.service_type,
       patienceMs: g.patience,
       maxTries: g.max_tries,
@@ -212,6 +220,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
       timeoutHoldMs: g.timeout_hold,
       cacheSize: g.cache_size,
     },
+    channels: toChannelsConfig(file),
     multicast: toMulticastConfig(m),
     accounting: {
       enabled: file.accounting.enabled,

@@ -4,6 +4,8 @@
  * (`keyInfo`), so that the reference of all keys is made from the schema and not kept beside it.
  */
 import { z } from 'zod';
+import { parseChannelRange } from '../auth/rights/channel-range.ts';
+import type { ChannelRange } from '../session/records.ts';
 import { type IpAddress, ipBytes, ipFamily, ipv4At, ipv6At } from '../wire/address.ts';
 import { closest } from './did-you-mean.ts';
 import { formatDuration, nounOf, parseDuration } from './duration.ts';
@@ -229,6 +231,30 @@ export function listOf<S extends Readonly<Record<string, z.ZodType>>>(about: str
 export function optionalListOf<S extends Readonly<Record<string, z.ZodType>>>(about: string, keys: S) {
   const list = z.array(mapping(keys)).prefault([]);
   return remember(list, { about, form: 'list of mappings', keys, holds: 'list', fallback: '[]' });
+}
+
+/** Entries by a name of the user's choice; none by default. */
+export function byName<S extends Readonly<Record<string, z.ZodType>>>(about: string, keys: S) {
+  const entries = z.record(textType(64), mapping(keys)).prefault({});
+  return remember(entries, { about, form: 'mapping by name', keys, holds: 'named' });
+}
+
+/** Ranges of channels, as parseChannelRange reads them; none by default. */
+export function channelRanges(k: { about: string }) {
+  const one = z.unknown().transform((value, ctx): ChannelRange => {
+    const range = typeof value === 'string' ? parseChannelRange(value) : undefined;
+    if (range !== undefined) return range;
+    const how = 'write GROUP, GROUP/LENGTH or GROUP from SOURCE with multicast groups';
+    return refuse(
+      ctx,
+      `${typeof value === 'string' ? `'${value}'` : nounOf(value)} is no range of channels: ${how}`,
+    );
+  });
+  return remember(z.array(one).prefault([]), {
+    about: k.about,
+    form: 'list of channel ranges',
+    fallback: '[]',
+  });
 }
 
 const INFO = new WeakMap<z.ZodType, KeyInfo>();

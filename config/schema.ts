@@ -4,6 +4,13 @@
  */
 import { z } from 'zod';
 import {
+  channelsSection,
+  limitsSection,
+  previewsSection,
+  profilesSection,
+  silenceKeys,
+} from './channel-keys.ts';
+import {
   absolutePath,
   address,
   addresses,
@@ -284,9 +291,16 @@ export const fileSchema = z.strictObject({
   }),
   groups: section('which account may receive which multicast group', {
     encoding: choice({
-      about: "how a group is written in RADIUS: H3C's attributes 98 and 100, or Huawei's 98",
-      of: ['h3c', 'huawei'],
+      about:
+        "how a channel is written in RADIUS: H3C's attributes 98 and 100, Huawei's 98 and 97, Framed-IP-Address as D-Link does, or castgate's own",
+      of: ['h3c', 'huawei', 'dlink', 'native'],
       fallback: 'h3c',
+    }),
+    native_vendor: whole({
+      about: "the vendor number of castgate's own attributes; the default is the one for examples (RFC 5612)",
+      min: 1,
+      max: 16777215,
+      fallback: 32473,
     }),
     service_type: choice({
       about: 'Service-Type of the question',
@@ -331,8 +345,13 @@ export const fileSchema = z.strictObject({
       zero: 'each join asks again',
       fallback: '5s',
     }),
+    ...silenceKeys,
     cache_size: whole({ about: 'decisions that are remembered', min: 16, max: 4194304, fallback: 65536 }),
   }),
+  channels: channelsSection,
+  profiles: profilesSection,
+  previews: previewsSection,
+  limits: limitsSection,
   multicast: multicastSection,
   accounting: section('what is told to RADIUS about use', {
     enabled: flag({ about: 'send accounting at all', fallback: true }),

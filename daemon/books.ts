@@ -7,7 +7,7 @@
  */
 import { Accounting, type AccountingOptions, accountingDefaults } from '../accounting/accounting.ts';
 import { ACCOUNTING_TOKEN } from '../accounting/queue.ts';
-import { groupAttributes } from '../auth/group-encoding.ts';
+import { accountedChannel } from '../auth/group-encoding.ts';
 import { TerminateCause } from '../radius/values.ts';
 import { nasAttributes, portAttributes } from '../session/nas-attributes.ts';
 import type { AccountingCounts, GrantRecord, SessionRecord } from '../session/records.ts';
@@ -194,7 +194,7 @@ function accountingOptions(parts: CoreParts): AccountingOptions {
     interimMs: accounting.interimIntervalMs,
     nas: nasAttributes(nas),
     place: (port, mac) => portAttributes(placeOf(parts, port, mac)),
-    channel: (group) => groupAttributes(groups.encoding, group) ?? [],
+    channel: (group, source, vlan) => accountedChannel(groups, { group, source, vlan }),
     draw: () => u32(parts.random(4), 0) / 2 ** 32,
   };
 }

@@ -54,7 +54,7 @@ export class Channels {
     this.#admission = new Admission(
       {
         maxGroupsPerHost: multicast.maxGroupsPerHost,
-        maxGroupsPerPort: multicast.maxGroupsPerPort,
+        ...config.channels,
         intervalMs: (now, vlan, group) => this.#signalling.membershipIntervalMs(now, vlan, ipFamily(group)),
         olderPresentMs: multicast.olderPresentMs,
         ignoreIgmpV1: multicast.igmpv1 === 'ignore',
@@ -114,6 +114,12 @@ export class Channels {
   /** RADIUS gives or takes rights to channels while they play. */
   changeRights(now: number, account: string, { verb, groups }: ChannelChange): void {
     this.#admission.changeRights(now, account, groups, verb === 'grant');
+    this.#carryOut(now);
+  }
+
+  /** The host authenticated again, and what came with that counts from now on. */
+  rightsChanged(now: number, host: string): void {
+    this.#admission.rightsChanged(now, host);
     this.#carryOut(now);
   }
 
@@ -185,7 +191,7 @@ export class Channels {
     const { effect, log } = this.#parts;
     switch (action.kind) {
       case 'ask':
-        this.#ask(now, action.question, action.session, action.group);
+        this.#ask(now, action);
         return;
       case 'granted': {
         const { grant } = action;
@@ -225,11 +231,12 @@ export class Channels {
     }
   }
 
-  #ask(now: number, question: string, session: SessionRecord, group: IpAddress): void {
+  #ask(now: number, action: Extract<AdmissionAction, { kind: 'ask' }>): void {
+    const { question, session, group, source } = action;
     const { config } = this.#parts;
     const form = { ...config.groups, nas: config.nas };
     const place = placeOf(this.#parts, session.port, session.mac);
-    const attributes = questionAttributes(form, session, place, group);
+    const attributes = questionAttributes(form, session, place, group, source);
     if (attributes === undefined) this.unanswered(now, question, 'encoding-lacks-family');
     else this.#peers.askGroup(now, questionToken(question), session.server, attributes);
   }

@@ -91,7 +91,7 @@ export class Core {
       askLogin: (now, request) => this.radius.askLogin(now, request),
       cancel: (now, token) => this.radius.cancel(now, token),
       sessionStarted: (now, session) => this.#sessionStarted(now, session),
-      sessionRenewed: (session) => this.books.renewSession(session),
+      sessionRenewed: (now, session) => this.#sessionRenewed(now, session),
       sessionEnding: (now, session, cause) => this.#sessionEnding(now, session, cause),
     });
     this.dynamic = new DynamicAuthorization(parts, {
@@ -278,6 +278,11 @@ export class Core {
   #sessionStarted(now: number, session: SessionRecord): void {
     this.books.startSession(now, session);
     this.channels.sessionStarted(now, session.port, session.vlan);
+  }
+
+  #sessionRenewed(now: number, session: SessionRecord): void {
+    this.books.renewSession(session);
+    this.channels.rightsChanged(now, session.key);
   }
 
   #sessionEnding(now: number, session: SessionRecord, cause: SessionEnd): void {

@@ -23,7 +23,7 @@ import type { SessionRecord } from '../session/records.ts';
 import type { IpAddress } from '../wire/address.ts';
 import { DeadlineHeap } from '../wire/deadline-heap.ts';
 import type { DynamicPeer } from './effects.ts';
-import { type CoreParts, placeOf } from './parts.ts';
+import { type CoreParts, placeOf, rightsFormOf } from './parts.ts';
 import type { Subscribers } from './subscribers/subscribers.ts';
 
 /** What dynamic authorization needs of the rest of the core. */
@@ -88,18 +88,20 @@ export class DynamicAuthorization {
       this.#peers.subscribers.disconnect(now, host);
       return;
     }
-    const terms = readAccept(reply.attributes.filter((attribute) => !isAuthorizeOnly(attribute)));
+    const attributes = reply.attributes.filter((attribute) => !isAuthorizeOnly(attribute));
+    const terms = readAccept(attributes, rightsFormOf(this.#parts.config));
     if (typeof terms === 'string') {
       this.#parts.log.warn('authorization-withdrawn', { host, account: session.account, why: terms });
       this.#peers.subscribers.disconnect(now, host);
       return;
     }
-    const { endsAfterMs, reAuthPeriodMs, classes } = terms;
+    const { endsAfterMs, reAuthPeriodMs, classes, rights } = terms;
     const ms = endsAfterMs ?? reAuthPeriodMs;
     const next = endsAfterMs === undefined ? 'reauthenticate' : 'end';
     this.#peers.subscribers.changeTerms(now, host, {
       timeout: ms === undefined ? undefined : { ms, next },
       classes: classes.length === 0 ? undefined : classes,
+      rights,
     });
     this.#parts.log.info('authorization-renewed', { host, account: session.account });
   }

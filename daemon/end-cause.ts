@@ -26,6 +26,8 @@ export const channelTerminateCause: Readonly<Record<RevokeCause, TerminateCause>
   'membership-timeout': TerminateCause.IdleTimeout,
   'permission-ended': TerminateCause.SessionTimeout,
   'permission-withdrawn': TerminateCause.AdminReset,
+  'preview-ended': TerminateCause.SessionTimeout,
+  preempted: TerminateCause.PortPreempted,
   logoff: TerminateCause.UserRequest,
   'lost-carrier': TerminateCause.LostCarrier,
   'reauthentication-failed': TerminateCause.ReauthenticationFailure,

@@ -1,4 +1,5 @@
 /** What the parts of the core share: configuration, records, readings of the switch, and where effects go. */
+import type { RightsForm } from '../auth/rights/rights-attributes.ts';
 import type { Config, PortConfig } from '../config/config.ts';
 import type { PortIdentity } from '../session/nas-attributes.ts';
 import type { Switch } from '../switch/switch.ts';
@@ -25,6 +26,11 @@ export interface CoreParts {
   readonly random: (length: number) => Uint8Array;
   /** Appends to what the turn does at its end. */
   readonly effect: (effect: Effect) => void;
+}
+
+/** How rights in an Access-Accept are read. */
+export function rightsFormOf({ groups, channels }: Config): RightsForm {
+  return { nativeVendor: groups.nativeVendor, profiles: channels.policy.profiles };
 }
 
 /** How RADIUS is told of a host's place. */

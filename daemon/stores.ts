@@ -23,6 +23,7 @@ import type {
   PortBounceRecord,
   PortRecord,
   PortServiceRecord,
+  PreviewRecord,
   QuestionRecord,
   SessionRecord,
 } from '../session/records.ts';
@@ -40,6 +41,7 @@ export class Stores implements ReplicatedStores {
   readonly decisions: DecisionCache;
   readonly grants: Store<GrantRecord>;
   readonly forwardings: Store<ForwardingRecord>;
+  readonly previews: Store<PreviewRecord>;
   readonly queriers: Store<QuerierRecord>;
   readonly otherQueriers: Store<OtherQuerierRecord>;
   readonly routerPorts: Store<RouterPortRecord>;
@@ -70,6 +72,7 @@ export class Stores implements ReplicatedStores {
     this.#all.set(this.decisions.name, this.decisions);
     this.grants = this.#keep<GrantRecord>('grants');
     this.forwardings = this.#keep<ForwardingRecord>('forwardings');
+    this.previews = this.#keep<PreviewRecord>('previews');
     this.queriers = this.#keep<QuerierRecord>('queriers');
     this.otherQueriers = this.#keep<OtherQuerierRecord>('other-queriers');
     this.routerPorts = this.#keep<RouterPortRecord>('router-ports');

@@ -113,5 +113,30 @@ export const H3cAttribute = {
   IgmpAccessLimit: 103,
 } as const;
 
+/**
+ * castgate's own attributes, under the vendor number of the configuration: castgate has none of its own. Texts
+ * and integers; README has what they mean.
+ */
+export const CastgateAttribute = {
+  Group: 1,
+  Source: 2,
+  Vlan: 3,
+  Family: 4,
+  Right: 5,
+  Profile: 6,
+  MaxGroups: 7,
+  /** In kbit/s. */
+  MaxBandwidth: 8,
+  Access: 9,
+  /** In seconds, but for the count. */
+  PreviewLength: 10,
+  PreviewInterval: 11,
+  PreviewCount: 12,
+  PreviewReset: 13,
+} as const;
+
+/** The private enterprise number that RFC 5612 keeps for examples. */
+export const EXAMPLE_VENDOR = 32473;
+
 /** Ericsson's (Redback's) attributes about multicast. */
 export const EricssonAttribute = { McastSend: 33, McastReceive: 34, McastMaxGroups: 35 } as const;

@@ -32,8 +32,64 @@ export interface SessionRecord {
   readonly endsAt: number | undefined;
   /** Interval of interim accounting in milliseconds as the server wants it; undefined: the local one. */
   readonly interimMs: number | undefined;
+  /** What the login said about channels; undefined: nothing. Records of earlier versions lack it. */
+  readonly rights?: SessionRights | undefined;
   /** What the host is for where a port is for one of each (auth/crowd.ts); undefined: data. */
   readonly domain?: 'data' | 'voice' | undefined;
+}
+
+/** Channels by the prefix of their group; with a source, (S,G) channels of it alone. */
+export interface ChannelRange {
+  readonly group: IpAddress;
+  /** 4..32 or 8..128. */
+  readonly prefixLength: number;
+  readonly source: IpAddress | undefined;
+}
+
+/** What an account may do with the channels of a range. */
+export interface ReceiveRight extends ChannelRange {
+  readonly access: 'watch' | 'preview' | 'forbid';
+}
+
+/** How long an account may look at a channel, after which pause again, and how often in a period. */
+export interface PreviewTerms {
+  readonly lengthMs: number;
+  readonly intervalMs: number;
+  readonly count: number;
+  readonly resetMs: number;
+}
+
+/** Rights that came with the login. Undefined: nothing was said, the profile and the switch decide. */
+export interface SessionRights {
+  readonly receive: readonly ReceiveRight[];
+  readonly send: readonly ChannelRange[];
+  readonly preview: Partial<PreviewTerms>;
+  /** What holds for channels that no right covers. */
+  readonly others: 'ask' | 'forbid' | undefined;
+  /** Channels at one time, of both families and of each. */
+  readonly maxGroups: number | undefined;
+  readonly maxGroups4: number | undefined;
+  readonly maxGroups6: number | undefined;
+  readonly maxKbps: number | undefined;
+  /** Name of a profile of the configuration. */
+  readonly profile: string | undefined;
+}
+
+/** An account's previews of one group. */
+export interface PreviewRecord {
+  readonly v: 1;
+  /** group / account. */
+  readonly key: string;
+  readonly account: string;
+  readonly group: IpAddress;
+  /** Begun since the count was last at zero. */
+  readonly used: number;
+  /** When the last one ends, or ended. */
+  readonly endsAt: number;
+  /** When the count begins anew. */
+  readonly resetAt: number;
+  /** From then on nothing of it matters. */
+  readonly forgetAt: number;
 }
 
 /** One host's permission to receive one channel. No forwarding is without one (design rule 1). */
@@ -52,8 +108,10 @@ export interface GrantRecord {
   readonly grantedAt: number;
   /** When the permission must be asked again. */
   readonly expiresAt: number;
-  /** What decided. */
-  readonly by: 'radius' | 'cache';
+  /** What decided: an answer, a remembered answer, the switch's list, the login's rights. */
+  readonly by: 'radius' | 'cache' | 'always-list' | 'rights';
+  /** A preview ends at `expiresAt` and is not renewed. */
+  readonly access?: 'watch' | 'preview' | undefined;
   /** Class attributes of the Access-Accept of the group question. */
   readonly classes: readonly Uint8Array[];
 }
@@ -168,6 +226,10 @@ export interface DecisionRecord {
   readonly decidedAt: number;
   readonly expiresAt: number;
   readonly classes: readonly Uint8Array[];
+  /** A permission to look, by these terms; undefined: to watch. */
+  readonly preview?: Partial<PreviewTerms> | undefined;
+  /** A permission that goes on while servers are silent: until when a server's word held. */
+  readonly saidUntil?: number | undefined;
 }
 
 /** A question that was put to RADIUS and is not answered yet: one for all who wait for it. */

@@ -23,6 +23,7 @@ import {
   TerminationAction,
   Vendor,
 } from '../../radius/values.ts';
+import type { SessionRights } from '../../session/records.ts';
 import { type IpAddress, isMulticastIp } from '../../wire/address.ts';
 
 /** Rights to channels: granted or revoked. `groups` undefined: all that there are. */
@@ -45,6 +46,8 @@ export interface SessionChange {
   /** From now on; `next`: what Session-Timeout means at its end (RFC 2865 §5.29). */
   readonly timeout: { readonly ms: number; readonly next: 'end' | 'reauthenticate' } | undefined;
   readonly classes: readonly Uint8Array[] | undefined;
+  /** Rights to channels in place of those of the login. */
+  readonly rights?: SessionRights | undefined;
 }
 
 /** Reads the attributes that are left once identification is taken away; a number is the Error-Cause. */

@@ -17,7 +17,7 @@ import type { HostPlace } from '../../switch/switch.ts';
 import type { Mac } from '../../wire/address.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
 import type { SessionEnd } from '../end-cause.ts';
-import { type CoreParts, placeOf } from '../parts.ts';
+import { type CoreParts, placeOf, rightsFormOf } from '../parts.ts';
 import { Entrance, isExclusive } from './entrance.ts';
 import { idsOf, newSessionIds } from './session-ids.ts';
 import type { Sessions } from './sessions.ts';
@@ -44,7 +44,7 @@ export class Authenticators {
     this.#sessions = sessions;
     this.#peers = peers;
     this.#entrance = new Entrance(parts, sessions);
-    this.#login = new Login(parts.config.nas, parts.stores.conversations);
+    this.#login = new Login(parts.config.nas, parts.stores.conversations, rightsFormOf(parts.config));
     for (const record of parts.stores.authenticators.values()) {
       this.#ofPort.add(record.port, record.key);
       this.#deadlines.set(record.key, nextAuthenticatorTimeout(record));

@@ -20,7 +20,7 @@ import { idsOf, newSessionIds } from './session-ids.ts';
 export interface SessionPeers {
   sessionStarted(now: number, session: SessionRecord): void;
   /** The host authenticated again; its session goes on. */
-  sessionRenewed(session: SessionRecord): void;
+  sessionRenewed(now: number, session: SessionRecord): void;
   /** The session goes: channels end, counters are read, then it is no more. */
   sessionEnding(now: number, session: SessionRecord, cause: SessionEnd): void;
 }
@@ -101,6 +101,7 @@ export class Sessions {
       authenticatedAt: now,
       endsAt: terms.endsAfterMs === undefined ? undefined : now + terms.endsAfterMs,
       interimMs: terms.interimMs,
+      rights: terms.rights,
       domain: terms.domain,
     };
     this.#parts.stores.sessions.put(key, session);
@@ -108,7 +109,7 @@ export class Sessions {
     this.#services.follow(place.port, key);
     this.#parts.effect({ kind: 'open-host', key, host: placeOfSession(session) });
     if (kept === undefined) this.#peers.sessionStarted(now, session);
-    else this.#peers.sessionRenewed(session);
+    else this.#peers.sessionRenewed(now, session);
     this.#parts.log.info(kept === undefined ? 'session-started' : 'session-renewed', {
       host: key,
       account,
@@ -118,18 +119,19 @@ export class Sessions {
   }
 
   /** Other terms from now on; false where there is no such session. */
-  change(now: number, key: string, { timeout, classes }: SessionChange): boolean {
+  change(now: number, key: string, { timeout, classes, rights }: SessionChange): boolean {
     const before = this.get(key);
     if (before === undefined) return false;
     const endsAt = timeout?.next === 'end' ? now + timeout.ms : undefined;
     const session: SessionRecord = {
       ...before,
       classes: classes ?? before.classes,
+      rights: rights ?? before.rights,
       endsAt: timeout === undefined ? before.endsAt : endsAt,
     };
     this.#parts.stores.sessions.put(key, session);
     this.#ends.set(key, session.endsAt);
-    this.#peers.sessionRenewed(session);
+    this.#peers.sessionRenewed(now, session);
     return true;
   }
 

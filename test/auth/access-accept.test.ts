@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readAccept } from '../../auth/access-accept.ts';
-import { groupAttributes } from '../../auth/group-encoding.ts';
+import { channelAttributes } from '../../auth/group-encoding.ts';
 import { AttributeType, integer, octets, text } from '../../radius/attributes.ts';
 import { toHex } from '../../wire/bytes.ts';
 
@@ -46,7 +46,9 @@ describe('terms of an Access-Accept', () => {
 
 describe('groups in RADIUS', () => {
   const hex = (encoding: 'h3c' | 'huawei', group: string) =>
-    groupAttributes(encoding, group)?.map((a) => `${a.type}:${toHex(a.value)}`);
+    channelAttributes({ encoding, nativeVendor: 32473 }, { group, source: undefined, vlan: 0 })?.map(
+      (a) => `${a.type}:${toHex(a.value)}`,
+    );
   it('h3c: 26/25506/98 for IPv4, /100 for IPv6', () => {
     expect(hex('h3c', '239.1.1.1')).toEqual(['26:000063a26206ef010101']);
     expect(hex('h3c', 'ff15::101')).toEqual(['26:000063a26412ff150000000000000000000000000101']);

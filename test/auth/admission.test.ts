@@ -3,6 +3,7 @@ import { Admission } from '../../auth/admission.ts';
 import type { AdmissionAction, AdmissionOptions } from '../../auth/admission-records.ts';
 import { DecisionCache } from '../../auth/decision-cache.ts';
 import { GroupAuthorization } from '../../auth/group-authorization.ts';
+import type { LimitOptions } from '../../auth/rights/channel-limits.ts';
 import { RecordType } from '../../igmp/group-record.ts';
 import type { MembershipRecord } from '../../igmp/membership.ts';
 import { AttributeType, integer } from '../../radius/attributes.ts';
@@ -11,6 +12,7 @@ import type {
   ForwardingRecord,
   GrantRecord,
   PendingRecord,
+  PreviewRecord,
   QuestionRecord,
   SessionRecord,
 } from '../../session/records.ts';
@@ -24,6 +26,17 @@ const ALICE = '02:00:00:00:00:0a';
 const BOB = '02:00:00:00:00:0b';
 const GMI = 2 * 125_000 + 10_000;
 
+const NO_PREVIEW = { lengthMs: 0, intervalMs: 0, count: 0, resetMs: 0 };
+const limits = (maxGroupsPerPort: number): LimitOptions => ({
+  maxGroupsPerPort,
+  maxGroupsPerVlan: undefined,
+  maxGroupsPerAccount: undefined,
+  maxKbpsPerAccount: undefined,
+  maxKbpsPerPort: undefined,
+  maxKbpsOfUplinks: undefined,
+  preempt: false,
+});
+
 /** The gate with its stores, and a RADIUS server that is a list of permitted (account, group). */
 class Gate {
   now = 1_000_000;
@@ -33,10 +46,18 @@ class Gate {
     grants: new Store<GrantRecord>('grants'),
     pending: new Store<PendingRecord>('pending'),
     forwardings: new Store<ForwardingRecord>('forwardings'),
+    previews: new Store<PreviewRecord>('previews'),
   };
   readonly questions = new Store<QuestionRecord>('questions');
   readonly authorization = new GroupAuthorization(
-    { defaultPermitMs: 300_000, maxPermitMs: 86_400_000, denyMs: 30_000, timeoutHoldMs: 5_000 },
+    {
+      defaultPermitMs: 300_000,
+      maxPermitMs: 86_400_000,
+      denyMs: 30_000,
+      timeoutHoldMs: 5_000,
+      silence: { mode: 'deny', holdMs: 60_000, staleMs: 0 },
+      nativeVendor: 32473,
+    },
     new DecisionCache(100),
     this.questions,
   );
@@ -46,7 +67,9 @@ class Gate {
   constructor(options: Partial<AdmissionOptions> = {}) {
     this.#options = {
       maxGroupsPerHost: 8,
-      maxGroupsPerPort: 12,
+      limits: limits(12),
+      policy: { lists: [], profiles: new Map(), preview: NO_PREVIEW },
+      weigh: () => ({ kbps: 0, priority: 0 }),
       intervalMs: () => GMI,
       olderPresentMs: undefined,
       ignoreIgmpV1: false,
@@ -347,7 +370,7 @@ describe('the join gate', () => {
   });
 
   it('limits groups per host and per port', () => {
-    const gate = new Gate({ maxGroupsPerHost: 2, maxGroupsPerPort: 3 });
+    const gate = new Gate({ maxGroupsPerHost: 2, limits: limits(3) });
     gate.session('swp1', BOB, 'bob');
     const group = (n: number) => `239.9.9.${n}`;
     for (const n of [1, 2]) gate.say(ToExclude, group(n));

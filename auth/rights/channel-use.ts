@@ -1,0 +1,135 @@
+/**
+ * What is in use by the grants that there are, for limits. How it counts:
+ * - (*,G) is one channel, each (S,G) is one, and so is each VLAN's.
+ * - A port, a VLAN, the uplinks: each channel once, however many hosts and ports receive it. The uplinks'
+ *   channels are those of all ports together.
+ * - An account: each channel once for each port, however many of its hosts are there.
+ * - A channel's bandwidth is what the table of rates says, whether anything is sent or not.
+ * Derived from the grants alone, never a record.
+ */
+import type { GrantRecord } from '../../session/records.ts';
+import type { IpAddress } from '../../wire/address.ts';
+
+/** What the table of channels says of one. */
+export interface ChannelWeight {
+  readonly kbps: number;
+  /** Higher is more important. */
+  readonly priority: number;
+}
+
+/** Whose use it is. */
+export type UseOwner = `account/${string}` | `port/${string}` | `vlan/${number}` | 'uplinks';
+
+interface Used extends ChannelWeight {
+  readonly grants: Set<string>;
+}
+
+interface Total {
+  kbps: number;
+  readonly channels: Map<string, Used>;
+}
+
+/** Where a channel is, or would be. */
+export type Channel = Pick<GrantRecord, 'port' | 'vlan' | 'group' | 'source' | 'account'>;
+
+export class ChannelUse {
+  readonly #weigh: (group: IpAddress, source: IpAddress | undefined) => ChannelWeight;
+  readonly #totals = new Map<UseOwner, Total>();
+
+  constructor(weigh: (group: IpAddress, source: IpAddress | undefined) => ChannelWeight) {
+    this.#weigh = weigh;
+  }
+
+  weightOf({ group, source }: Channel): ChannelWeight {
+    return this.#weigh(group, source);
+  }
+
+  add(grant: GrantRecord): void {
+    const weight = this.weightOf(grant);
+    for (const owner of ownersOf(grant)) {
+      let total = this.#totals.get(owner);
+      if (total === undefined) {
+        total = { kbps: 0, channels: new Map() };
+        this.#totals.set(owner, total);
+      }
+      const key = keyIn(owner, grant);
+      const used = total.channels.get(key);
+      if (used !== undefined) used.grants.add(grant.key);
+      else {
+        total.channels.set(key, { ...weight, grants: new Set([grant.key]) });
+        total.kbps += weight.kbps;
+      }
+    }
+  }
+
+  remove(grant: GrantRecord): void {
+    for (const owner of ownersOf(grant)) {
+      const total = this.#totals.get(owner);
+      const key = keyIn(owner, grant);
+      const used = total?.channels.get(key);
+      if (total === undefined || used === undefined || !used.grants.delete(grant.key)) continue;
+      if (used.grants.size > 0) continue;
+      total.channels.delete(key);
+      total.kbps -= used.kbps;
+      if (total.channels.size === 0) this.#totals.delete(owner);
+    }
+  }
+
+  /** True where the owner has the channel already: it costs nothing more then. */
+  has(owner: UseOwner, channel: Channel): boolean {
+    return this.#totals.get(owner)?.channels.has(keyIn(owner, channel)) === true;
+  }
+
+  groups(owner: UseOwner, family?: 4 | 6): number {
+    const channels = this.#totals.get(owner)?.channels;
+    if (channels === undefined || family === undefined) return channels?.size ?? 0;
+    let count = 0;
+    for (const key of channels.keys()) if (isOf(key, family)) count++;
+    return count;
+  }
+
+  kbps(owner: UseOwner): number {
+    return this.#totals.get(owner)?.kbps ?? 0;
+  }
+
+  /**
+   * Grants whose end would free so many channels and so much bandwidth of the owner's, the least important
+   * channels first, the newest of equals; undefined where those below `priority` are not enough.
+   */
+  victims(
+    owner: UseOwner,
+    { groups, kbps, family }: { groups: number; kbps: number; family: 4 | 6 | undefined },
+    priority: number,
+  ): string[] | undefined {
+    const lower = [...(this.#totals.get(owner)?.channels ?? [])]
+      .filter(([key, used]) => used.priority < priority && isOf(key, family))
+      .map(([, used]) => used)
+      .reverse()
+      .sort((a, b) => a.priority - b.priority);
+    const chosen: string[] = [];
+    let [groupsLeft, kbpsLeft] = [groups, kbps];
+    for (const used of lower) {
+      if (groupsLeft <= 0 && kbpsLeft <= 0) break;
+      // A channel that frees nothing of what is short is left alone.
+      if (groupsLeft <= 0 && used.kbps === 0) continue;
+      chosen.push(...used.grants);
+      groupsLeft--;
+      kbpsLeft -= used.kbps;
+    }
+    return groupsLeft <= 0 && kbpsLeft <= 0 ? chosen : undefined;
+  }
+}
+
+function ownersOf({ account, port, vlan }: Channel): readonly UseOwner[] {
+  return [`account/${account}`, `port/${port}`, `vlan/${vlan}`, 'uplinks'];
+}
+
+/** No interface has a colon in its name: in a key it means IPv6. */
+function isOf(key: string, family: 4 | 6 | undefined): boolean {
+  return family === undefined || key.includes(':') === (family === 6);
+}
+
+function keyIn(owner: UseOwner, { port, vlan, group, source }: Channel): string {
+  const channel = `${vlan}/${group}/${source ?? '*'}`;
+  return owner.startsWith('account/') ? `${channel}/${port}` : channel;
+}
