@@ -146,7 +146,7 @@ export class Active {
   /** Tells the epoch on the uplinks. */
   claim(): void {
     const { config, bridge } = this.#options;
-    sendClaim(config, bridge, this.epoch);
+    sendClaim(config, bridge, this.epoch, this.#alone);
   }
 
   /**
@@ -283,12 +283,13 @@ export function sendClaim(
   config: Config & { readonly ha: HaConfig },
   bridge: FencedSwitch,
   epoch: number,
+  alone: boolean,
 ): void {
   const { node, key } = config.ha;
   for (const uplink of config.uplinks) {
     const mac = bridge.macOf(uplink);
     if (mac !== undefined)
-      bridge.sendFrame(uplink, 0, encodeClaim({ node, epoch, at: wallClock() }, mac, key));
+      bridge.sendFrame(uplink, 0, encodeClaim({ node, epoch, at: wallClock(), alone }, mac, key));
   }
 }
 

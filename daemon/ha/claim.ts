@@ -4,7 +4,8 @@
  * with the key of both nodes. A claim says nothing that a repetition could harm: an older epoch never wins, and
  * times only grow.
  *
- * Layout: `CGHA`, version 1, length of the node's name, name, epoch (u64), time (u64 ms), HMAC-SHA-256 cut to 16.
+ * Layout: `CGHA`, version 1, length of the node's name, name, epoch (u64), time (u64 ms), flags (bit 0: alone),
+ * HMAC-SHA-256 cut to 16.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Mac } from '../../wire/address.ts';
@@ -13,11 +14,12 @@ import { macBytes } from '../../wire/address.ts';
 /** IEEE 802 local experimental EtherType 1 (IEEE 802-2014 §9.2.3). */
 export const CLAIM_ETHER_TYPE = 0x88b5;
 
-/** `node` serves under `epoch`; `at` is its clock in milliseconds. */
+/** `node` serves under `epoch`; `at` is its clock in milliseconds. `alone`: no other node has what it has. */
 export interface Claim {
   readonly node: string;
   readonly epoch: number;
   readonly at: number;
+  readonly alone: boolean;
 }
 
 /** Whether a claim beats another: the higher epoch; with equal ones, so that exactly one goes on, the later name. */
@@ -35,6 +37,7 @@ export function encodeClaim(claim: Claim, source: Mac, key: Uint8Array): Uint8Ar
   name.copy(payload, 6);
   payload.writeBigUInt64BE(BigInt(claim.epoch), 6 + name.length);
   payload.writeBigUInt64BE(BigInt(Math.floor(claim.at)), 14 + name.length);
+  payload[22 + name.length] = claim.alone ? ALONE : 0;
   sign(payload.subarray(0, -TAG), key).copy(payload, payload.length - TAG);
   const head = Buffer.alloc(ETHERNET_HEADER, 0xff);
   head.set(macBytes(source) ?? [], 6);
@@ -55,9 +58,13 @@ export function decodeClaim(b: Uint8Array, key: Uint8Array): Claim | undefined {
   if (payload.length < end + TAG) return undefined;
   if (!timingSafeEqual(sign(payload.subarray(0, end), key), payload.subarray(end, end + TAG)))
     return undefined;
-  const epoch = payload.readBigUInt64BE(end - 16);
-  const at = payload.readBigUInt64BE(end - 8);
-  return { node: payload.toString('utf8', 6, end - 16), epoch: Number(epoch), at: Number(at) };
+  const nameEnd = end - 17;
+  return {
+    node: payload.toString('utf8', 6, nameEnd),
+    epoch: Number(payload.readBigUInt64BE(nameEnd)),
+    at: Number(payload.readBigUInt64BE(nameEnd + 8)),
+    alone: ((payload[nameEnd + 16] ?? 0) & ALONE) !== 0,
+  };
 }
 
 function sign(octets: Uint8Array, key: Uint8Array): Buffer {
@@ -68,7 +75,8 @@ const MAGIC = Buffer.from('CGHA');
 const VERSION = 1;
 /** Keeps signatures of claims apart from any other use of the key. */
 const LABEL = 'castgate claim 1';
-const FIXED = 22;
+const FIXED = 23;
+const ALONE = 1;
 const TAG = 16;
 const ETHERNET_HEADER = 14;
 const LEAST_FRAME = 60;

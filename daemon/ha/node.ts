@@ -65,6 +65,8 @@ export class HaNode implements Node {
   #waking: (() => void) | undefined;
   #refused: string | undefined;
   #addressSince: number | undefined;
+  #tickedAt = wallClock();
+  #doubtUntil = 0;
 
   constructor(
     config: Config & { readonly ha: HaConfig },
@@ -211,6 +213,12 @@ export class HaNode implements Node {
   /** keepalived has spoken. */
   #told(state: VrrpState): void {
     this.#log.info('vrrp', { state });
+    // The other node is not ready, and says so to its keepalived: this one would be wanted again in a moment.
+    if (state === 'BACKUP' && this.#active?.isAlone === true && this.#role === 'active') {
+      this.#refused = 'keepalived wants another node to serve, but none has what this one has';
+      this.#log.error('not-demoted', { why: this.#refused });
+      return;
+    }
     void this.#obey(state === 'MASTER' ? 'active' : 'standby', `keepalived: ${state}`);
   }
 
@@ -244,6 +252,8 @@ export class HaNode implements Node {
   async #otherGaveWay(): Promise<string | undefined> {
     const { leaseMs, aloneAfterMs } = this.#config.ha;
     const standby = this.#standby;
+    while (wallClock() - this.#tickedAt > leaseMs || wallClock() < this.#doubtUntil)
+      await pause(DOUBT_MS / 4);
     if (this.#otherIsOut) return undefined;
     if (standby.isLinked) {
       standby.ask();
@@ -255,12 +265,14 @@ export class HaNode implements Node {
       }
       if (this.#otherIsOut) return undefined;
     }
-    const fresh = (standby.inStepUntil ?? 0) > wallClock() - (aloneAfterMs - leaseMs);
+    const isFresh = () =>
+      (standby.inStepUntil ?? 0) > wallClock() - (aloneAfterMs - leaseMs) && this.#claim?.alone !== true;
+    const fresh = isFresh();
     if (this.#claimsStill() && !fresh) {
       return `node ${this.#claim?.node ?? ''} serves, and went on alone: its claims are heard on the uplink`;
     }
     // A node that lives gives way to the claim; one that hangs or is cut off loses its lease.
-    sendClaim(this.#config, this.#bridge, this.#nextEpoch());
+    sendClaim(this.#config, this.#bridge, this.#nextEpoch(), false);
     this.#timeline.step('claimed on the uplinks');
     for (;;) {
       if (this.#otherIsOut || this.#wanted !== 'active') return undefined;
@@ -268,7 +280,7 @@ export class HaNode implements Node {
       if (wait <= 0) return undefined;
       if (this.#claimsStill() && !fresh && wait > leaseMs) return 'the other node serves';
       await this.#woken(Math.min(wait, leaseMs / TICKS_IN_LEASE));
-      sendClaim(this.#config, this.#bridge, this.#nextEpoch());
+      sendClaim(this.#config, this.#bridge, this.#nextEpoch(), false);
     }
   }
 
@@ -281,7 +293,7 @@ export class HaNode implements Node {
     const refused = this.#bridge.renewLease(TAKEOVER_LEASE_MS);
     if (refused !== undefined)
       this.#log.error('lease-refused', { why: refused.failed, errno: refused.errno });
-    sendClaim(this.#config, this.#bridge, epoch);
+    sendClaim(this.#config, this.#bridge, epoch, false);
     timeline.step('ports open');
     this.#epochs.raise(epoch);
     const legacy = this.#standby.stop();
@@ -420,6 +432,10 @@ export class HaNode implements Node {
   }
 
   #tick(): void {
+    const at = wallClock();
+    // What a frozen node has not heard yet, it must not take for silence.
+    if (at - this.#tickedAt > this.#config.ha.leaseMs) this.#doubtUntil = at + DOUBT_MS;
+    this.#tickedAt = at;
     if (this.#role === 'active') this.#active?.tick();
     else if (this.#role === 'standby') {
       this.#weigh();
@@ -434,6 +450,7 @@ export class HaNode implements Node {
     const { state, inStepUntil } = this.#standby;
     const { leaseMs, aloneAfterMs } = this.#config.ha;
     const now = wallClock();
+    if (now < this.#doubtUntil || now - this.#tickedAt > leaseMs) return;
     const fresh = (inStepUntil ?? 0) > now - aloneAfterMs;
     const silent = now - this.#lastSign() > SILENCE_IN_LEASE * leaseMs;
     // A broken link means a dead process, or a network that says so in its stead; claims tell the two apart.
@@ -526,3 +543,5 @@ const HAND_OVER_PATIENCE_MS = 2_000;
 const RELEASE_PATIENCE_MS = 10_000;
 const LAST_WORDS_MS = 2_000;
 const ADDRESS_PATIENCE_MS = 1_500;
+/** As long as it takes to hear what came while the daemon was frozen, and the next claim of the other node. */
+const DOUBT_MS = 150;

@@ -171,11 +171,14 @@ export class Standby {
     this.#target.connected();
     let served = false;
     let parted = false;
+    let goesOn = false;
     return new Promise((resolve) => {
       const end = (why: string) => {
         if (this.#link === link) this.#link = undefined;
-        if (this.#target.state === 'in-step') this.#inStepUntil = wallClock();
+        // Not now: it may have ended long ago, while this node was frozen.
+        if (this.#target.state === 'in-step') this.#inStepUntil = this.#beatAt;
         this.#target.disconnected();
+        if (goesOn) this.#inStepUntil = undefined;
         if (served && !this.#stopped) {
           this.#options.log.warn('active-link-lost', { why });
           if (!parted) {
@@ -195,8 +198,11 @@ export class Standby {
             served = true;
             this.#suspects = false;
             this.#beat(event.at, event.epoch);
-          } else if (event.kind === 'bye') parted = true;
-          else {
+          } else if (event.kind === 'bye') {
+            // It goes on, and this node does not know with what.
+            parted = true;
+            goesOn = true;
+          } else {
             parted = true;
             this.#inStepUntil = wallClock();
             this.#options.released(event.epoch, event.whole);
@@ -219,9 +225,10 @@ export class Standby {
 
   #beat(at: number, epoch: number): void {
     const now = wallClock();
-    this.#beatAt = now;
     // The beat that was on its way for the shortest time says best how far the clocks are apart.
     this.#offset = Math.max((this.#offset ?? -Infinity) - OFFSET_DECAY_MS, at - now);
+    // When it was said, which may be long ago for a node that was frozen.
+    this.#beatAt = Math.min(now, at - this.#offset);
     this.#options.beat(epoch);
   }
 

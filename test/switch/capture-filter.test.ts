@@ -44,7 +44,7 @@ describe('captureFilter', () => {
   });
 
   it('takes the claims of the other node', () => {
-    const claim = encodeClaim({ node: 'b', epoch: 2, at: 1 }, HOST1, new Uint8Array(32));
+    const claim = encodeClaim({ node: 'b', epoch: 2, at: 1, alone: false }, HOST1, new Uint8Array(32));
     expect(passes(claim)).toBe(true);
   });
 

@@ -8,10 +8,15 @@ const ETHERNET = 14;
 
 describe('a claim', () => {
   it('is a padded broadcast frame that says node, epoch and time', () => {
-    const frame = encodeClaim({ node: 'a', epoch: 5, at: 1234.9 }, MAC, KEY);
+    const frame = encodeClaim({ node: 'a', epoch: 5, at: 1234.9, alone: true }, MAC, KEY);
     expect(frame.length).toBe(60);
     expect(Buffer.from(frame.subarray(0, ETHERNET)).toString('hex')).toBe('ffffffffffff02000000000188b5');
-    expect(decodeClaim(frame.subarray(ETHERNET), KEY)).toEqual({ node: 'a', epoch: 5, at: 1234 });
+    expect(decodeClaim(frame.subarray(ETHERNET), KEY)).toEqual({
+      node: 'a',
+      epoch: 5,
+      at: 1234,
+      alone: true,
+    });
   });
 
   it('survives any name, epoch and time', () => {
@@ -20,18 +25,21 @@ describe('a claim', () => {
         fc.string({ unit: 'grapheme', maxLength: 40 }),
         fc.nat(),
         fc.nat({ max: 2 ** 50 }),
-        (node, epoch, at) => {
+        fc.boolean(),
+        (node, epoch, at, alone) => {
           fc.pre(Buffer.byteLength(node) <= 255);
-          const frame = encodeClaim({ node, epoch, at }, MAC, KEY);
-          expect(decodeClaim(frame.subarray(ETHERNET), KEY)).toEqual({ node, epoch, at });
+          const frame = encodeClaim({ node, epoch, at, alone }, MAC, KEY);
+          expect(decodeClaim(frame.subarray(ETHERNET), KEY)).toEqual({ node, epoch, at, alone });
         },
       ),
     );
   });
 
   it('counts only as it was signed', () => {
-    const payload = encodeClaim({ node: 'node-a', epoch: 5, at: 1 }, MAC, KEY).subarray(ETHERNET);
-    const length = 22 + 6 + 16;
+    const payload = encodeClaim({ node: 'node-a', epoch: 5, at: 1, alone: false }, MAC, KEY).subarray(
+      ETHERNET,
+    );
+    const length = 23 + 6 + 16;
     for (let at = 0; at < length; at++) {
       const forged = Uint8Array.from(payload);
       forged[at] = (forged[at] ?? 0) ^ 1;

@@ -111,7 +111,7 @@ describe('a node of two', () => {
     const pair = await serving();
     await pair.login('swp1', ALICE, 'alice');
     const claim = encodeClaim(
-      { node: 'b', epoch: 9, at: Date.now() },
+      { node: 'b', epoch: 9, at: Date.now(), alone: false },
       '02:00:00:00:00:01',
       new Uint8Array(32).fill(5),
     );
@@ -131,10 +131,10 @@ describe('a node of two', () => {
     const mac = '02:00:00:00:00:01';
     const key = new Uint8Array(32).fill(5);
     for (const claim of [
-      encodeClaim({ node: 'b', epoch: 9, at: Date.now() }, mac, new Uint8Array(32)),
-      encodeClaim({ node: 'a', epoch: 9, at: Date.now() }, mac, key),
-      encodeClaim({ node: 'b', epoch: 1, at: Date.now() }, mac, key).fill(0, 20),
-      encodeClaim({ node: 'A', epoch: 1, at: Date.now() }, mac, key),
+      encodeClaim({ node: 'b', epoch: 9, at: Date.now(), alone: false }, mac, new Uint8Array(32)),
+      encodeClaim({ node: 'a', epoch: 9, at: Date.now(), alone: false }, mac, key),
+      encodeClaim({ node: 'b', epoch: 1, at: Date.now(), alone: false }, mac, key).fill(0, 20),
+      encodeClaim({ node: 'A', epoch: 1, at: Date.now(), alone: false }, mac, key),
     ]) {
       pair.a.bridge.receive('up0', 0, claim);
     }
