@@ -331,7 +331,8 @@ export class HaNode implements Node {
       else {
         if (own !== undefined) serving.core.dropChangedPorts(at);
         grantGrace(fed.stores, at, graceMs(this.#config));
-        serving.core.resume(at, own === undefined ? 'new' : 'kept', true);
+        if (own !== undefined) serving.core.resume(at, 'kept', true);
+        else serving.core.resume(at, 'new', true, legacy.servedUntil);
       }
     });
     timeline.step('records taken up');

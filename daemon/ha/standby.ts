@@ -37,6 +37,8 @@ export interface Legacy {
   readonly digest: StateDigest | undefined;
   /** What the active's clock was ahead of this one's, in milliseconds. */
   readonly clockOffsetMs: number;
+  /** When the active last said that it serves, on its own clock. */
+  readonly servedUntil: number | undefined;
   /** Links as they are, and the frames that the active can have answered no more. */
   readonly events: readonly SwitchEvent[];
 }
@@ -141,6 +143,7 @@ export class Standby {
       fed: stores === undefined ? undefined : this.plane.fed(stores),
       digest,
       clockOffsetMs: this.#offset ?? 0,
+      servedUntil: this.#beatAt === undefined ? undefined : this.#beatAt + (this.#offset ?? 0),
       events: [...this.#links.values(), ...unanswered.map(({ event }) => event)],
     };
   }

@@ -132,10 +132,15 @@ export class Authenticators {
     this.#forget(key);
   }
 
-  /** Says again what hosts were told last, where that was a moment ago or is a question to them. */
-  resume(now: number): void {
+  /**
+   * Says again what hosts were told last, where it may not have left or is a question to them. Not oftener:
+   * a wpa_supplicant that has its EAP-Success takes a second one for the beginning of another conversation, and
+   * logs in again when nothing follows. What was said before `servedUntil` has left, all but the very last.
+   */
+  resume(now: number, servedUntil = now - STILL_NEWS_MS + ON_THE_WAY_MS): void {
+    const since = servedUntil - ON_THE_WAY_MS;
     for (const record of [...this.#parts.stores.authenticators.values()]) {
-      if (now - this.#toldAt(record) < STILL_NEWS_MS) this.run(now, record, (machine) => machine.repeat(now));
+      if (this.#toldAt(record) > since) this.run(now, record, (machine) => machine.repeat(now));
     }
   }
 
@@ -261,8 +266,10 @@ export class Authenticators {
   }
 }
 
-/** After a takeover hosts hear again how a login ended that ended no longer ago than this. */
+/** Hosts hear again how a login ended that ended no longer ago than this, where nobody knows who served until when. */
 const STILL_NEWS_MS = 10_000;
+/** What a node has decided waits no longer than this for the other node to know it, and leaves. */
+const ON_THE_WAY_MS = 150;
 const SESSION_END: Readonly<Record<UnauthorizeCause, SessionEnd>> = {
   logoff: 'logoff',
   rejected: 'reauthentication-failed',

@@ -165,12 +165,13 @@ export class Subscribers {
 
   /**
    * Says again what hosts were told last, where that was a moment ago or is a question to them. `counters`:
-   * whether the switch is the one from before, or another one.
+   * whether the switch is the one from before, or another one. `servedUntil`: when somebody last served for
+   * certain, where that is known.
    */
-  resume(now: number, counters: 'kept' | 'new'): void {
+  resume(now: number, counters: 'kept' | 'new', servedUntil?: number): void {
     if (counters === 'new') this.#hellos.moved();
     this.#sessions.resume();
-    this.#authenticators.resume(now);
+    this.#authenticators.resume(now, servedUntil);
   }
 
   /** Ends every session, for a clean stop. */

@@ -21,7 +21,7 @@ subscribers log in, watch, zap and leave. Needs root.
 
 Options:
   --count N      how many rounds (14)
-  --only TEXT    only faults whose name has this text
+  --only TEXT    only faults whose name has this text (a regular expression)
   --seed S       where people are at the time of a fault is drawn from this number (1)
   --keep-going   go on after a failed round (otherwise three failures in a row end it)
   --verbose      what the nodes said in a round that failed
@@ -49,7 +49,7 @@ async function main(words: readonly string[]): Promise<number> {
     return 0;
   }
   const count = Number(values.count);
-  const scenarios = SCENARIOS.filter(({ name }) => name.includes(values.only ?? ''));
+  const scenarios = SCENARIOS.filter(({ name }) => new RegExp(values.only).test(name));
   if (!Number.isSafeInteger(count) || count < 1 || scenarios.length === 0) {
     console.error('ha:failover: --count takes a whole number, --only a part of the name of a fault');
     return 2;

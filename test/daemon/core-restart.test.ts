@@ -92,4 +92,24 @@ describe('a warm restart', () => {
     const core = restarted(w, {}, before);
     expect(opened(core)).toEqual([bob.key]);
   });
+
+  it('says the end of a login again only to those who may not have heard it from the node before', () => {
+    const { w, alice } = world();
+    const options = {
+      readings: w.switch,
+      log: silentLog,
+      random: (length: number) => new Uint8Array(length),
+    };
+    const toldAgain = (servedUntil: number | undefined) => {
+      const core = new Core(configOf({}), { ...options, stores: w.replayed() });
+      core.resume(w.now, 'new', true, servedUntil);
+      return core.drainEffects().filter((effect) => effect.kind === 'frame' && effect.port === 'swp1').length;
+    };
+    const authenticatedAt = w.session(alice)?.authenticatedAt ?? 0;
+    const silent = toldAgain(authenticatedAt + 1_000);
+    expect(toldAgain(authenticatedAt)).toBe(silent + 1);
+    expect(toldAgain(undefined)).toBe(silent + 1);
+    w.pass(60);
+    expect(toldAgain(undefined)).toBe(toldAgain(w.now));
+  });
 });
