@@ -17,6 +17,7 @@ import type { SessionRights } from '../session/records.ts';
 import { isMalformed } from '../wire/malformed.ts';
 import type { Domain } from './crowd.ts';
 import { type RightsForm, readRights } from './rights/rights-attributes.ts';
+import { tunnelVlan } from './tunnel-vlan.ts';
 
 /** The terms of a session. Octets are copies, not views. */
 export interface LoginTerms {
@@ -33,6 +34,20 @@ export interface LoginTerms {
   readonly rights: SessionRights | undefined;
   /** Cisco-AVPair `device-traffic-class=voice`. */
   readonly domain: Domain;
+  /** The VLAN that the port's untagged frames are put into, 1 to 4094; undefined: the port's own. */
+  readonly vlan: number | undefined;
+  /** The session ends after so long without a frame of the host (RFC 2865 §5.28); undefined: as configured. */
+  readonly idleMs: number | undefined;
+}
+
+/** What castgate can give here. */
+export interface AcceptOptions {
+  /** VLANs that a port can be put into. */
+  readonly vlanIsThere: (vlan: number) => boolean;
+  /** How rights to channels are read; without it no profile is known. */
+  readonly rights?: RightsForm;
+  /** Service-Types that are granted beside Framed and Login. */
+  readonly services?: readonly number[];
 }
 
 /** Why an Access-Accept counts as a reject. */
@@ -40,6 +55,8 @@ export type UnacceptableAccept =
   | 'accept-malformed'
   | 'accept-service-type'
   | 'accept-tunnel'
+  /** A VLAN that the bridge does not have, and that no other bridge stands for. */
+  | 'accept-vlan'
   /** Session-Timeout 0: a session that would end as it begins, and begin anew, without end. */
   | 'accept-for-no-time'
   /** Rights to channels that cannot be read. */
@@ -50,29 +67,33 @@ export type UnacceptableAccept =
 /** Reads the Accept's attributes. */
 export function readAccept(
   attributes: readonly RadiusAttribute[],
-  form: RightsForm = NO_PROFILES,
+  options: AcceptOptions,
 ): LoginTerms | UnacceptableAccept {
   if (badAttributeLength(attributes) !== undefined) return 'accept-malformed';
   const pairs = vendorAttributes(attributes, Vendor.Cisco);
   if (isMalformed(pairs)) return 'accept-malformed';
   const service = firstInteger(attributes, AttributeType.ServiceType);
-  if (service !== undefined && service !== ServiceType.Framed && service !== ServiceType.Login) {
-    return 'accept-service-type';
-  }
-  if (firstValue(attributes, AttributeType.TunnelType) !== undefined) return 'accept-tunnel';
+  const services: readonly number[] = [ServiceType.Framed, ServiceType.Login, ...(options.services ?? [])];
+  if (service !== undefined && !services.includes(service)) return 'accept-service-type';
+  const vlan = tunnelVlan(attributes);
+  if (vlan === 'unusable') return 'accept-tunnel';
+  if (vlan !== undefined && !options.vlanIsThere(vlan)) return 'accept-vlan';
   const seconds = firstInteger(attributes, AttributeType.SessionTimeout);
-  if (seconds === 0) return 'accept-for-no-time';
-  const rights = readRights(attributes, form);
+  const rights = readRights(attributes, options.rights ?? NO_PROFILES);
   if (typeof rights === 'string') return rights;
   const action = firstInteger(attributes, AttributeType.TerminationAction);
   const again = seconds !== undefined && action === TerminationAction.RadiusRequest;
+  if (seconds === 0 && !again) return 'accept-for-no-time';
+  const idle = firstInteger(attributes, AttributeType.IdleTimeout);
   const interim = firstInteger(attributes, AttributeType.AcctInterimInterval);
   return {
     userName: firstValue(attributes, AttributeType.UserName)?.slice(),
     classes: allValues(attributes, AttributeType.Class).map((value) => value.slice()),
     state: firstValue(attributes, AttributeType.State)?.slice(),
-    reAuthPeriodMs: again ? seconds * 1000 : undefined,
+    reAuthPeriodMs: again ? Math.max(seconds, LEAST_REAUTH_S) * 1000 : undefined,
     endsAfterMs: seconds !== undefined && !again ? seconds * 1000 : undefined,
+    vlan,
+    idleMs: idle === undefined ? undefined : idle * 1000,
     domain: pairs.some(({ type, value }) => type === CISCO_AV_PAIR && textOf(value) === VOICE)
       ? 'voice'
       : 'data',
@@ -82,6 +103,8 @@ export function readAccept(
 }
 
 const NO_PROFILES: RightsForm = { nativeVendor: EXAMPLE_VENDOR, profiles: new Set() };
+/** Session-Timeout 0 means at once (RFC 3580 §3.17), not without a pause for ever. */
+const LEAST_REAUTH_S = 1;
 const CISCO_AV_PAIR = 1;
 const VOICE = 'device-traffic-class=voice';
 /** RFC 2869 §5.16: an interval below 60 seconds must not be used. */

@@ -26,9 +26,8 @@ import {
 import type { ConversationRecord } from '../session/records.ts';
 import { isMalformed } from '../wire/malformed.ts';
 import type { RecordMap } from '../wire/records.ts';
-import { type LoginTerms, readAccept, type UnacceptableAccept } from './access-accept.ts';
+import { type AcceptOptions, type LoginTerms, readAccept, type UnacceptableAccept } from './access-accept.ts';
 import type { CrowdRefusal } from './crowd.ts';
-import type { RightsForm } from './rights/rights-attributes.ts';
 
 /** An Access-Request to be sent. */
 export interface LoginRequest {
@@ -52,17 +51,17 @@ export interface LoginAnswer {
   readonly userName: Uint8Array;
   readonly ids: SessionIds;
   readonly server: string;
-  readonly why?: UnacceptableAccept | 'challenge-without-eap' | CrowdRefusal;
+  readonly why?: UnacceptableAccept | 'challenge-without-eap' | CrowdRefusal | 'other-vlan';
 }
 
 export class Login {
   readonly #nas: NasIdentity;
-  readonly #rightsForm: RightsForm;
+  readonly #accepts: AcceptOptions;
   readonly #conversations: RecordMap<ConversationRecord>;
 
-  constructor(nas: NasIdentity, conversations: RecordMap<ConversationRecord>, rightsForm: RightsForm) {
+  constructor(nas: NasIdentity, accepts: AcceptOptions, conversations: RecordMap<ConversationRecord>) {
     this.#nas = nas;
-    this.#rightsForm = rightsForm;
+    this.#accepts = accepts;
     this.#conversations = conversations;
   }
 
@@ -133,7 +132,7 @@ export class Login {
         return { ...answer, verdict: { kind: 'challenge', eap, timeoutMs } };
       }
       case RadiusCode.AccessAccept: {
-        const terms = readAccept(reply.attributes, this.#rightsForm);
+        const terms = readAccept(reply.attributes, this.#accepts);
         if (typeof terms === 'string') {
           return { ...answer, verdict: { kind: 'reject', eap: undefined }, why: terms };
         }

@@ -5,6 +5,7 @@
 import type { HostMode, MacMove } from '../auth/crowd.ts';
 import type { SilencePolicy } from '../auth/group-authorization.ts';
 import type { GroupEncoding } from '../auth/group-encoding.ts';
+import type { MabMethod, MacFormat } from '../auth/mab/mab-request.ts';
 import type { IpAddress } from '../wire/address.ts';
 import { type ChannelsConfig, toChannelsConfig } from './channel-config.ts';
 import { type DynamicAuthorizationConfig, toDynamicAuthorization } from './dynamic-authorization.ts';
@@ -18,6 +19,8 @@ export interface Config {
   /** Subscriber ports in the file's order. */
   readonly ports: readonly PortConfig[];
   readonly uplinks: readonly string[];
+  /** Bridges that stand for VLANs. */
+  readonly vlanBridges: ReadonlyMap<number, string>;
   /** At least one of the two is there (RFC 2865 §4.1). */
   readonly nas: { readonly identifier: string | undefined; readonly address: IpAddress | undefined };
   readonly stateDirectory: string;
@@ -29,6 +32,7 @@ export interface Config {
   readonly log: { readonly level: LogLevel };
   readonly authenticator: AuthenticatorConfig & {
     readonly macMove: MacMove;
+    readonly mab: { readonly method: MabMethod; readonly format: MacFormat };
     readonly maxHostsPerPort: number;
     /** Of the whole switch. */
     readonly maxHosts: number;
@@ -64,11 +68,16 @@ export interface HaConfig {
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LoginMethod = 'dot1x' | 'mab';
 export type PortMode = 'auto' | 'force-authorized' | 'force-unauthorized';
 
 /** 802.1X's variables by the standard's names (802.1X-2004 §8.2.4.1.2, §8.2.9.1.2). */
 export interface AuthenticatorConfig {
   readonly hostMode: HostMode;
+  /** In the order in which they are tried; at least one. */
+  readonly methods: readonly LoginMethod[];
+  readonly priority: LoginMethod;
+  readonly mabAfterMs: number;
   readonly eapolVersion: number;
   /** Where EAPOL to a known supplicant is sent: its own MAC, or the PAE group address. */
   readonly destination: 'unicast' | 'group';
@@ -179,6 +188,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
       maxHosts: port.max_hosts ?? a.max_hosts_per_port,
     })),
     uplinks: file.uplinks,
+    vlanBridges: file.vlan_bridges,
     nas: { identifier: file.nas.identifier, address: file.nas.address },
     stateDirectory: file.state_directory,
     controlSocket: file.control_socket,
@@ -189,6 +199,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
     authenticator: {
       ...authenticator,
       macMove: a.mac_move,
+      mab: a.mab,
       maxHostsPerPort: a.max_hosts_per_port,
       maxHosts: a.max_hosts,
     },
@@ -262,6 +273,9 @@ function authenticatorOf(
 ): Partial<AuthenticatorConfig> {
   const all = {
     hostMode: keys.host_mode,
+    methods: keys.methods?.split('-'),
+    priority: keys.priority,
+    mabAfterMs: keys.mab_after,
     eapolVersion: keys.eapol_version,
     destination: keys.destination,
     quietPeriodMs: keys.quiet_period,

@@ -221,6 +221,28 @@ export function byInterface<S extends Readonly<Record<string, z.ZodType>>>(about
   });
 }
 
+/** Bridges by the number of the VLAN that they stand for; none by default. */
+export function bridgeByVlan(k: { about: string }) {
+  const type = z.unknown().transform((value, ctx): ReadonlyMap<number, string> => {
+    if (value === null) return new Map();
+    if (typeof value !== 'object' || Array.isArray(value))
+      return refuse(ctx, `expected a mapping from VLAN to bridge, not ${nounOf(value)}`);
+    const bridges = new Map<number, string>();
+    for (const [key, bridge] of Object.entries(value)) {
+      if (!/^[1-9]\d{0,3}$/.test(key) || Number(key) > 4094)
+        return refuse(ctx, `'${key}' is no VLAN: a whole number from 1 to 4094`);
+      const name = interfaceNameType().safeParse(bridge);
+      if (!name.success) return refuse(ctx, `VLAN ${key}: ${name.error.issues[0]?.message}`);
+      bridges.set(Number(key), name.data);
+    }
+    return bridges;
+  });
+  return remember(type.prefault({}), {
+    about: k.about,
+    form: 'mapping from VLAN to bridge',
+  });
+}
+
 /** A list of mappings, at least one. */
 export function listOf<S extends Readonly<Record<string, z.ZodType>>>(about: string, keys: S) {
   const list = z.array(mapping(keys)).min(1, 'an empty list: describe at least one');

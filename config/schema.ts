@@ -15,6 +15,7 @@ import {
   address,
   addresses,
   addressOr,
+  bridgeByVlan,
   byInterface,
   choice,
   duration,
@@ -44,6 +45,19 @@ const HOST_MODE = {
   about:
     'multi-auth: each host logs in; single-host: one at a time; multi-host: the first opens the port for all; multi-domain: one for data, one for voice',
   of: ['multi-auth', 'single-host', 'multi-host', 'multi-domain'] as const,
+};
+const METHODS = {
+  about: 'how hosts log in: 802.1X, by their MAC address (MAB), or the one after the other',
+  of: ['dot1x', 'mab', 'dot1x-mab', 'mab-dot1x'] as const,
+};
+const PRIORITY = {
+  about: 'which method counts where a host that is in by its MAC address begins 802.1X',
+  of: ['dot1x', 'mab'] as const,
+};
+const MAB_AFTER = {
+  about: 'with dot1x-mab: how long 802.1X is tried before the MAC address is',
+  min: '1s',
+  max: '65535s',
 };
 const EAPOL_VERSION = { about: 'EAPOL version in frames that castgate sends', min: 1, max: 3 };
 const DESTINATION = {
@@ -96,6 +110,9 @@ export const fileSchema = z.strictObject({
         fallback: 'auto',
       }),
       host_mode: optionalChoice(HOST_MODE),
+      methods: optionalChoice(METHODS),
+      priority: optionalChoice(PRIORITY),
+      mab_after: optionalDuration(MAB_AFTER),
       max_hosts: optionalWhole({ about: 'hosts on this port at one time', min: 1, max: 4096 }),
       eapol_version: optionalWhole(EAPOL_VERSION),
       destination: optionalChoice(DESTINATION),
@@ -109,6 +126,9 @@ export const fileSchema = z.strictObject({
       reauth_period: optionalDuration(REAUTH_PERIOD),
     },
   ),
+  vlan_bridges: bridgeByVlan({
+    about: 'bridges that stand for VLANs: a port is moved there instead, for a bridge without VLANs',
+  }),
   uplinks: interfaceNames({ about: 'ports towards the multicast routers; never asked to authenticate' }),
   nas: requiredSection('how RADIUS servers know this switch; at least one of the two', {
     identifier: optionalText({ about: 'NAS-Identifier', max: 253 }),
@@ -185,6 +205,21 @@ export const fileSchema = z.strictObject({
   }),
   authenticator: section('802.1X on all subscriber ports', {
     host_mode: choice({ ...HOST_MODE, fallback: 'multi-auth' }),
+    methods: choice({ ...METHODS, fallback: 'dot1x' }),
+    priority: choice({ ...PRIORITY, fallback: 'dot1x' }),
+    mab_after: duration({ ...MAB_AFTER, fallback: '30s' }),
+    mab: section('MAC authentication bypass: user name and password are the MAC address', {
+      method: choice({
+        about: 'how it is asked',
+        of: ['pap', 'chap', 'eap-md5'],
+        fallback: 'pap',
+      }),
+      format: choice({
+        about: 'how the address is written: 0200000001ab, 02-00-00-00-01-AB or 02:00:00:00:01:ab',
+        of: ['plain', 'hyphens', 'colons'],
+        fallback: 'plain',
+      }),
+    }),
     mac_move: choice({
       about:
         'a MAC address that is in on another port: deny its login, or move it where the account is the same',

@@ -8,6 +8,7 @@
 import type { RevokeCause } from '../auth/admission-records.ts';
 import { questionOfToken } from '../auth/group-question.ts';
 import { isLoginToken } from '../auth/login.ts';
+import { isMabToken } from '../auth/mab/mab.ts';
 import type { Config } from '../config/config.ts';
 import type { GrantRecord, SessionRecord } from '../session/records.ts';
 import type { SwitchEvent } from '../switch/switch.ts';
@@ -69,14 +70,15 @@ export class Core {
       answered: (now, token, server, reply) => {
         const question = questionOfToken(token);
         if (question !== undefined) this.channels.answered(now, question, reply);
-        else if (isLoginToken(token)) this.subscribers.answered(now, token, server, reply);
+        else if (isLoginToken(token) || isMabToken(token))
+          this.subscribers.answered(now, token, server, reply);
         else if (isAuthorizationToken(token)) this.dynamic.answered(now, token, reply);
         else this.books.answered(token);
       },
       unanswered: (now, token, reason) => {
         const question = questionOfToken(token);
         if (question !== undefined) this.channels.unanswered(now, question, reason);
-        else if (isLoginToken(token)) this.subscribers.unanswered(now, token, reason);
+        else if (isLoginToken(token) || isMabToken(token)) this.subscribers.unanswered(now, token, reason);
         else if (isAuthorizationToken(token)) this.dynamic.unanswered(token, reason);
         else this.books.unanswered(now, token, reason);
       },
@@ -257,7 +259,10 @@ export class Core {
     else if (isGroupMac(eth.src)) this.tally.count(port, 'drop/source-is-group-address');
     else if (eth.etherType === EtherType.Eapol) {
       this.subscribers.receive(now, config, vlan, eth.src, eth.payload);
-    } else this.channels.receive(now, port, vlan, eth.src, eth.etherType, eth.payload);
+    } else {
+      this.subscribers.seen(now, config, vlan, eth.src);
+      this.channels.receive(now, port, vlan, eth.src, eth.etherType, eth.payload);
+    }
   }
 
   #linkChanged(now: number, port: string, up: boolean): void {

@@ -23,7 +23,7 @@ import type { SessionRecord } from '../session/records.ts';
 import type { IpAddress } from '../wire/address.ts';
 import { DeadlineHeap } from '../wire/deadline-heap.ts';
 import type { DynamicPeer } from './effects.ts';
-import { type CoreParts, placeOf, rightsFormOf } from './parts.ts';
+import { acceptOptions, type CoreParts, placeOf } from './parts.ts';
 import type { Subscribers } from './subscribers/subscribers.ts';
 
 /** What dynamic authorization needs of the rest of the core. */
@@ -88,8 +88,10 @@ export class DynamicAuthorization {
       this.#peers.subscribers.disconnect(now, host);
       return;
     }
-    const attributes = reply.attributes.filter((attribute) => !isAuthorizeOnly(attribute));
-    const terms = readAccept(attributes, rightsFormOf(this.#parts.config));
+    const terms = readAccept(
+      reply.attributes.filter((attribute) => !isAuthorizeOnly(attribute)),
+      acceptOptions(this.#parts),
+    );
     if (typeof terms === 'string') {
       this.#parts.log.warn('authorization-withdrawn', { host, account: session.account, why: terms });
       this.#peers.subscribers.disconnect(now, host);

@@ -1,4 +1,6 @@
 /** What the parts of the core share: configuration, records, readings of the switch, and where effects go. */
+
+import type { AcceptOptions } from '../auth/access-accept.ts';
 import type { RightsForm } from '../auth/rights/rights-attributes.ts';
 import type { Config, PortConfig } from '../config/config.ts';
 import type { PortIdentity } from '../session/nas-attributes.ts';
@@ -31,6 +33,14 @@ export interface CoreParts {
 /** How rights in an Access-Accept are read. */
 export function rightsFormOf({ groups, channels }: Config): RightsForm {
   return { nativeVendor: groups.nativeVendor, profiles: channels.policy.profiles };
+}
+
+/** What an Access-Accept may ask for here. */
+export function acceptOptions({ config, readings }: CoreParts): AcceptOptions {
+  return {
+    vlanIsThere: (vlan) => config.vlanBridges.has(vlan) || readings.hasVlans(),
+    rights: rightsFormOf(config),
+  };
 }
 
 /** How RADIUS is told of a host's place. */

@@ -67,6 +67,8 @@ class Daemon {
         hashMax: config.multicast.hashMax,
         maxGroupsPerPort: config.multicast.maxGroupsPerPort,
         fence: ha !== undefined,
+        hosts: config.ports.some(({ methods }) => methods.includes('mab')) ? 'all' : 'known',
+        otherBridges: [...config.vlanBridges.values()],
       },
       (events) => this.#node.switchEvents(events),
     );

@@ -1,5 +1,7 @@
 /** The rows of `castgate show`, out of the core's records. */
 
+import type { MabRecord } from '../auth/mab/mab-record.ts';
+import type { AuthenticatorRecord } from '../eapol/authenticator-record.ts';
 import { accountText } from '../session/account.ts';
 import type { GrantRecord } from '../session/records.ts';
 import { channelKey, hostKey } from '../session/records.ts';
@@ -11,25 +13,47 @@ import type { AccountingDisk } from './spool/accounting-disk.ts';
 
 /** Every host that castgate knows, in or not. */
 export function sessionRows(core: Core, readings: SwitchReadings): SessionRow[] {
-  return [...core.stores.authenticators.values()].map((record) => {
-    const session = core.stores.sessions.get(record.key);
-    const counters = session === undefined ? undefined : readings.hostCounters(record);
-    const identity = record.identity === undefined ? null : accountText(record.identity);
-    return {
-      port: record.port,
-      vlan: record.vlan,
-      mac: record.mac,
-      account: session?.account ?? identity,
-      state: record.pae,
-      authorized: session !== undefined,
-      since: session?.startedAt ?? null,
-      acctSessionId: session?.acctSessionId ?? null,
-      server: session?.server ?? null,
-      reauthAt: record.reAuthWhen ?? null,
-      octetsIn: counters?.input.octets ?? 0,
-      octetsOut: counters?.output.octets ?? 0,
-    };
-  });
+  const { authenticators, mabs } = core.stores;
+  const silent = [...mabs.values()].filter(({ key }) => !authenticators.has(key));
+  return [
+    ...[...authenticators.values()].map((record) => dot1xRow(core, readings, record)),
+    ...silent.map((record) => mabRow(core, readings, record)),
+  ];
+}
+
+function dot1xRow(core: Core, readings: SwitchReadings, record: AuthenticatorRecord): SessionRow {
+  const identity = record.identity === undefined ? null : accountText(record.identity);
+  return {
+    ...hostRow(core, readings, record),
+    account: core.stores.sessions.get(record.key)?.account ?? identity,
+    state: record.pae,
+    reauthAt: record.reAuthWhen ?? null,
+  };
+}
+
+function mabRow(core: Core, readings: SwitchReadings, record: MabRecord): SessionRow {
+  return {
+    ...hostRow(core, readings, record),
+    account: core.stores.sessions.get(record.key)?.account ?? null,
+    state: `MAB ${record.state}`,
+    reauthAt: record.state === 'AUTHENTICATED' ? (record.until ?? null) : null,
+  };
+}
+
+function hostRow(core: Core, readings: SwitchReadings, record: AuthenticatorRecord | MabRecord) {
+  const session = core.stores.sessions.get(record.key);
+  const counters = session === undefined ? undefined : readings.hostCounters(record);
+  return {
+    port: record.port,
+    vlan: record.vlan,
+    mac: record.mac,
+    authorized: session !== undefined,
+    since: session?.startedAt ?? null,
+    acctSessionId: session?.acctSessionId ?? null,
+    server: session?.server ?? null,
+    octetsIn: counters?.input.octets ?? 0,
+    octetsOut: counters?.output.octets ?? 0,
+  };
 }
 
 /** What is granted, what waits for an answer, and the last refusals. */

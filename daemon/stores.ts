@@ -5,6 +5,7 @@
 
 import { DecisionCache } from '../auth/decision-cache.ts';
 import type { DynamicReplyRecord } from '../auth/dynamic/dynamic-gate.ts';
+import type { MabRecord } from '../auth/mab/mab-record.ts';
 import type { AuthenticatorRecord } from '../eapol/authenticator-record.ts';
 import type { MembershipRecord } from '../igmp/membership.ts';
 import type { UpstreamQuerierRecord, UpstreamRecord } from '../igmp/proxy-reporter.ts';
@@ -34,6 +35,7 @@ export class Stores implements ReplicatedStores {
   readonly portServices: Store<PortServiceRecord>;
   readonly authenticators: Store<AuthenticatorRecord>;
   readonly conversations: Store<ConversationRecord>;
+  readonly mabs: Store<MabRecord>;
   readonly sessions: Store<SessionRecord>;
   readonly memberships: Store<MembershipRecord>;
   readonly pending: Store<PendingRecord>;
@@ -64,6 +66,7 @@ export class Stores implements ReplicatedStores {
     this.portServices = this.#keep<PortServiceRecord>('port-services');
     this.authenticators = this.#keep<AuthenticatorRecord>('authenticators');
     this.conversations = this.#keep<ConversationRecord>('conversations');
+    this.mabs = this.#keep<MabRecord>('mabs');
     this.sessions = this.#keep<SessionRecord>('sessions');
     this.memberships = this.#keep<MembershipRecord>('memberships');
     this.pending = this.#keep<PendingRecord>('pending');

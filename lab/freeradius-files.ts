@@ -149,6 +149,10 @@ modules {
 	mschap {
 		use_mppe = yes
 	}
+	pap {
+	}
+	chap {
+	}
 	files logins {
 		usersfile = ${folder}/logins
 	}
@@ -229,12 +233,24 @@ ${plan.recordRequests ? '\t\trequests\n' : ''}		if (&EAP-Message) {
 			}
 			logins
 		}
+		# MAC authentication: the address is user name and password.
+		elsif (&User-Password || &CHAP-Password) {
+			chap
+			logins
+			pap
+		}
 		else {
 			channel_question
 		}
 	}
 	authenticate {
 		eap
+		Auth-Type PAP {
+			pap
+		}
+		Auth-Type CHAP {
+			chap
+		}
 	}
 	post-auth {
 		if (&EAP-Message) {

@@ -52,3 +52,10 @@ function chain(out: Uint8Array, hidden: Uint8Array, authenticator: Uint8Array, s
     for (let i = 0; i < DIGEST_LENGTH; i++) out[at + i] = (out[at + i] ?? 0) ^ (key[i] ?? 0);
   }
 }
+
+/** The answer to a challenge: MD5 over identifier, password and challenge (RFC 1994 §4.1, also of EAP-MD5). */
+export function chapResponse(id: number, password: Uint8Array, challenge: Uint8Array): Uint8Array {
+  const response = new Uint8Array(DIGEST_LENGTH);
+  putMd5(concatBytes(Uint8Array.of(id), password, challenge), response, 0);
+  return response;
+}

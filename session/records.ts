@@ -36,6 +36,12 @@ export interface SessionRecord {
   readonly rights?: SessionRights | undefined;
   /** What the host is for where a port is for one of each (auth/crowd.ts); undefined: data. */
   readonly domain?: 'data' | 'voice' | undefined;
+  /** By what the host is in; undefined: 802.1X. */
+  readonly method?: 'dot1x' | 'mab' | undefined;
+  /** The VLAN that RADIUS put the port into for it, 1 to 4094; undefined: the port's own. */
+  readonly assignedVlan?: number | undefined;
+  /** The session ends after so many milliseconds without a frame of the host; undefined: never. */
+  readonly idleMs?: number | undefined;
 }
 
 /** Channels by the prefix of their group; with a source, (S,G) channels of it alone. */

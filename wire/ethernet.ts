@@ -10,6 +10,7 @@ import { type Malformed, malformed } from './malformed.ts';
 /** The EtherTypes castgate reads. */
 export const EtherType = {
   Ipv4: 0x0800,
+  Arp: 0x0806,
   Vlan: 0x8100,
   Ipv6: 0x86dd,
   Eapol: 0x888e,

@@ -17,8 +17,8 @@ import type { HostPlace } from '../../switch/switch.ts';
 import type { Mac } from '../../wire/address.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
 import type { SessionEnd } from '../end-cause.ts';
-import { type CoreParts, placeOf, rightsFormOf } from '../parts.ts';
-import { Entrance, isExclusive } from './entrance.ts';
+import { acceptOptions, type CoreParts, placeOf } from '../parts.ts';
+import { type Entrance, isExclusive } from './entrance.ts';
 import { idsOf, newSessionIds } from './session-ids.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -26,6 +26,10 @@ import type { Sessions } from './sessions.ts';
 export interface AuthenticatorPeers {
   askLogin(now: number, request: LoginRequest): void;
   cancel(now: number, token: string): void;
+  /** Everything of another host ends. */
+  endHost(now: number, key: string, cause: SessionEnd): void;
+  /** Hosts on the port that are known by their MAC address alone. */
+  silentHosts(port: string): number;
   sendEap(port: PortConfig, host: HostPlace, eap: Uint8Array, about: string): void;
 }
 
@@ -39,12 +43,12 @@ export class Authenticators {
   readonly #deadlines = new DeadlineHeap();
 
   /** Takes up the records that the stores hold already. */
-  constructor(parts: CoreParts, sessions: Sessions, peers: AuthenticatorPeers) {
+  constructor(parts: CoreParts, sessions: Sessions, entrance: Entrance, peers: AuthenticatorPeers) {
     this.#parts = parts;
     this.#sessions = sessions;
     this.#peers = peers;
-    this.#entrance = new Entrance(parts, sessions);
-    this.#login = new Login(parts.config.nas, parts.stores.conversations, rightsFormOf(parts.config));
+    this.#entrance = entrance;
+    this.#login = new Login(parts.config.nas, acceptOptions(parts), parts.stores.conversations);
     for (const record of parts.stores.authenticators.values()) {
       this.#ofPort.add(record.port, record.key);
       this.#deadlines.set(record.key, nextAuthenticatorTimeout(record));
@@ -124,6 +128,13 @@ export class Authenticators {
     this.run(now, record, (machine) => machine.receiveVerdict(now, { kind: 'timeout' }));
   }
 
+  /** Asks the host no more; its session is another method's. */
+  drop(now: number, key: string): void {
+    const token = this.#login.tokenFor(key);
+    if (token !== undefined) this.#peers.cancel(now, token);
+    this.#forget(key);
+  }
+
   /** The host is out, whatever state its authenticator is in. */
   end(now: number, key: string, cause: SessionEnd): void {
     const token = this.#login.tokenFor(key);
@@ -161,8 +172,10 @@ export class Authenticators {
    */
   #makeRoom(now: number, port: PortConfig): 'port-host-limit' | 'switch-host-limit' | undefined {
     const { stores, config } = this.#parts;
-    const portIsFull = this.#ofPort.count(port.name) >= port.maxHosts;
-    if (!portIsFull && stores.authenticators.size < config.authenticator.maxHosts) return undefined;
+    const onPort = this.#ofPort.count(port.name) + this.#peers.silentHosts(port.name);
+    const portIsFull = onPort >= port.maxHosts;
+    const hosts = stores.authenticators.size + stores.mabs.size;
+    if (!portIsFull && hosts < config.authenticator.maxHosts) return undefined;
     for (const key of this.#ofPort.keys(port.name)) {
       const record = this.get(key);
       if (record === undefined || record.authorized || record.identity !== undefined) continue;
@@ -180,7 +193,7 @@ export class Authenticators {
     const why = this.#entrance.refusalOf(port, record.key, record, userName, terms);
     if (why !== undefined) return { ...answer, verdict: { kind: 'reject', eap: undefined }, why };
     const elsewhere = this.#entrance.elsewhere(record);
-    if (elsewhere !== undefined) this.end(now, elsewhere.key, 'moved');
+    if (elsewhere !== undefined) this.#peers.endHost(now, elsewhere.key, 'moved');
     return answer;
   }
 
@@ -226,10 +239,19 @@ export class Authenticators {
     if (answer?.terms === undefined) throw new Error(`authorized without an Access-Accept: ${record.key}`);
     const { terms, userName, server, ids } = answer;
     const { key, port, vlan, mac } = record;
-    this.#sessions.admit(now, { key, place: { port, vlan, mac }, userName, terms, server, ids });
+    this.#sessions.admit(now, {
+      key,
+      place: { port, vlan, mac },
+      userName,
+      terms,
+      server,
+      ids,
+      method: 'dot1x',
+    });
     const config = this.#parts.ports.get(port);
     if (config === undefined || !isExclusive(config)) return;
-    for (const other of this.#ofPort.keys(port)) if (other !== key) this.end(now, other, 'lost-carrier');
+    for (const other of this.#ofPort.keys(port))
+      if (other !== key) this.#peers.endHost(now, other, 'lost-carrier');
   }
 
   /** When a host heard last how its login ended; one that is in the middle of it is always to be told. */

@@ -35,13 +35,28 @@ export class Entrance {
     place: HostPlace,
     userName: Uint8Array,
     terms: LoginTerms,
-  ): CrowdRefusal | undefined {
+  ): CrowdRefusal | 'other-vlan' | undefined {
     const elsewhere = this.elsewhere(place);
     const account = elsewhere && accountText(terms.userName ?? userName);
     return (
       crowdRefusal(port.hostMode, this.#othersOf(port, key), terms.domain) ??
-      moveRefusal(this.#parts.config.authenticator.macMove, elsewhere, account)
+      moveRefusal(this.#parts.config.authenticator.macMove, elsewhere, account) ??
+      this.#vlanRefusal(port, key, place, terms)
     );
+  }
+
+  /** A port is in one VLAN: whoever would bring another than those who are in cannot have it. */
+  #vlanRefusal(
+    { name }: PortConfig,
+    key: string,
+    { vlan }: HostPlace,
+    terms: LoginTerms,
+  ): 'other-vlan' | undefined {
+    // A host that tags its frames is in the VLAN of its tag.
+    if (vlan !== 0 && terms.vlan !== undefined) return terms.vlan === vlan ? undefined : 'other-vlan';
+    if (vlan !== 0) return undefined;
+    const others = this.#sessions.ofPort(name).filter((one) => one.key !== key && one.vlan === 0);
+    return others.some((one) => one.assignedVlan !== terms.vlan) ? 'other-vlan' : undefined;
   }
 
   /** The session of the same MAC address on another port. */

@@ -2,7 +2,7 @@
  * How each port is served as a whole, which follows from who is in on it: looked at whenever that changes, kept
  * as a record where it is not the ordinary way, and told to the switch.
  */
-import type { PortConfig } from '../../config/config.ts';
+import type { Config } from '../../config/config.ts';
 import type { SessionRecord } from '../../session/records.ts';
 import { ORDINARY, type PortService } from '../../switch/switch.ts';
 import type { CoreParts } from '../parts.ts';
@@ -35,7 +35,9 @@ export class PortServices {
   #wanted(name: string): PortService {
     const port = this.#parts.ports.get(name);
     const sessions = this.#sessionsOf(name);
-    return port === undefined || sessions.length === 0 ? ORDINARY : serviceFor(port);
+    if (port === undefined || sessions.length === 0) return ORDINARY;
+    const open = port.hostMode === 'multi-host';
+    return placeIn(this.#parts.config, assignedVlan(sessions), open);
   }
 
   #tell(port: string, service: PortService, about: string | undefined): void {
@@ -45,9 +47,19 @@ export class PortServices {
   }
 }
 
-/** What the hosts who are in make of a port. */
-function serviceFor({ hostMode }: PortConfig): PortService {
-  return { ...ORDINARY, open: hostMode === 'multi-host' };
+/** The VLAN that the hosts who are in have brought; entrance.ts lets in none that would bring another. */
+export function assignedVlan(sessions: readonly SessionRecord[]): number | undefined {
+  return sessions.find((session) => session.assignedVlan !== undefined)?.assignedVlan;
+}
+
+/** A VLAN is one of the bridge, or another bridge that stands for it. */
+export function placeIn(
+  { vlanBridges }: Pick<Config, 'vlanBridges'>,
+  vlan: number | undefined,
+  open: boolean,
+): PortService {
+  const bridge = vlan === undefined ? undefined : vlanBridges.get(vlan);
+  return { open, vlan: bridge === undefined ? vlan : undefined, bridge };
 }
 
 function isSame(a: PortService, b: PortService): boolean {

@@ -23,6 +23,8 @@ export interface SessionPeers {
   sessionRenewed(now: number, session: SessionRecord): void;
   /** The session goes: channels end, counters are read, then it is no more. */
   sessionEnding(now: number, session: SessionRecord, cause: SessionEnd): void;
+  /** It is no more. */
+  sessionEnded(now: number, key: string): void;
 }
 
 /** A host that is let in. */
@@ -37,6 +39,7 @@ export interface Admission {
   readonly server: string;
   /** Ids for a session that begins. */
   readonly ids: SessionIds;
+  readonly method: 'dot1x' | 'mab';
 }
 
 export class Sessions {
@@ -103,6 +106,9 @@ export class Sessions {
       interimMs: terms.interimMs,
       rights: terms.rights,
       domain: terms.domain,
+      method: admission.method,
+      assignedVlan: place.vlan === 0 ? terms.vlan : undefined,
+      idleMs: terms.idleMs,
     };
     this.#parts.stores.sessions.put(key, session);
     this.#index(session);
@@ -115,6 +121,7 @@ export class Sessions {
       account,
       server,
       session: session.acctSessionId,
+      method: session.method,
     });
   }
 
@@ -147,6 +154,7 @@ export class Sessions {
     this.#parts.effect({ kind: 'close-host', host: placeOfSession(session) });
     this.#services.follow(session.port);
     this.#parts.log.info('session-ended', { host: key, account: session.account, cause });
+    this.#peers.sessionEnded(now, key);
   }
 
   /** A session whose time is over (Session-Timeout with Termination-Action Default); it is still to be ended. */

@@ -6,6 +6,7 @@
 import { crowdRefusal, domainOf } from '../../auth/crowd.ts';
 import type { SessionChange } from '../../auth/dynamic/changes.ts';
 import type { LoginRequest } from '../../auth/login.ts';
+import { isMabToken } from '../../auth/mab/mab.ts';
 import type { PortConfig } from '../../config/config.ts';
 import type { AuthenticatorRecord } from '../../eapol/authenticator-record.ts';
 import { decodeEap, EapCode, type EapPacket, EapType } from '../../eapol/eap.ts';
@@ -18,11 +19,13 @@ import type { SessionEnd } from '../end-cause.ts';
 import type { CoreParts } from '../parts.ts';
 import { Authenticators } from './authenticators.ts';
 import { eapFrame, PAE_GROUP_ADDRESS } from './eapol-frames.ts';
+import { Entrance } from './entrance.ts';
+import { MacLogins } from './mac-logins.ts';
 import { PortHellos } from './port-hellos.ts';
 import { type SessionPeers, Sessions } from './sessions.ts';
 
 /** What subscribers need of the rest of the core. */
-export interface SubscriberPeers extends SessionPeers {
+export interface SubscriberPeers extends Omit<SessionPeers, 'sessionEnded'> {
   askLogin(now: number, request: LoginRequest): void;
   cancel(now: number, token: string): void;
 }
@@ -31,16 +34,35 @@ export class Subscribers {
   readonly #parts: CoreParts;
   readonly #sessions: Sessions;
   readonly #authenticators: Authenticators;
+  readonly #macLogins: MacLogins;
   readonly #hellos: PortHellos;
 
   /** Takes up the records that the stores hold already. */
   constructor(parts: CoreParts, peers: SubscriberPeers) {
     this.#parts = parts;
-    this.#sessions = new Sessions(parts, peers);
-    this.#authenticators = new Authenticators(parts, this.#sessions, {
+    this.#sessions = new Sessions(parts, {
+      sessionStarted: (now, session) => peers.sessionStarted(now, session),
+      sessionRenewed: (now, session) => peers.sessionRenewed(now, session),
+      sessionEnding: (now, session, cause) => peers.sessionEnding(now, session, cause),
+      sessionEnded: (now, key) => this.#macLogins.sessionEnded(now, key),
+    });
+    const entrance = new Entrance(parts, this.#sessions);
+    const endHost = (now: number, key: string, cause: SessionEnd) => this.#end(now, key, cause);
+    this.#authenticators = new Authenticators(parts, this.#sessions, entrance, {
+      endHost,
+      silentHosts: (port) => this.#silentHosts(port),
       askLogin: (now, request) => peers.askLogin(now, request),
       cancel: (now, token) => peers.cancel(now, token),
       sendEap: (port, { vlan, mac }, eap, about) => this.#send(port, vlan, mac, eap, about),
+    });
+    this.#macLogins = new MacLogins(parts, this.#sessions, entrance, {
+      askLogin: (now, request) => peers.askLogin(now, request),
+      cancel: (now, token) => peers.cancel(now, token),
+      beginDot1x: (now, port, vlan, mac) => this.#authenticators.begin(now, port, vlan, mac),
+      speaksDot1x: (key) => speaks(this.#authenticators.get(key)),
+      dropDot1x: (now, key) => this.#authenticators.drop(now, key),
+      isFull: (port) => this.hostsOfPort(port.name) >= port.maxHosts,
+      endHost,
     });
     this.#hellos = new PortHellos(
       parts,
@@ -60,6 +82,10 @@ export class Subscribers {
     }
     const key = hostKey(port.name, vlan, mac);
     const record = this.#authenticators.get(key);
+    if (this.#isLeftToMab(port, key)) {
+      tally.count(port.name, 'drop/mab-only');
+      return;
+    }
     switch (pdu.type) {
       case EapolType.Start:
         if (record !== undefined)
@@ -82,14 +108,26 @@ export class Subscribers {
     }
   }
 
+  /** A frame that is not EAPOL came from a host on a subscriber port. */
+  seen(now: number, port: PortConfig, vlan: number, mac: Mac): void {
+    if (port.mode !== 'auto' || !port.methods.includes('mab')) return;
+    const key = hostKey(port.name, vlan, mac);
+    const { stores } = this.#parts;
+    if (stores.sessions.has(key) || stores.mabs.has(key)) return;
+    if (speaks(stores.authenticators.get(key))) return;
+    this.#macLogins.seen(now, port, vlan, mac);
+  }
+
   /** A verified answer of a RADIUS server to a login. */
   answered(now: number, token: string, server: string, reply: RadiusPacket): void {
-    this.#authenticators.answered(now, token, server, reply);
+    if (isMabToken(token)) this.#macLogins.answered(now, token, server, reply);
+    else this.#authenticators.answered(now, token, server, reply);
   }
 
   /** No RADIUS server answered a login. */
   unanswered(now: number, token: string, reason: string): void {
-    this.#authenticators.unanswered(now, token, reason);
+    if (isMabToken(token)) this.#macLogins.unanswered(now, token, reason);
+    else this.#authenticators.unanswered(now, token, reason);
   }
 
   /** The port came up: whoever is behind it is asked who it is. */
@@ -106,8 +144,7 @@ export class Subscribers {
   /** The port went down or away: everybody behind it is out. */
   portDown(now: number, port: string): void {
     this.#hellos.portDown(port);
-    for (const key of this.#authenticators.keysOfPort(port))
-      this.#authenticators.end(now, key, 'lost-carrier');
+    for (const key of this.#hostsOn(port)) this.#end(now, key, 'lost-carrier');
     this.#parts.log.info('port-down', { port });
   }
 
@@ -115,24 +152,25 @@ export class Subscribers {
   endOtherModes(now: number): void {
     for (const { key, port, portControl } of [...this.#parts.stores.authenticators.values()]) {
       const mode = this.#parts.ports.get(port)?.mode;
-      if (mode !== undefined && mode !== portControl) this.#authenticators.end(now, key, 'mode-changed');
+      if (mode !== undefined && mode !== portControl) this.#end(now, key, 'mode-changed');
     }
     for (const { name, hostMode } of this.#parts.ports.values()) {
       const kept: SessionRecord[] = [];
       for (const session of this.#sessions.ofPort(name)) {
         if (crowdRefusal(hostMode, kept, domainOf(session)) === undefined) kept.push(session);
-        else this.#authenticators.end(now, session.key, 'mode-changed');
+        else this.#end(now, session.key, 'mode-changed');
       }
     }
   }
 
   /** The switch could not open the port for the host: it is not in. */
   openFailed(now: number, key: string): void {
-    this.#authenticators.end(now, key, 'switch-failed');
+    this.#end(now, key, 'switch-failed');
   }
 
   /** Asks the host to authenticate again; false where there is no such host. */
   reauthenticate(now: number, key: string): boolean {
+    if (this.#sessions.get(key)?.method === 'mab') return this.#macLogins.reauthenticate(now, key);
     const record = this.#authenticators.get(key);
     if (record?.pae !== 'AUTHENTICATED') return false;
     this.#authenticators.run(now, record, (machine) => machine.reAuthenticate(now));
@@ -143,7 +181,7 @@ export class Subscribers {
   disconnect(now: number, key: string): void {
     const record = this.#authenticators.get(key);
     const port = record && this.#parts.ports.get(record.port);
-    this.#authenticators.end(now, key, 'admin-reset');
+    this.#end(now, key, 'admin-reset');
     if (record !== undefined && port !== undefined)
       this.#authenticators.begin(now, port, record.vlan, record.mac);
   }
@@ -160,7 +198,7 @@ export class Subscribers {
 
   /** Everybody behind the port is out, for a reason of castgate's own. */
   clearPort(now: number, port: string, cause: SessionEnd): void {
-    for (const key of this.#authenticators.keysOfPort(port)) this.#authenticators.end(now, key, cause);
+    for (const key of this.#hostsOn(port)) this.#end(now, key, cause);
   }
 
   /**
@@ -177,19 +215,20 @@ export class Subscribers {
   /** Ends every session, for a clean stop. */
   shutdown(now: number): void {
     for (const key of [...this.#parts.stores.sessions.values()].map((session) => session.key)) {
-      this.#authenticators.end(now, key, 'shutdown');
+      this.#end(now, key, 'shutdown');
     }
   }
 
   handleTimeout(now: number): void {
     this.#authenticators.handleTimeout(now);
+    this.#macLogins.handleTimeout(now);
     this.#endTimedOut(now);
     this.#hellos.handleTimeout(now);
   }
 
   nextTimeout(): number | undefined {
     let next: number | undefined;
-    for (const part of [this.#authenticators, this.#sessions, this.#hellos]) {
+    for (const part of [this.#authenticators, this.#macLogins, this.#sessions, this.#hellos]) {
       const at = part.nextTimeout();
       if (at !== undefined && (next === undefined || at < next)) next = at;
     }
@@ -197,7 +236,7 @@ export class Subscribers {
   }
 
   hostsOfPort(port: string): number {
-    return this.#authenticators.countOfPort(port);
+    return this.#authenticators.countOfPort(port) + this.#silentHosts(port);
   }
 
   authorizedHostsOfPort(port: string): number {
@@ -237,9 +276,34 @@ export class Subscribers {
       session = this.#sessions.takeTimedOut(now)
     ) {
       const port = this.#parts.ports.get(session.port);
-      this.#authenticators.end(now, session.key, 'session-timeout');
-      if (port !== undefined) this.#authenticators.begin(now, port, session.vlan, session.mac);
+      this.#end(now, session.key, 'session-timeout');
+      if (port !== undefined && session.method !== 'mab')
+        this.#authenticators.begin(now, port, session.vlan, session.mac);
     }
+  }
+
+  /** Everything of a host ends. */
+  #end(now: number, key: string, cause: SessionEnd): void {
+    this.#authenticators.end(now, key, cause);
+    this.#macLogins.forget(now, key);
+  }
+
+  #hostsOn(port: string): readonly string[] {
+    return [...new Set([...this.#authenticators.keysOfPort(port), ...this.#macLogins.keysOfPort(port)])];
+  }
+
+  /** Hosts that 802.1X knows nothing of. */
+  #silentHosts(port: string): number {
+    if (this.#macLogins.countOfPort(port) === 0) return 0;
+    return this.#macLogins.keysOfPort(port).filter((key) => this.#authenticators.get(key) === undefined)
+      .length;
+  }
+
+  /** Whether EAPOL of the host is of no account: the port has no 802.1X, or its MAC address counts for more. */
+  #isLeftToMab({ methods, priority, mode }: PortConfig, key: string): boolean {
+    if (mode !== 'auto') return false;
+    if (!methods.includes('dot1x')) return true;
+    return priority === 'mab' && methods.includes('mab') && this.#sessions.get(key)?.method === 'mab';
   }
 
   #send(port: PortConfig, vlan: number, to: Mac, eap: Uint8Array, about: string | undefined): void {
@@ -249,4 +313,11 @@ export class Subscribers {
     this.#parts.tally.count(port.name, 'eapol-tx');
     this.#parts.effect({ kind: 'frame', port: port.name, vlan, frame, ...(about && { about }) });
   }
+}
+
+/** Whether a host has said something in 802.1X: then it is no silent one. */
+function speaks(record: AuthenticatorRecord | undefined): boolean {
+  return (
+    record !== undefined && (record.identity !== undefined || record.authorized || record.pae === 'HELD')
+  );
 }

@@ -5,17 +5,23 @@
  */
 import { littleEndian, viewOf } from './netlink/message.ts';
 
-/** The program, eight octets an instruction (struct sock_filter). */
-export function captureFilter(): Uint8Array {
+/**
+ * The program, eight octets an instruction (struct sock_filter). With `all`, also what every host sends before it
+ * can talk to another: ARP, DHCP, solicitations; so that a host is seen that speaks no 802.1X.
+ */
+export function captureFilter(hosts: 'known' | 'all' = 'known'): Uint8Array {
+  const seen = hosts === 'all';
   return assemble([
     { label: 'start', code: LOAD_16, k: 12 },
     { code: JUMP_EQUAL, k: 0x888e, yes: 'accept' },
     { code: JUMP_EQUAL, k: 0x88b5, yes: 'accept' },
+    ...(seen ? [{ code: JUMP_EQUAL, k: 0x0806, yes: 'accept' }] : []),
     { code: JUMP_EQUAL, k: 0x0800, yes: 'ipv4' },
     { code: JUMP_EQUAL, k: 0x86dd, yes: 'ipv6', no: 'reject' },
     { label: 'ipv4', code: LOAD_8, k: 14 + 9 },
     { code: JUMP_EQUAL, k: 2, yes: 'accept' },
-    { code: JUMP_EQUAL, k: 103, yes: 'accept', no: 'reject' },
+    { code: JUMP_EQUAL, k: 103, yes: 'accept', ...(seen ? {} : { no: 'reject' }) },
+    ...(seen ? DHCP : []),
     { label: 'ipv6', code: LOAD_8, k: 14 + 6 },
     { code: JUMP_EQUAL, k: 103, yes: 'accept' },
     { code: JUMP_EQUAL, k: 58, yes: 'bare' },
@@ -36,6 +42,7 @@ export function captureFilter(): Uint8Array {
     { code: JUMP_EQUAL, k: 131, yes: 'accept' },
     { code: JUMP_EQUAL, k: 132, yes: 'accept' },
     { code: JUMP_EQUAL, k: 143, yes: 'accept' },
+    ...(seen ? SOLICITATIONS : []),
     { label: 'reject', code: RETURN, k: 0 },
     { label: 'accept', code: RETURN, k: 0x40000 },
   ]);
@@ -63,6 +70,22 @@ function assemble(program: readonly Instruction[]): Uint8Array {
   });
   return octets;
 }
+
+/** UDP to port 67, first fragments only. */
+const DHCP: readonly Instruction[] = [
+  { code: 0x15, k: 17, no: 'reject' },
+  { code: 0x28, k: 14 + 6 },
+  { code: 0x45, k: 0x1fff, yes: 'reject' },
+  { code: 0xb1, k: 14 },
+  { code: 0x48, k: 14 + 2 },
+  { code: 0x15, k: 67, yes: 'accept', no: 'reject' },
+];
+
+/** Router and neighbour solicitations; address detection is one of the latter. */
+const SOLICITATIONS: readonly Instruction[] = [
+  { code: 0x15, k: 133, yes: 'accept' },
+  { code: 0x15, k: 135, yes: 'accept' },
+];
 
 const LOAD_16 = 0x28;
 const LOAD_8 = 0x30;

@@ -28,8 +28,8 @@ export class FrameSocket {
   #dropped = 0;
 
   /** Throws the errno's name where the socket cannot be made. */
-  constructor() {
-    this.#fd = this.#native.packetOpen(captureFilter(), RECEIVE_BUFFER);
+  constructor(hosts: 'known' | 'all') {
+    this.#fd = this.#native.packetOpen(captureFilter(hosts), RECEIVE_BUFFER);
     if (this.#fd < 0) throw new Error(`packet socket: ${errnoName(this.#fd)}`);
   }
 

@@ -61,6 +61,8 @@ export interface LinuxSwitchOptions {
   readonly uplinks: readonly string[];
   /** Bridges that ports may be moved to; a port that is still in one of them at the start is brought home. */
   readonly otherBridges?: readonly string[];
+  /** `all` also reports what hosts send that speak no 802.1X (capture-filter.ts). */
+  readonly hosts?: 'known' | 'all';
   /** Where the settings from before castgate are kept for the cleanup. */
   readonly stateDirectory: string;
   /** The least size of the bridge's multicast database, in entries: well above ports × groups × sources. */
@@ -282,7 +284,7 @@ export class LinuxSwitch implements Switch, Leased {
     this.#kernel = kernel;
     bringHome(kernel, bridgeName, ports, this.#options.otherBridges);
     const found = checkBridge(kernel, bridgeName, ports, uplinks);
-    const frames = new FrameSocket();
+    const frames = new FrameSocket(this.#options.hosts);
     this.#frames = frames;
     const settings = {
       bridge: bridgeName,
@@ -368,6 +370,7 @@ function openKernel(mdb: MdbWay): Kernel {
 }
 
 const DEFAULTS = {
+  hosts: 'known',
   otherBridges: [],
   hashMax: 65_536,
   maxGroupsPerPort: 1024,

@@ -1,8 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { readAccept } from '../../auth/access-accept.ts';
+import { readAccept as readWith } from '../../auth/access-accept.ts';
 import { channelAttributes } from '../../auth/group-encoding.ts';
 import { AttributeType, integer, octets, text } from '../../radius/attributes.ts';
 import { toHex } from '../../wire/bytes.ts';
+
+const readAccept = (attributes: Parameters<typeof readWith>[0]) =>
+  readWith(attributes, { vlanIsThere: (vlan) => vlan < 100 });
+/** A tunnel's number behind its tag. */
+const tagged = (type: number, tag: number, value: number) => octets(type, Uint8Array.of(tag, 0, 0, value));
+const vlan = (group: Uint8Array | string, tag = 0, type = 13, medium = 6) => [
+  tagged(AttributeType.TunnelType, tag, type),
+  tagged(AttributeType.TunnelMediumType, tag, medium),
+  typeof group === 'string'
+    ? text(AttributeType.TunnelPrivateGroupId, group)
+    : octets(AttributeType.TunnelPrivateGroupId, group),
+];
 
 describe('terms of an Access-Accept', () => {
   it('conformance 29: Session-Timeout with Termination-Action RADIUS-Request is the period of re-authentication', () => {
@@ -32,6 +44,41 @@ describe('terms of an Access-Accept', () => {
     ['accept-for-no-time', integer(AttributeType.SessionTimeout, 0)],
   ])('conformance 13: %s counts as a reject', (why, attribute) => {
     expect(readAccept([attribute])).toBe(why);
+  });
+
+  it('conformance 29: Session-Timeout 0 with RADIUS-Request is re-authentication at once, a second later', () => {
+    expect(
+      readAccept([integer(AttributeType.SessionTimeout, 0), integer(AttributeType.TerminationAction, 1)]),
+    ).toMatchObject({ reAuthPeriodMs: 1_000, endsAfterMs: undefined });
+  });
+
+  it('conformance 30: a VLAN is a whole tunnel of type 13 over medium 6, with a number from 1 to 4094', () => {
+    expect(readAccept(vlan('42'))).toMatchObject({ vlan: 42 });
+    expect(readAccept([])).toMatchObject({ vlan: undefined });
+    for (const group of ['0', '4095', '042', '42x', ' 42', '-1', '1e1', 'office', '99999']) {
+      expect(readAccept(vlan(group))).toBe('accept-tunnel');
+    }
+    expect(readAccept(vlan('42', 0, 3))).toBe('accept-tunnel');
+    expect(readAccept(vlan('42', 0, 13, 1))).toBe('accept-tunnel');
+    for (const missing of [0, 1, 2]) {
+      expect(readAccept(vlan('42').filter((_, i) => i !== missing))).toBe('accept-tunnel');
+    }
+  });
+
+  it('conformance 30: the tag ties a tunnel together; above 0x1f the first octet is part of the text', () => {
+    expect(readAccept(vlan(Uint8Array.of(1, 0x34, 0x32), 1))).toMatchObject({ vlan: 42 });
+    expect(readAccept(vlan(Uint8Array.of(0x1f, 0x34), 0x1f))).toMatchObject({ vlan: 4 });
+    expect(readAccept(vlan(Uint8Array.of(0, 0x34, 0x32)))).toMatchObject({ vlan: 42 });
+    expect(readAccept(vlan(Uint8Array.of(0x20, 0x34, 0x32)))).toBe('accept-tunnel');
+    expect(readAccept(vlan(Uint8Array.of(2, 0x34, 0x32), 1))).toBe('accept-tunnel');
+    expect(readAccept(vlan('42', 1))).toBe('accept-tunnel');
+    expect(readAccept([...vlan('42'), ...vlan(Uint8Array.of(1, 0x34, 0x33), 1)])).toBe('accept-tunnel');
+    expect(readAccept([...vlan('42'), ...vlan('42')])).toBe('accept-tunnel');
+  });
+
+  it('conformance 13, 30: a VLAN that is not there counts as a reject', () => {
+    expect(readAccept(vlan('99'))).toMatchObject({ vlan: 99 });
+    expect(readAccept(vlan('100'))).toBe('accept-vlan');
   });
 
   it('takes the account’s name from the server, and never lets interims come more often than once a minute', () => {

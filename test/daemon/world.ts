@@ -104,11 +104,13 @@ export class World {
   #coming: { at: number; deliver: () => void }[] = [];
   #seed: number;
 
-  constructor(more: Readonly<Record<string, unknown>> = {}, seed = 1) {
+  constructor(more: Readonly<Record<string, unknown>> = {}, seed = 1, bridge: { vlans?: boolean } = {}) {
     this.config = configOf(more);
     this.#seed = seed;
     const ports = this.config.ports.map((port) => port.name);
-    this.switch = new WatchedSwitch({ ports, uplinks: this.config.uplinks }, (events) => {
+    const otherBridges = [...this.config.vlanBridges.values()];
+    const options = { ports, uplinks: this.config.uplinks, otherBridges, ...bridge };
+    this.switch = new WatchedSwitch(options, (events) => {
       for (const event of events) this.turn(() => this.core.switchEvent(this.now, event));
     });
     this.core = this.#newCore(this.#newStores());

@@ -9,8 +9,8 @@ import { HOST1, HOST2 } from '../netns/switch-rig.ts';
 import { ethernet, igmp, ip, mld, udp } from '../netns/tap.ts';
 
 /** Octets that the kernel would keep of a frame; a load past the end ends the program with 0, as there. */
-function run(frame: Uint8Array): number {
-  const program = captureFilter();
+function run(frame: Uint8Array, hosts: 'known' | 'all' = 'known'): number {
+  const program = captureFilter(hosts);
   const view = new DataView(program.buffer);
   let a = 0;
   let x = 0;
@@ -20,11 +20,16 @@ function run(frame: Uint8Array): number {
     const k = view.getUint32(8 * at + 4, littleEndian);
     const load = (offset: number, width: number) => (offset + width > frame.length ? undefined : offset);
     if (code === 0x06) return k;
-    if (code === 0x28 || code === 0x30 || code === 0x50) {
-      const offset = load(code === 0x50 ? x + k : k, code === 0x28 ? 2 : 1);
+    if (code === 0x28 || code === 0x30 || code === 0x50 || code === 0x48) {
+      const width = code === 0x28 || code === 0x48 ? 2 : 1;
+      const offset = load(code === 0x50 || code === 0x48 ? x + k : k, width);
       if (offset === undefined) return 0;
-      a = code === 0x28 ? u16(frame, offset) : u8(frame, offset);
-    } else if (code === 0x15) at += view.getUint8(8 * at + (a === k ? 2 : 3));
+      a = width === 2 ? u16(frame, offset) : u8(frame, offset);
+    } else if (code === 0xb1) {
+      if (load(k, 1) === undefined) return 0;
+      x = 4 * (u8(frame, k) & 0xf);
+    } else if (code === 0x45) at += view.getUint8(8 * at + ((a & k) !== 0 ? 2 : 3));
+    else if (code === 0x15) at += view.getUint8(8 * at + (a === k ? 2 : 3));
     else if (code === 0x64) a = (a << k) >>> 0;
     else if (code === 0x04) a = (a + k) >>> 0;
     else if (code === 0x07) x = a;
@@ -90,8 +95,41 @@ describe('captureFilter', () => {
     expect(passes(alert)).toBe(false);
   });
 
+  it('takes what a host sends before it can talk to another, where hosts are to be seen: ARP, DHCP, solicitations', () => {
+    const seen = (frame: Uint8Array) => [run(frame) > 0, run(frame, 'all') > 0];
+    const port = (frame: Uint8Array, to: number) => {
+      const other = frame.slice();
+      other.set([to >>> 8, to & 0xff], 14 + 20 + 2);
+      return other;
+    };
+    const datagram = udp('0.0.0.0', HOST1, '255.255.255.255', 'discover', 'ff:ff:ff:ff:ff:ff');
+    const solicit = (type: number) =>
+      ip(LINK_LOCAL, HOST1, 'ff02::1', 58, Uint8Array.of(type, 0, 0, 0, 0, 0, 0, 0), 255);
+    const bare = (type: number) => {
+      const frame = solicit(type);
+      const without =
+        frame[20] === 0 ? concatBytes(frame.subarray(0, 54), frame.subarray(62)) : frame.slice();
+      without[20] = 58;
+      return without;
+    };
+    expect(seen(ethernet('ff:ff:ff:ff:ff:ff', HOST1, 0x0806, new Uint8Array(28)))).toEqual([false, true]);
+    expect(seen(port(datagram, 67))).toEqual([false, true]);
+    expect(seen(port(datagram, 68))).toEqual([false, false]);
+    const fragment = port(datagram, 67);
+    fragment[14 + 7] = 1;
+    expect(seen(fragment)).toEqual([false, false]);
+    expect(seen(bare(133))).toEqual([false, true]);
+    expect(seen(bare(135))).toEqual([false, true]);
+    expect(seen(bare(136))).toEqual([false, false]);
+    expect(seen(ip('10.0.0.1', HOST1, '239.1.1.1', 2, igmp('v2', '239.1.1.1'), 1))).toEqual([true, true]);
+    expect(seen(udp('10.0.0.1', HOST1, '239.1.1.1', 'video'))).toEqual([false, false]);
+  });
+
   it('ends on every frame, whole or cut (property)', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 120 }), (frame) => [0, 0x40000].includes(run(frame))));
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 120 }), (frame) => [0, 0x40000].includes(run(frame, 'all'))),
+    );
     const frame = ip(LINK_LOCAL, HOST1, 'ff02::16', 58, mld('report', 'ff15::1'), 1);
     for (let length = 0; length < 62; length++) expect(passes(frame.subarray(0, length))).toBe(false);
   });
