@@ -18,12 +18,14 @@ import {
 import type { IpAddress, Mac } from '../wire/address.ts';
 import { DeadlineHeap } from '../wire/deadline-heap.ts';
 import type { RecordMap } from '../wire/records.ts';
-import { addReading, countAttributes, NO_COUNTS } from './counts.ts';
+import { addReading, countAttributes, NO_COUNTS, sameCounts } from './counts.ts';
 import { AccountingQueue, type LostMessage, type QueueAction, type QueueOptions } from './queue.ts';
 
 export interface AccountingOptions extends QueueOptions {
   /** Time between interim messages; it overrides the server's (RFC 2869 §2.1). 0: the server's, else none. */
   readonly interimMs: number;
+  /** Time between two notes of a record's counters; what is lost with a machine or taken over is later than that. 0: none. */
+  readonly noteMs: number;
   /** NAS-Identifier, NAS-IP-Address or NAS-IPv6-Address: in every message. */
   readonly nas: readonly RadiusAttribute[];
   /** NAS-Port, NAS-Port-Id, NAS-Port-Type, Called- and Calling-Station-Id of a host's place. */
@@ -41,6 +43,7 @@ export interface AccountingOptions extends QueueOptions {
 /** All of AccountingOptions that has a default. */
 export const accountingDefaults = {
   interimMs: 0,
+  noteMs: 0,
   limit: 100_000,
   window: 64,
   perSecond: 1_000,
@@ -51,6 +54,9 @@ export class Accounting {
   readonly #records: RecordMap<AccountingRecord>;
   readonly #queue: AccountingQueue;
   readonly #interims = new DeadlineHeap();
+  readonly #notes = new DeadlineHeap();
+  /** Records of an earlier run, whose next note has no time yet. */
+  #unscheduled: string[] = [];
   /** Keys of the channel records of each host. */
   readonly #channels = new Map<string, Set<string>>();
   #options: AccountingOptions;
@@ -69,6 +75,7 @@ export class Accounting {
     this.#records = records;
     this.#queue = new AccountingQueue(queue, options, isInFlight);
     for (const record of records.values()) this.#track(record);
+    this.#unscheduled = [...records.values()].map(({ key }) => key);
   }
 
   /** Messages that no server has acknowledged yet. */
@@ -194,6 +201,31 @@ export class Accounting {
     this.#say(now, 'interim', counted, undefined);
   }
 
+  /** The records whose counters are to be noted: the caller reads them and calls `note` for each. */
+  dueNotes(now: number): AccountingRecord[] {
+    const { noteMs, draw } = this.#options;
+    const due: AccountingRecord[] = [];
+    if (noteMs === 0) return due;
+    // Spread over the interval, so that they do not all come together.
+    for (const key of this.#unscheduled) this.#notes.set(key, now + noteMs * draw());
+    this.#unscheduled = [];
+    for (;;) {
+      const key = this.#notes.takeDue(now);
+      if (key === undefined) return due;
+      const record = this.#records.get(key);
+      if (record === undefined) continue;
+      this.#notes.set(key, now + noteMs);
+      due.push(record);
+    }
+  }
+
+  /** Keeps what the counters say now, and says nothing. No record, or nothing new: no error. */
+  note(key: string, reading: AccountingCounts | undefined): void {
+    const record = this.#records.get(key);
+    if (record === undefined || reading === undefined || sameCounts(record.lastReading, reading)) return;
+    this.#records.put(key, count(record, reading));
+  }
+
   /** What is to be sent by the RADIUS client (list `acct`) or cancelled there. */
   drainRequests(now: number): QueueAction[] {
     return this.#queue.drain(now);
@@ -215,12 +247,11 @@ export class Accounting {
     return this.#queue.drainLost();
   }
 
-  /** When `due` or `drainRequests` has something to hand out. */
+  /** When `due`, `dueNotes` or `drainRequests` has something to hand out. */
   nextTimeout(): number | undefined {
-    const interim = this.#interims.next();
-    const queue = this.#queue.nextTimeout();
-    if (interim === undefined || queue === undefined) return interim ?? queue;
-    return Math.min(interim, queue);
+    const ends = [this.#interims.next(), this.#notes.next(), this.#queue.nextTimeout()];
+    const known = ends.filter((at) => at !== undefined);
+    return known.length === 0 ? undefined : Math.min(...known);
   }
 
   #start(
@@ -259,6 +290,7 @@ export class Accounting {
     };
     this.#records.put(record.key, record);
     this.#track(record);
+    if (this.#options.noteMs > 0) this.#notes.set(record.key, now + this.#options.noteMs);
     this.#say(now, 'start', record, undefined);
   }
 
@@ -268,6 +300,7 @@ export class Accounting {
     this.#say(now, 'stop', count(record, reading), cause);
     this.#records.delete(key);
     this.#interims.set(key, undefined);
+    this.#notes.set(key, undefined);
     const channels = this.#channels.get(hostOf(record));
     channels?.delete(key);
     if (channels?.size === 0) this.#channels.delete(hostOf(record));
@@ -286,7 +319,8 @@ export class Accounting {
 
   #nextInterim(now: number, interimMs: number): number | undefined {
     if (interimMs === 0) return undefined;
-    return now + interimMs * (1 + FUDGE * (2 * this.#options.draw() - 1));
+    // Two of one record never have the same Event-Timestamp, which is in seconds.
+    return now + Math.max(LEAST_INTERIM_MS, interimMs * (1 + FUDGE * (2 * this.#options.draw() - 1)));
   }
 
   /** Queues a message about a record. */
@@ -354,3 +388,4 @@ const STATUS = {
 } as const;
 /** An interim message comes up to a tenth of its interval earlier or later. */
 const FUDGE = 0.1;
+const LEAST_INTERIM_MS = 1000;

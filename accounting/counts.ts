@@ -32,6 +32,16 @@ export function addReading(
   };
 }
 
+/** Whether nothing was counted from the one to the other. */
+export function sameCounts(a: AccountingCounts, b: AccountingCounts): boolean {
+  return (
+    a.inputOctets === b.inputOctets &&
+    a.outputOctets === b.outputOctets &&
+    a.inputPackets === b.inputPackets &&
+    a.outputPackets === b.outputPackets
+  );
+}
+
 /** The counts as attributes; Gigawords only where octets passed 2^32 (RFC 2869 §5.1, §5.2). */
 export function countAttributes(counts: AccountingCounts): RadiusAttribute[] {
   const attributes = [

@@ -147,6 +147,8 @@ export interface AccountingConfig {
   readonly enabled: boolean;
   /** 0: no interim records unless the server asks for them. */
   readonly interimIntervalMs: number;
+  /** 0: counters are noted with interim records alone. */
+  readonly noteIntervalMs: number;
   readonly sessions: boolean;
   readonly channels: boolean;
   readonly queueLimit: number;
@@ -236,6 +238,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
     accounting: {
       enabled: file.accounting.enabled,
       interimIntervalMs: file.accounting.interim_interval,
+      noteIntervalMs: file.accounting.note_interval,
       sessions: file.accounting.sessions,
       channels: file.accounting.channels,
       queueLimit: file.accounting.queue_limit,

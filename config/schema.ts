@@ -397,6 +397,13 @@ export const fileSchema = z.strictObject({
       zero: 'none, unless the server asks for them',
       fallback: '10m',
     }),
+    note_interval: duration({
+      about: 'how often counters are noted between records: a power cut or a takeover loses no more',
+      min: '1s',
+      max: '1d',
+      zero: 'only with interim records',
+      fallback: '1m',
+    }),
     sessions: flag({ about: 'records of 802.1X sessions', fallback: true }),
     channels: flag({ about: 'records of each channel of each host', fallback: true }),
     queue_limit: whole({

@@ -125,6 +125,11 @@ export class Books {
       const reading = group === undefined ? this.#readHost(record) : this.#readChannel({ ...record, group });
       this.#accounting.interim(now, record.key, reading);
     }
+    for (const record of this.#accounting.dueNotes(now)) {
+      const { group } = record;
+      const reading = group === undefined ? this.#readHost(record) : this.#readChannel({ ...record, group });
+      this.#accounting.note(record.key, reading);
+    }
   }
 
   nextTimeout(): number | undefined {
@@ -191,6 +196,7 @@ function accountingOptions(parts: CoreParts): AccountingOptions {
     ...accountingDefaults,
     limit: accounting.queueLimit,
     perSecond: accounting.maxRate,
+    noteMs: accounting.noteIntervalMs,
     interimMs: accounting.interimIntervalMs,
     nas: nasAttributes(nas),
     place: (port, mac) => portAttributes(placeOf(parts, port, mac)),

@@ -7,6 +7,7 @@ import {
   fdatasync,
   fdatasyncSync,
   fsync,
+  fsyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -26,6 +27,8 @@ export interface Segments {
   append(segment: number, octets: Uint8Array): void;
   /** Calls back, later, when all that was appended and removed before survives a power cut, or cannot. */
   sync(done: (error: Error | undefined) => void): void;
+  /** Waits until all of a segment survives a power cut. Throws where it cannot. */
+  settle(segment: number): void;
   remove(segment: number): void;
   /** Waits for the disk; nothing is to be called afterwards. */
   close(): void;
@@ -99,6 +102,19 @@ export class SegmentFiles implements Segments {
     for (const { descriptor } of dirty) fdatasync(descriptor, finished);
     if (withFolder) this.#syncFolder(finished);
     this.#closeOld();
+  }
+
+  settle(segment: number): void {
+    // One that took nothing is not there.
+    if (!this.list().includes(segment)) return;
+    for (const path of [this.#path(segment), this.#folder]) {
+      const descriptor = openSync(path, 'r');
+      try {
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    }
   }
 
   remove(segment: number): void {

@@ -249,11 +249,8 @@ export class Spool implements ChangeFeed {
     if (this.#index.octets + octets.length > limitOctets) {
       return ['disk-limit', `${this.#index.octets} octets of ${limitOctets} are in use`];
     }
-    if (this.#segment === 0 || this.#index.newestOctets > segmentOctets) {
-      this.#segment = this.#index.newest + 1;
-      this.#index.begin(this.#segment);
-    }
     try {
+      if (this.#isFull(segmentOctets)) this.#beginSegment();
       this.#segments.append(this.#segment, octets);
     } catch (cause) {
       this.#segment = 0;
@@ -270,6 +267,21 @@ export class Spool implements ChangeFeed {
     this.#pending.delete(nameOf({ store: ALIVE, key: ALIVE }));
     this.#unsafe.push({ turn: this.#turn, changes });
     return undefined;
+  }
+
+  /** A segment ends where nothing waits for the disk, or else when it has grown twice as long as it should be. */
+  #isFull(segmentOctets: number): boolean {
+    const { newestOctets } = this.#index;
+    if (this.#segment === 0) return true;
+    return newestOctets > (this.#synced === this.#turn ? segmentOctets : 2 * segmentOctets);
+  }
+
+  /** Only the newest segment may have octets that are not safe: so what survives has no gaps. */
+  #beginSegment(): void {
+    const before = this.#index.newest;
+    if (before !== 0 && (this.#segment === 0 || this.#synced !== this.#turn)) this.#segments.settle(before);
+    this.#segment = before + 1;
+    this.#index.begin(this.#segment);
   }
 
   /** Takes what is still needed of the oldest segment to the end again, a little with each turn. */

@@ -20,6 +20,8 @@ export class MemorySegments implements Segments {
   /** The next syncs fail. */
   failSyncs = 0;
   syncs = 0;
+  /** Of the newest segment: how much of it outlived the last power cut. */
+  survived = { segment: 0, octets: 0 };
   readonly #later: (run: () => void) => void;
   #segments = new Map<number, Segment>();
   /** Removed ones that a power cut may bring back. */
@@ -36,6 +38,12 @@ export class MemorySegments implements Segments {
     let sum = 0;
     for (const { octets } of this.#segments.values()) sum += octets.length;
     return sum;
+  }
+
+  /** The end of what was appended. */
+  get end(): { readonly segment: number; readonly octets: number } {
+    const segment = this.list().at(-1) ?? 0;
+    return { segment, octets: this.#segments.get(segment)?.octets.length ?? 0 };
   }
 
   list(): readonly number[] {
@@ -74,6 +82,13 @@ export class MemorySegments implements Segments {
     });
   }
 
+  settle(segment: number): void {
+    const settled = this.#segments.get(segment);
+    if (settled === undefined) return;
+    settled.safe = settled.octets.length;
+    settled.entered = true;
+  }
+
   remove(segment: number): void {
     const removed = this.#segments.get(segment);
     if (removed !== undefined) this.#removed.set(segment, removed);
@@ -85,12 +100,15 @@ export class MemorySegments implements Segments {
     for (const segment of this.#segments.values()) segment.safe = segment.octets.length;
   }
 
-  /** The process dies; `torn` octets of its last write did not get in. */
-  kill(torn = 0): void {
+  /** The process dies. */
+  kill(): void {
     this.#life++;
-    const last = this.#segments.get(this.list().at(-1) ?? 0);
-    if (last !== undefined)
-      last.octets = last.octets.subarray(0, Math.max(last.safe, last.octets.length - torn));
+  }
+
+  /** So many octets of the last write did not get in. */
+  tear(octets: number): void {
+    const last = this.#segments.get(this.end.segment);
+    if (last !== undefined) last.octets = last.octets.subarray(0, last.octets.length - octets);
   }
 
   /** The machine dies. */
@@ -99,12 +117,15 @@ export class MemorySegments implements Segments {
     for (const [number, segment] of this.#removed)
       if (random.chance(0.5)) this.#segments.set(number, segment);
     this.#removed.clear();
+    const newest = this.list().at(-1) ?? 0;
+    this.survived = { segment: newest, octets: 0 };
     for (const [number, segment] of this.#segments) {
       if (!segment.entered && random.chance(0.5)) {
         this.#segments.delete(number);
         continue;
       }
       const end = random.whole(segment.safe, segment.octets.length);
+      if (number === newest) this.survived = { segment: newest, octets: end };
       const rest = random.chance(0.3) ? random.whole(0, segment.octets.length - end) : 0;
       segment.octets = Buffer.concat([segment.octets.subarray(0, end), Buffer.alloc(rest)]);
       segment.safe = segment.octets.length;

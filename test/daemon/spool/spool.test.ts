@@ -97,7 +97,8 @@ describe('the durable queue', () => {
     before.spool.endTurn(1);
     before.queue.put('b', message(2));
     before.spool.endTurn(2);
-    before.disk.kill(3);
+    before.disk.tear(3);
+    before.disk.kill();
     const after = found(before.disk);
     expect([...after.queue.entries()].map(([key]) => key)).toEqual(['a']);
     after.queue.put('c', message(3));
