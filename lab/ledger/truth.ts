@@ -3,7 +3,8 @@
  * ended, and the octets that passed meanwhile. What a node began and nobody could know of, since it died before
  * it had written it down, never was.
  */
-import type { AccountingRecord } from '../../session/records.ts';
+import { sameCounts } from '../../accounting/counts.ts';
+import type { AccountingCounts, AccountingRecord } from '../../session/records.ts';
 import type { Change } from '../../session/store.ts';
 import type { IpAddress } from '../../wire/address.ts';
 import type { Booking } from '../simulation/ledger.ts';
@@ -22,6 +23,8 @@ interface Episode {
   readonly key: string;
   readonly account: string;
   readonly record: AccountingRecord;
+  /** What castgate has counted. */
+  counts: AccountingCounts;
   begunIn: number;
   endedIn: number | undefined;
   cause: string | undefined;
@@ -65,6 +68,10 @@ export class Truth {
     const id = accounting.acctSessionId;
     if (running !== undefined) {
       must(running.id === id, () => `${key} has changed its id`);
+      // Not every change is a reading.
+      const isRead = !sameCounts(running.counts, accounting.counts);
+      running.counts = accounting.counts;
+      if (!isRead) return;
       const { input, output, lostInput, lostOutput } = running;
       running.noted.push({ turn: this.#turn, input, output, lostInput, lostOutput });
       return;
@@ -76,6 +83,7 @@ export class Truth {
       key,
       account,
       record: accounting,
+      counts: accounting.counts,
       begunIn: this.#turn,
       endedIn: undefined,
       cause: undefined,

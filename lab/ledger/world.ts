@@ -375,7 +375,8 @@ export class LedgerWorld implements HostWorld, ServiceWorld, NodeWorld {
     if (dice < 0.68) {
       const account = random.pick([...this.policy.accounts.keys()]);
       const group = random.pick(GROUPS);
-      if (this.policy.permits.has(`${account} ${group}`)) this.policy.withdraw(account, group);
+      if (this.policy.permits.has(`${account} ${group}`))
+        this.policy.withdraw(this.agenda.now, account, group);
       else this.policy.permit(account, group, random.pick([undefined, 40]));
       return 'a permission changes';
     }

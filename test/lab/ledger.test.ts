@@ -1,5 +1,6 @@
 /** A few hours of `npm run ledger`, and that it would notice. */
 import { describe, expect, it } from 'vitest';
+import { NO_COUNTS } from '../../accounting/counts.ts';
 import { runLedger } from '../../lab/ledger/run.ts';
 import { Truth } from '../../lab/ledger/truth.ts';
 import type { Booking } from '../../lab/simulation/ledger.ts';
@@ -18,7 +19,13 @@ describe('the ledger', () => {
   }, 300_000);
 
   it('finds out books that lie', () => {
-    const record = { acctSessionId: 'A', account: 'alice', port: 'swp1', vlan: 0 } as AccountingRecord;
+    const record = {
+      acctSessionId: 'A',
+      account: 'alice',
+      port: 'swp1',
+      vlan: 0,
+      counts: NO_COUNTS,
+    } as AccountingRecord;
     const truth = new Truth();
     truth.changed({ store: 'accounting-records', key: 'session/x', record });
     truth.passed('session/x', 100, 0, true);
