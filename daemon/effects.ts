@@ -4,7 +4,7 @@
  * EAP-Success, a request) can be held there until its records are safe.
  */
 import type { HostFilter } from '../igmp/membership.ts';
-import type { HostPlace, PortService, Switch, SwitchFailure } from '../switch/switch.ts';
+import type { HostPlace, PortService, Switch, SwitchFailure, SwitchOperation } from '../switch/switch.ts';
 import type { IpAddress } from '../wire/address.ts';
 
 export type Effect =
@@ -76,14 +76,44 @@ export function carryOut(
 ): FailedEffect[] {
   const failed: FailedEffect[] = [];
   const shut = new Set<string>();
-  for (const effect of effects) {
-    const failure = carryOutOne(effect, target, datagrams, shut);
-    if (failure === undefined) continue;
-    failed.push({ effect, failure });
-    const host = hostOf(effect);
-    if (host !== undefined) shut.add(host);
+  for (let at = 0; at < effects.length; ) {
+    const run = operationsFrom(effects, at);
+    const refused = run.length > 1 ? carryOutRun(run, target, shut) : [];
+    if (run.length > 1) at += run.length;
+    else {
+      const effect = effects[at++];
+      const failure = effect === undefined ? undefined : carryOutOne(effect, target, datagrams, shut);
+      if (effect !== undefined && failure !== undefined) refused.push({ effect, failure });
+    }
+    for (const { effect } of refused) {
+      const host = hostOf(effect);
+      if (host !== undefined) shut.add(host);
+    }
+    failed.push(...refused);
   }
   return failed;
+}
+
+type Operation = Extract<Effect, SwitchOperation>;
+
+/** Neighbours that the switch takes together. */
+function operationsFrom(effects: readonly Effect[], at: number): Operation[] {
+  const run: Operation[] = [];
+  for (let i = at; i < effects.length; i++) {
+    const effect = effects[i];
+    if (effect?.kind !== 'open-host' && effect?.kind !== 'close-host' && effect?.kind !== 'forward') break;
+    run.push(effect);
+  }
+  return run;
+}
+
+function carryOutRun(run: readonly Operation[], target: Switch, shut: ReadonlySet<string>): FailedEffect[] {
+  const allowed = run.filter((effect) => effect.kind !== 'open-host' || !shut.has(effect.key));
+  const effects = new Map<SwitchOperation, Operation>(allowed.map((effect) => [effect, effect]));
+  return target.applyAll(allowed).flatMap(({ operation, failure }) => {
+    const effect = effects.get(operation);
+    return effect === undefined ? [] : [{ effect, failure }];
+  });
 }
 
 /** The host that is not in where the effect failed. */

@@ -7,7 +7,7 @@
  */
 import type { IpAddress, Mac } from '../wire/address.ts';
 import { applyOneByOne } from './one-by-one.ts';
-import { filterRefusal, gone, hostRefusal, isNothing } from './rules.ts';
+import { filterRefusal, gone, hostRefusal, isClaim, isNothing } from './rules.ts';
 import {
   type Counter,
   type HostCounters,
@@ -116,6 +116,15 @@ export class MemorySwitch implements Switch, Leased {
     }
     this.#sent.push({ port, vlan, frame: Uint8Array.from(frame) });
     return undefined;
+  }
+
+  sendFrames(port: string, vlan: number, frames: readonly Uint8Array[]): SwitchFailure | undefined {
+    let first: SwitchFailure | undefined;
+    for (const frame of frames) {
+      const failure = this.sendFrame(port, vlan, frame);
+      first ??= failure;
+    }
+    return first;
   }
 
   openHost(host: HostPlace): SwitchFailure | undefined {
@@ -249,8 +258,9 @@ export class MemorySwitch implements Switch, Leased {
 
   /** A frame comes in on a port, as the packet socket sees it: before the lock. False where the port is down. */
   receive(port: string, vlan: number, frame: Uint8Array): boolean {
-    if (this.#present(port)?.up !== true) return false;
-    this.#listener([{ kind: 'frame', port, vlan, frame }]);
+    const state = this.#present(port);
+    if (state?.up !== true) return false;
+    if (!state.subscriber || !isClaim(frame)) this.#listener([{ kind: 'frame', port, vlan, frame }]);
     return true;
   }
 

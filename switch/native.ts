@@ -27,6 +27,11 @@ export interface Native {
   /** From now on the watch owns the descriptor. */
   packetWatch(fd: number, listener: PacketListener): Watch | number;
   packetSend(fd: number, ifindex: number, frame: Uint8Array): number;
+  /**
+   * Sends the frames from number `from` on, which lie one behind the other in `octets`. How many were sent: the
+   * errno of one that is refused comes at the call that begins with it.
+   */
+  packetSendMany(fd: number, ifindex: number, octets: Uint8Array, lengths: Int32Array, from: number): number;
   /** Writes frames seen and frames dropped since the last call. */
   packetStatistics(fd: number, out: Int32Array): number;
   /** `groups`: bit mask of multicast groups 1-32. */

@@ -3,10 +3,21 @@
  * the same answer to the same question.
  */
 import { type IpAddress, ipFamily, isGroupMac, isMulticastIp, type Mac } from '../wire/address.ts';
+import { u16 } from '../wire/bytes.ts';
 import type { HostPlace, SourceFilter, SwitchFailure } from './switch.ts';
 
 /** The kernel's limit of sources in one filter (PG_SRC_ENT_LIMIT, less one). */
 export const MAX_SOURCES = 31;
+
+/**
+ * True for the frames by which the nodes of a pair tell each other that they serve (EtherType 0x88B5, local
+ * experimental 1 of IEEE Std 802). They come from uplinks; of a subscriber port they are not taken, nor forwarded.
+ */
+export function isClaim(frame: Uint8Array): boolean {
+  return u16(frame, 12) === CLAIM_ETHER_TYPE;
+}
+
+export const CLAIM_ETHER_TYPE = 0x88b5;
 
 /**
  * Why a host must not be opened. A bridge has one place for a MAC address, so an address that is open

@@ -50,7 +50,7 @@ export interface SwitchFailure {
   readonly errno: string;
 }
 
-/** What a switch reports. Frames have their outer VLAN tag taken off and named. */
+/** What a switch reports. Claims (rules.ts) of subscriber ports it does not. Frames have their outer VLAN tag taken off and named. */
 export type SwitchEvent =
   | { readonly kind: 'frame'; readonly port: string; readonly vlan: number; readonly frame: Uint8Array }
   /** Administrative and carrier state together; also told once for each port at the start. */
@@ -83,6 +83,8 @@ export interface OperationFailure {
 export interface Switch {
   /** Sends one Ethernet frame (no VLAN tag inside) out of a subscriber or uplink port. */
   sendFrame(port: string, vlan: number, frame: Uint8Array): SwitchFailure | undefined;
+  /** Sends many frames; the first refusal, behind which others may have been sent all the same. */
+  sendFrames(port: string, vlan: number, frames: readonly Uint8Array[]): SwitchFailure | undefined;
   /** Lets the frames of this MAC through its locked port, and begins to count them. Repeating it is no error. */
   openHost(host: HostPlace): SwitchFailure | undefined;
   /** Takes it back. A host that was not open, or whose port is gone, is no error. */

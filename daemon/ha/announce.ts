@@ -9,11 +9,16 @@ import type { Stores } from '../stores.ts';
 
 /** One frame a host and uplink. */
 export function announce(stores: Stores, uplinks: readonly string[], bridge: Switch): void {
+  const frames = new Map<number, Uint8Array[]>();
+  for (const { vlan, mac } of stores.sessions.values()) {
+    const octets = macBytes(mac);
+    if (octets === undefined) continue;
+    const inVlan = frames.get(vlan);
+    if (inVlan === undefined) frames.set(vlan, [announcement(octets)]);
+    else inVlan.push(announcement(octets));
+  }
   for (const uplink of uplinks) {
-    for (const { vlan, mac } of stores.sessions.values()) {
-      const octets = macBytes(mac);
-      if (octets !== undefined) bridge.sendFrame(uplink, vlan, announcement(octets));
-    }
+    for (const [vlan, inVlan] of frames) bridge.sendFrames(uplink, vlan, inVlan);
   }
 }
 

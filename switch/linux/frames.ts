@@ -49,6 +49,24 @@ export class FrameSocket {
     return sent < 0 ? errnoName(sent) : undefined;
   }
 
+  /**
+   * Sends many frames out of an interface. One that is refused (too long, say) does not keep the others; the
+   * errno of the first such. EAGAIN: the interface took no more, and the rest stays unsent.
+   */
+  sendMany(ifindex: number, vlan: number, frames: readonly Uint8Array[]): string | undefined {
+    const out = vlan === 0 ? frames : frames.map((frame) => tagged(frame, vlan));
+    const octets = Buffer.concat(out);
+    const lengths = Int32Array.from(out, ({ length }) => length);
+    let first: number | undefined;
+    for (let at = 0; at < out.length; ) {
+      const sent = this.#native.packetSendMany(this.#fd, ifindex, octets, lengths, at);
+      if (sent < 0) first ??= sent;
+      if (sent < 0 && STOPS.has(errnoName(sent))) break;
+      at += Math.max(1, sent);
+    }
+    return first === undefined ? undefined : errnoName(first);
+  }
+
   statistics(): CaptureStatistics {
     if (this.#native.packetStatistics(this.#fd, this.#read) === 0) {
       this.#seen += (this.#read[0] ?? 0) >>> 0;
@@ -87,6 +105,8 @@ function tagged(frame: Uint8Array, vlan: number): Uint8Array {
   return out;
 }
 
+/** What holds for all frames, not for one. */
+const STOPS = new Set(['EAGAIN', 'EINVAL', 'ENETDOWN', 'ENXIO', 'ENODEV', 'EBADF']);
 const META = 5;
 const VLAN_MASK = 0xfff;
 const RECEIVE_BUFFER = 4 << 20;

@@ -7,7 +7,7 @@
 import { release } from 'node:os';
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import { applyOneByOne } from '../one-by-one.ts';
-import { gone } from '../rules.ts';
+import { gone, isClaim } from '../rules.ts';
 import {
   type Counter,
   type HostCounters,
@@ -95,6 +95,7 @@ export class LinuxSwitch implements Switch, Leased {
   #running: Running | undefined;
   #caretaker: Caretaker | undefined;
   #untold: SwitchEvent[] = [];
+  #strayClaims = 0;
 
   constructor(options: LinuxSwitchOptions, listener: SwitchListener) {
     this.#options = { ...DEFAULTS, ...options };
@@ -156,13 +157,11 @@ export class LinuxSwitch implements Switch, Leased {
   }
 
   sendFrame(port: string, vlan: number, frame: Uint8Array): SwitchFailure | undefined {
-    const link = this.#ports.named(port)?.link;
-    if (link === undefined || this.#running === undefined) return gone('send a frame', port);
-    if (this.#fence?.isOpen === false && this.#ports.named(port)?.subscriber === true) {
-      return { failed: `send a frame on ${port}: no lease`, errno: 'ENETDOWN' };
-    }
-    const errno = this.#running.frames.send(link.index, vlan, frame);
-    return errno === undefined ? undefined : { failed: `send a frame on ${port}: ${errno}`, errno };
+    return this.#send('send a frame', port, (frames, ifindex) => frames.send(ifindex, vlan, frame));
+  }
+
+  sendFrames(port: string, vlan: number, many: readonly Uint8Array[]): SwitchFailure | undefined {
+    return this.#send('send frames', port, (frames, ifindex) => frames.sendMany(ifindex, vlan, many));
   }
 
   openHost(host: HostPlace): SwitchFailure | undefined {
@@ -265,9 +264,9 @@ export class LinuxSwitch implements Switch, Leased {
     return new Map(refusalCounters.map((name) => [name, read.get(name) ?? NOTHING_YET]));
   }
 
-  /** Frames of all interfaces that the packet socket saw or had to drop. */
-  captureStatistics(): CaptureStatistics {
-    return this.#frames?.statistics() ?? { seen: 0, dropped: 0 };
+  /** Frames of all interfaces that the packet socket saw or had to drop, and claims of subscriber ports. */
+  captureStatistics(): CaptureStatistics & { readonly strayClaims: number } {
+    return { ...(this.#frames?.statistics() ?? { seen: 0, dropped: 0 }), strayClaims: this.#strayClaims };
   }
 
   /**
@@ -335,6 +334,10 @@ export class LinuxSwitch implements Switch, Leased {
     for (const { ifindex, vlan, frame } of frames) {
       const port = this.#ports.numbered(ifindex);
       if (port === undefined) continue;
+      if (port.subscriber && isClaim(frame)) {
+        this.#strayClaims++;
+        continue;
+      }
       events.push({ kind: 'frame', port: port.name, vlan, frame });
       hearLinkGroups(running, port, vlan, frame);
     }
@@ -350,6 +353,20 @@ export class LinuxSwitch implements Switch, Leased {
       this.#untold = [];
       if (events.length > 0) this.#listener(events);
     });
+  }
+
+  #send(
+    doing: string,
+    name: string,
+    send: (frames: FrameSocket, ifindex: number) => string | undefined,
+  ): SwitchFailure | undefined {
+    const port = this.#ports.named(name);
+    if (port?.link === undefined || this.#running === undefined) return gone(doing, name);
+    if (this.#fence?.isOpen === false && port.subscriber) {
+      return { failed: `${doing} on ${name}: no lease`, errno: 'ENETDOWN' };
+    }
+    const errno = send(this.#running.frames, port.link.index);
+    return errno === undefined ? undefined : { failed: `${doing} on ${name}: ${errno}`, errno };
   }
 
   /** Without a fence there is no lease to be had: who asks for one believes in a fence that is not there. */

@@ -7,6 +7,7 @@
  *   frames of open hosts, and of these no multicast beyond the link. Where a report may hide from these
  *   matches (in fragments, behind AH or other headers), nothing passes: nothing to the addresses of reports,
  *   no IPv6 multicast in fragments, none with a hop-by-hop header, which a bridge wants before it learns;
+ *   claims of another node (EtherType 0x88B5) never, those come from uplinks;
  * - on an open port (`open_ports`) every host is an open host;
  * - out: unicast to open hosts; broadcast and link-local multicast (neighbour discovery, RFC 4541 §2.1.2,
  *   §3) once a host is open; multicast of the channels that the port was given.
@@ -20,12 +21,15 @@
 import { type GrantedShare, mergeShares } from '../../igmp/port-filter.ts';
 import { type IpAddress, ipBytes, ipFamily, type Mac, macBytes } from '../../wire/address.ts';
 import { concatBytes, toHex } from '../../wire/bytes.ts';
+import { CLAIM_ETHER_TYPE } from '../rules.ts';
 import type { SourceFilter } from '../switch.ts';
 import type { SourcesIn } from './mdb-way.ts';
 import type { SetElement } from './netlink/nft.ts';
 
 /** The table's name, in the family `bridge`. */
 export const TABLE = 'castgate';
+
+const CLAIM = `0x${CLAIM_ETHER_TYPE.toString(16)}`;
 
 /** The bit of a packet's mark by which the fence lets it pass (fence.ts). */
 export const FENCE_BIT = 0x0800_0000;
@@ -42,6 +46,7 @@ export const refusalCounters = [
   'membership_reports',
   'fragments',
   'pim',
+  'claims',
   'strangers',
   'senders',
   'unknown_unicast',
@@ -122,6 +127,7 @@ ${fence.check}    ip protocol igmp counter name membership_reports drop
     ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 ip6 nexthdr hopopt counter name membership_reports drop
     ip6 daddr ff00::/8 exthdr frag exists counter name fragments drop
     meta l4proto pim counter name pim drop
+    ether type ${CLAIM} counter name claims drop
     iifname . ether saddr @hosts_in goto from_host
     iifname @open_ports goto from_host
     counter name strangers drop

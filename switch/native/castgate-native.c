@@ -19,6 +19,7 @@
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <net/if.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -363,6 +364,70 @@ static napi_value packet_send(napi_env env, napi_callback_info info) {
   return outcome(env, sendto(int_at(env, argv[0]), frame.data, frame.length, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof to));
 }
 
+#define FRAMES_PER_SEND 256
+#define SEND_PATIENCE_MS 5
+
+/*
+ * packetSendMany(fd, ifindex, octets, lengths: Int32Array, from): the frames from number `from` on, which lie
+ * one behind the other in `octets`. Waits a little where the interface takes no more for now. How many were
+ * sent; -errno where the first one was refused.
+ */
+static napi_value packet_send_many(napi_env env, napi_callback_info info) {
+  ARGS(5);
+  int fd = int_at(env, argv[0]);
+  int ifindex = int_at(env, argv[1]);
+  struct bytes octets = bytes_at(env, argv[2]);
+  int64_t from = int_at(env, argv[4]);
+  bool is_typed = false;
+  napi_typedarray_type type;
+  size_t count;
+  void *data;
+  napi_is_typedarray(env, argv[3], &is_typed);
+  if (!is_typed || napi_get_typedarray_info(env, argv[3], &type, &count, &data, NULL, NULL) != napi_ok ||
+      type != napi_int32_array || octets.data == NULL || from < 0 || (size_t)from > count)
+    return number(env, -EINVAL);
+  const int32_t *lengths = data;
+  size_t at = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (lengths[i] < ETH_HLEN || (size_t)lengths[i] > octets.length - at) return number(env, -EINVAL);
+    at += (size_t)lengths[i];
+  }
+  at = 0;
+  for (int64_t i = 0; i < from; i++) at += (size_t)lengths[i];
+  int64_t sent = 0;
+  while ((size_t)(from + sent) < count) {
+    struct mmsghdr messages[FRAMES_PER_SEND];
+    struct iovec vectors[FRAMES_PER_SEND];
+    struct sockaddr_ll to[FRAMES_PER_SEND];
+    int batch = 0;
+    size_t next = at;
+    for (; batch < FRAMES_PER_SEND && (size_t)(from + sent + batch) < count; batch++) {
+      size_t length = (size_t)lengths[from + sent + batch];
+      uint8_t *frame = octets.data + next;
+      vectors[batch] = (struct iovec){frame, length};
+      to[batch] = (struct sockaddr_ll){.sll_family = AF_PACKET, .sll_ifindex = ifindex, .sll_halen = ETH_ALEN};
+      memcpy(&to[batch].sll_protocol, frame + 12, sizeof to[batch].sll_protocol);
+      memcpy(to[batch].sll_addr, frame, ETH_ALEN);
+      messages[batch] = (struct mmsghdr){.msg_hdr = {.msg_name = &to[batch],
+                                                     .msg_namelen = sizeof to[batch],
+                                                     .msg_iov = &vectors[batch],
+                                                     .msg_iovlen = 1}};
+      next += length;
+    }
+    int done = sendmmsg(fd, messages, (unsigned int)batch, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0 && errno == EAGAIN) {
+      struct pollfd writable = {.fd = fd, .events = POLLOUT};
+      if (poll(&writable, 1, SEND_PATIENCE_MS) > 0 && (writable.revents & POLLOUT) != 0) continue;
+      return number(env, sent > 0 ? sent : -EAGAIN);
+    }
+    if (done < 0) return number(env, sent > 0 ? sent : -errno);
+    for (int i = 0; i < done; i++) at += (size_t)lengths[from + sent + i];
+    sent += done;
+  }
+  return number(env, sent);
+}
+
 /* packetStatistics(fd, out: Int32Array(2)): frames seen and frames dropped since the last call. */
 static napi_value packet_statistics(napi_env env, napi_callback_info info) {
   ARGS(2);
@@ -492,7 +557,8 @@ static napi_value init(napi_env env, napi_value exports) {
   } functions[] = {
       {"close", close_descriptor},       {"unwatch", unwatch},
       {"packetOpen", packet_open},       {"packetWatch", packet_watch},
-      {"packetSend", packet_send},       {"packetStatistics", packet_statistics},
+      {"packetSend", packet_send},       {"packetSendMany", packet_send_many},
+      {"packetStatistics", packet_statistics},
       {"netlinkOpen", netlink_open},     {"netlinkTransact", netlink_transact},
       {"netlinkWatch", netlink_watch},   {"interfaceIndex", interface_index},
       {"enterNetwork", enter_network},

@@ -233,6 +233,25 @@ describe('MemorySwitch', () => {
     expect(sw.channelCounter('swp1', 0, '239.0.0.1')).toEqual(zero);
   });
 
+  it('sends many frames and tells the first refusal; hears claims of uplinks only', () => {
+    const frames = [1, 2, 3].map((fill) => new Uint8Array(60).fill(fill));
+    expect(sw.sendFrames('up0', 3, frames)).toBeUndefined();
+    expect(sw.takeSent().map(({ port, vlan, frame }) => [port, vlan, frame[0]])).toEqual([
+      ['up0', 3, 1],
+      ['up0', 3, 2],
+      ['up0', 3, 3],
+    ]);
+    sw.fail('sendFrame', 'EMSGSIZE');
+    expect(sw.sendFrames('up0', 0, frames)).toMatchObject({ errno: 'EMSGSIZE' });
+    expect(sw.takeSent()).toHaveLength(2);
+    const claim = new Uint8Array(60);
+    claim.set([0x88, 0xb5], 12);
+    expect(sw.receive('swp1', 0, claim)).toBe(true);
+    expect(events).toEqual([]);
+    expect(sw.receive('up0', 0, claim)).toBe(true);
+    expect(events).toEqual([{ kind: 'frame', port: 'up0', vlan: 0, frame: claim }]);
+  });
+
   it('has no lease without a fence', () => {
     for (const failed of [sw.renewLease(1), sw.extendLease(1), sw.dropLease()]) {
       expect(failed).toMatchObject({ errno: 'ENOTSUP' });
