@@ -12,6 +12,8 @@ import { World, type WorldOptions } from './world.ts';
 /** What came of a run, and how much of everything was in it. */
 export interface RunResult extends Readonly<PairFigures> {
   readonly seed: number;
+  /** The event at which the active was to die, where the run was about that. */
+  readonly dieAt: number | undefined;
   /** Undefined: nothing that must not be. */
   readonly failure: string | undefined;
   readonly events: number;
@@ -34,6 +36,7 @@ export function simulate(seed: number, options: WorldOptions): RunResult {
   return {
     ...pair.figures,
     seed,
+    dieAt: options.dieAt,
     failure,
     events: steps,
     turns,

@@ -10,6 +10,8 @@ export interface Seeds {
   readonly jobs: number;
   /** Actions in each run. */
   readonly actions: number;
+  /** Each seed once for each of its events, at which the active dies, or as soon after it as it costs nothing. */
+  readonly everyPoint: boolean;
 }
 
 /** Runs them all; each result is told as it comes. */
@@ -29,12 +31,18 @@ export async function runSeeds(what: Seeds, told: (result: RunResult) => void): 
   await Promise.all(threads);
 }
 
-function runOfThread(
-  { from, seeds, jobs, actions }: Seeds,
-  thread: number,
-  told: (result: RunResult) => void,
-) {
-  for (let seed = from + thread; seed < from + seeds; seed += jobs) told(simulate(seed, { actions }));
+function runOfThread(what: Seeds, thread: number, told: (result: RunResult) => void): void {
+  const { from, seeds, jobs, actions } = what;
+  for (let seed = from + thread; seed < from + seeds; seed += jobs) {
+    if (what.everyPoint) runAtEveryPoint(seed, actions, told);
+    else told(simulate(seed, { actions }));
+  }
+}
+
+function runAtEveryPoint(seed: number, actions: number, told: (result: RunResult) => void): void {
+  const undisturbed = simulate(seed, { actions, dieAt: Number.POSITIVE_INFINITY });
+  told(undisturbed);
+  for (let dieAt = 1; dieAt <= undisturbed.events; dieAt++) told(simulate(seed, { actions, dieAt }));
 }
 
 const THIS = 'simulated-seeds';
