@@ -16,8 +16,13 @@ export interface RadiusServerConfig {
   readonly secret: Uint8Array;
   /** Discard replies to an Access-Request that have no Message-Authenticator. */
   readonly requireMessageAuthenticator: boolean;
-  /** Try it again by Status-Server (RFC 5997) once it is dead, instead of by a subscriber's request. */
+  /**
+   * It answers Status-Server (RFC 5997): asked by it where it is silent, and once it is dead, instead of by a
+   * subscriber's request.
+   */
   readonly statusServer?: boolean;
+  /** Packets go over connections that lose and repeat none (RFC 6613): a source port is a connection. */
+  readonly stream?: boolean;
 }
 
 /** Lists are names of servers in the order in which they are asked. */
@@ -29,6 +34,8 @@ export interface RadiusClientOptions extends HealthOptions {
   readonly servers: readonly RadiusServerConfig[];
   /** How often and how long an access request is sent. Accounting is never given up (RFC 5080 §2.2.1). */
   readonly patience: Patience;
+  /** Ask the servers of a list by their load, and not in their order. */
+  readonly balance?: boolean;
   /** Random part of every wait, 0 to 1. */
   readonly jitter: number;
   /** Source ports for each server and port at most; each carries 256 requests at a time. */
@@ -68,6 +75,10 @@ export interface RadiusRequest {
   readonly server?: string | undefined;
   /** Ask only `server`: a conversation with State is known to no other (RFC 2865 §5.24). */
   readonly pinned?: boolean | undefined;
+  /** When the server last spoke of that conversation: if it died since, nobody knows it any more. */
+  readonly stateSince?: number | undefined;
+  /** The source port or connection to use where it has an identifier left: that of the conversation. */
+  readonly socket?: number | undefined;
   /** What is to differ from the configured patience. */
   readonly patience?: Partial<Patience> | undefined;
   /** For accounting: when it happened, for Acct-Delay-Time; now by default. */
@@ -93,7 +104,13 @@ export type RadiusEvent =
       /** The request was sent before, to this server or another. */
       readonly again: boolean;
     }
-  | { readonly kind: 'reply'; readonly token: string; readonly server: string; readonly reply: RadiusPacket }
+  | {
+      readonly kind: 'reply';
+      readonly token: string;
+      readonly server: string;
+      readonly socket: number;
+      readonly reply: RadiusPacket;
+    }
   | {
       readonly kind: 'gave-up';
       readonly token: string;

@@ -1,10 +1,9 @@
 /**
  * The RADIUS client without sockets: requests in, packets to send and answers out, on the caller's clock.
- * Retransmission by RFC 5080 §2.2.1, matching of replies by RFC 5080 §2.1.1 and §2.2.2, fail-over along the
- * configured order of servers. A packet that is not the answer to a request in flight changes nothing at all:
- * no timer, no health, no record.
+ * Matching of replies by RFC 5080 §2.1.1 and §2.2.2, fail-over along the configured order of servers;
+ * transmitter.ts sends, status-probes.ts asks servers how they are. A packet that is not the answer to a
+ * request in flight changes nothing at all: no timer, no health, no record.
  */
-import { u32 } from '../wire/bytes.ts';
 import { DeadlineHeap } from '../wire/deadline-heap.ts';
 import type { RecordMap } from '../wire/records.ts';
 import type {
@@ -14,10 +13,10 @@ import type {
   RadiusGaveUpReason,
   RadiusRequest,
 } from './client-types.ts';
-import type { IdSlot } from './id-pool.ts';
 import { decodeRadius, RADIUS_MAX_LENGTH, RadiusCode } from './packet.ts';
-import { delaySecondsAt, mayAnswer, requestPacket, requestPacketLength } from './request-packet.ts';
+import { delaySecondsAt, mayAnswer, requestPacketLength } from './request-packet.ts';
 import {
+  laneKey,
   type Patience,
   portOf,
   type RadiusAttempt,
@@ -25,17 +24,19 @@ import {
   type RadiusRequestRecord,
   type RadiusServerRecord,
 } from './request-record.ts';
-import { firstInterval, nextInterval } from './retransmission.ts';
 import { ServerHealth } from './server-health.ts';
 import { type Lane, type Place, ServerTable } from './server-table.ts';
 import { verifyReply } from './sign.ts';
+import { isProbe, laneOfProbe, probeToken, StatusProbes } from './status-probes.ts';
+import { Transmitter } from './transmitter.ts';
 
 export class RadiusClient {
   readonly #requests: RecordMap<RadiusRequestRecord>;
   readonly #health: ServerHealth;
   readonly #table: ServerTable;
-  readonly #random: (octets: number) => Uint8Array;
   readonly #deadlines = new DeadlineHeap();
+  readonly #transmitter: Transmitter;
+  readonly #probes: StatusProbes;
   #options: RadiusClientOptions;
   #events: RadiusEvent[] = [];
 
@@ -52,8 +53,19 @@ export class RadiusClient {
     this.#options = options;
     this.#requests = requests;
     this.#health = new ServerHealth(servers, options);
-    this.#random = random;
     this.#table = new ServerTable(options, this.#health);
+    this.#probes = new StatusProbes(this.#health, this.#deadlines);
+    this.#transmitter = new Transmitter(
+      {
+        requests,
+        table: this.#table,
+        health: this.#health,
+        deadlines: this.#deadlines,
+        random,
+        emit: (event) => this.#emit(event),
+      },
+      options,
+    );
     for (const record of [...requests.values()]) {
       const port = portOf(record.list);
       this.#keepAttempts(
@@ -89,7 +101,9 @@ export class RadiusClient {
       return;
     }
     const names = this.#table.order(list, request.server, request.pinned === true);
-    const found = this.#table.pick(now, names, portOf(list), token, 'any');
+    const found = this.#lostItsState(request)
+      ? 'radius-timeout'
+      : this.#table.pick(now, names, portOf(list), token, 'any', request.socket);
     if (typeof found === 'string') {
       this.#failed(now, token, found, undefined);
       return;
@@ -121,7 +135,7 @@ export class RadiusClient {
       nextAt: now,
       giveUpAt: patience.maxDurationMs === 0 ? undefined : now + patience.maxDurationMs,
     };
-    this.#sendNew(now, record, found.lane, found.slot);
+    this.#transmitter.sendNew(now, record, found.lane, found.slot);
   }
 
   /**
@@ -155,16 +169,74 @@ export class RadiusClient {
     });
     if (verdict === 'malformed') throw new Error('a RADIUS packet that was decoded is malformed');
     if (verdict !== 'ok') return verdict;
-    if (this.#health.answered(now, server, port)) this.#stateChanged(lane, 'alive');
-    this.#end(now, record, attempt);
-    if (!isProbe(record.token)) this.#events.push({ kind: 'reply', token: record.token, server, reply });
+    const revived = this.#health.answered(now, server, port);
+    this.#probes.answered(laneKey(server, port));
+    this.#transmitter.end(now, record, attempt);
+    if (revived) this.#stateChanged(lane, 'alive');
+    else this.#follow(laneKey(server, port));
+    if (!isProbe(record.token)) {
+      this.#events.push({ kind: 'reply', token: record.token, server, socket, reply });
+    }
     return undefined;
+  }
+
+  /**
+   * A connection of a server is gone, and with it what was sent on it (RFC 6613 §2.6.1): that is sent anew, over
+   * another connection. `refused`: it never came to be, so nobody is there.
+   */
+  lost(now: number, server: string, port: RadiusPort, socket: number, why: 'closed' | 'refused'): void {
+    const lane = this.#table.lane(server, port);
+    if (lane === undefined) return;
+    const isOn = (attempt: RadiusAttempt) => attempt.server === server && attempt.socket === socket;
+    for (const record of [...this.#requests.values()]) {
+      if (portOf(record.list) !== port || !record.attempts.some(isOn)) continue;
+      const current = record.attempts.at(-1);
+      const wasCurrent = current !== undefined && isOn(current);
+      if (wasCurrent && isProbe(record.token)) {
+        this.#transmitter.end(now, record, undefined);
+        this.#follow(laneKey(server, port));
+        continue;
+      }
+      for (const attempt of record.attempts) {
+        if (wasCurrent || isOn(attempt)) this.#transmitter.release(now, record, attempt, true);
+      }
+      const attempts = wasCurrent ? [] : record.attempts.filter((attempt) => !isOn(attempt));
+      const nextAt = wasCurrent && why === 'closed' ? now : record.nextAt;
+      this.#requests.put(record.key, { ...record, attempts, nextAt });
+      this.#deadlines.set(record.key, nextAt);
+    }
+    lane.pool.reset(socket);
+    if (why === 'refused' && this.#health.failed(now, server, port)) this.#died(now, lane, true);
+  }
+
+  /** A connection to a server came to be: if it was taken for dead, it is asked how it is. */
+  connected(now: number, server: string, port: RadiusPort): void {
+    const key = laneKey(server, port);
+    if (this.#health.isDead(server, port) && this.#probeOf(key) === undefined)
+      this.#deadlines.set(probeToken(key), now);
+  }
+
+  /**
+   * The server's host refused a datagram (ICMP). Such news can be made up, so that they only have the server asked
+   * how it is; when that is refused too, nobody is there.
+   */
+  refused(now: number, server: string, port: RadiusPort): void {
+    const key = laneKey(server, port);
+    const lane = this.#table.laneOf(key);
+    if (lane?.server.statusServer !== true || this.#health.isDead(server, port)) return;
+    const probe = this.#probeOf(key);
+    if (!this.#probes.refused(key, probe !== undefined)) {
+      this.#follow(key);
+      return;
+    }
+    if (probe !== undefined) this.#transmitter.end(now, probe, undefined);
+    if (this.#health.failed(now, server, port)) this.#died(now, lane, true);
   }
 
   /** Forgets a request: an answer to it will be discarded. One that is not in flight is no error. */
   cancel(now: number, token: string): void {
     const record = this.#requests.get(token);
-    if (record !== undefined) this.#end(now, record, undefined);
+    if (record !== undefined) this.#transmitter.end(now, record, undefined);
   }
 
   /** Sends again, fails over or gives up whatever is due. Late and idle calls do no harm. */
@@ -174,7 +246,7 @@ export class RadiusClient {
       if (key === undefined) return;
       const record = this.#requests.get(key);
       if (record !== undefined) this.#waited(now, record);
-      else if (isProbe(key)) this.#probe(now, key.slice(PROBE.length));
+      else if (isProbe(key)) this.#probe(now, laneOfProbe(key));
     }
   }
 
@@ -199,11 +271,16 @@ export class RadiusClient {
       const attempt = record.attempts.at(-1);
       const lane = attempt && this.#table.lane(attempt.server, portOf(record.list));
       if (attempt === undefined || lane === undefined) this.#deadlines.set(record.key, now);
-      else {
+      else if (lane.server.stream === true) {
+        // The connection was the other node's.
+        for (const one of record.attempts) this.#transmitter.release(now, record, one, true);
+        this.#requests.put(record.key, { ...record, attempts: [], nextAt: now });
+        this.#deadlines.set(record.key, now);
+      } else {
         const least = now + record.patience.initialMs;
         const giveUpAt = record.giveUpAt === undefined ? undefined : Math.max(record.giveUpAt, least);
-        this.#store(now, lane, { ...record, giveUpAt });
-        this.#emit(lane, record, attempt);
+        this.#transmitter.store(now, lane, { ...record, giveUpAt });
+        this.#transmitter.repeat(lane, record, attempt);
       }
     }
   }
@@ -239,65 +316,15 @@ export class RadiusClient {
     this.#deadlines.set(record.key, lost ? lostAt : record.nextAt);
   }
 
-  /** Sends the request as a new packet: new identifier, new authenticator. */
-  #sendNew(now: number, before: RadiusRequestRecord, lane: Lane, slot: IdSlot): void {
-    const { name, secret } = lane.server;
-    const { initialMs, maxIntervalMs } = before.patience;
-    const record = { ...before, delaySeconds: delaySecondsAt(now, before.eventAt) };
-    const fresh = record.code === RadiusCode.AccountingRequest ? NO_AUTHENTICATOR : this.#random(16);
-    const bytes = requestPacket(record, slot.id, fresh, secret);
-    const attempts = [...record.attempts, { server: name, ...slot, authenticator: bytes.slice(4, 20) }];
-    while (attempts.length > MAX_ATTEMPTS) {
-      const oldest = attempts.shift();
-      if (oldest !== undefined) this.#release(now, record, oldest, false);
-    }
-    // A server that is asked for the first time has earned no back-off yet.
-    const again = record.tried.includes(name);
-    this.#store(now, lane, {
-      ...record,
-      attempts,
-      tried: again ? record.tried : [...record.tried, name],
-      tries: record.tries + 1,
-      triesHere: before.attempts.at(-1)?.server === name ? record.triesHere + 1 : 1,
-      intervalMs: again
-        ? nextInterval(record.intervalMs, maxIntervalMs, this.#draw(), this.#options.jitter)
-        : firstInterval(initialMs, this.#draw(), this.#options.jitter),
-    });
-    const { port } = lane;
-    const { socket } = slot;
-    this.#events.push({ kind: 'send', server: name, port, socket, bytes, again: before.tries > 0 });
+  /** Tells what happened; what is sent to a lane may be the beginning of its silence. */
+  #emit(event: RadiusEvent): void {
+    this.#events.push(event);
+    if (event.kind === 'send') this.#follow(laneKey(event.server, event.port));
   }
 
-  /** Sends the same packet again: same identifier, authenticator and source port (RFC 5080 §2.2.1). */
-  #sendAgain(now: number, record: RadiusRequestRecord, lane: Lane, attempt: RadiusAttempt): void {
-    const { maxIntervalMs } = record.patience;
-    this.#store(now, lane, {
-      ...record,
-      tries: record.tries + 1,
-      triesHere: record.triesHere + 1,
-      intervalMs: nextInterval(record.intervalMs, maxIntervalMs, this.#draw(), this.#options.jitter),
-    });
-    this.#emit(lane, record, attempt);
-  }
-
-  #store(now: number, { server, port }: Lane, record: RadiusRequestRecord): void {
-    this.#health.sent(now, server.name, port);
-    const due = now + record.intervalMs;
-    const nextAt = record.giveUpAt === undefined ? due : Math.min(due, record.giveUpAt);
-    this.#requests.put(record.key, { ...record, sentAt: now, nextAt });
-    this.#deadlines.set(record.key, nextAt);
-  }
-
-  #emit(lane: Lane, record: RadiusRequestRecord, { socket, id, authenticator }: RadiusAttempt): void {
-    const bytes = requestPacket(record, id, authenticator, lane.server.secret);
-    this.#events.push({
-      kind: 'send',
-      server: lane.server.name,
-      port: lane.port,
-      socket,
-      bytes,
-      again: true,
-    });
+  #follow(key: string): void {
+    const lane = this.#table.laneOf(key);
+    if (lane !== undefined) this.#probes.follow(key, lane, this.#probeOf(key) !== undefined);
   }
 
   /** A wait of a request is over. */
@@ -306,7 +333,7 @@ export class RadiusClient {
     const current = record.attempts.at(-1);
     const lane = current && this.#table.lane(current.server, port);
     if (lane !== undefined && this.#health.waited(now, lane.server.name, port)) {
-      this.#died(now, lane);
+      this.#died(now, lane, false);
       if (!this.#requests.has(record.key)) return;
     }
     const { maxCount } = record.patience;
@@ -319,12 +346,12 @@ export class RadiusClient {
       const names = this.#table.order(record.list, record.server, record.pinned);
       const found = this.#table.pick(now, names, port, record.key, 'any');
       if (typeof found === 'string') this.#giveUp(now, record, found);
-      else this.#sendNew(now, record, found.lane, found.slot);
+      else this.#transmitter.sendNew(now, record, found.lane, found.slot);
       return;
     }
     const found = this.#failOver(now, record, lane) ?? this.#renew(now, record, lane);
-    if (found === undefined) this.#sendAgain(now, record, lane, current);
-    else this.#sendNew(now, record, found.lane, found.slot);
+    if (found === undefined) this.#transmitter.sendAgain(now, record, lane, current);
+    else this.#transmitter.sendNew(now, record, found.lane, found.slot);
   }
 
   /** Another server for the request, where its time at this one is over and there is a better one. */
@@ -345,44 +372,54 @@ export class RadiusClient {
    * Without one left the old packet goes out again, which is right too.
    */
   #renew(now: number, record: RadiusRequestRecord, lane: Lane): Place | undefined {
-    if (delaySecondsAt(now, record.eventAt) === record.delaySeconds) return undefined;
+    // Over a connection nothing is sent again, in no form.
+    if (lane.server.stream === true || delaySecondsAt(now, record.eventAt) === record.delaySeconds)
+      return undefined;
     const slot = lane.pool.take(now, record.key);
     return slot === undefined ? undefined : { lane, slot };
   }
 
   #giveUp(now: number, record: RadiusRequestRecord, reason: RadiusGaveUpReason): void {
-    this.#end(now, record, undefined);
+    this.#transmitter.end(now, record, undefined);
     this.#failed(now, record.token, reason, record.attempts.at(-1)?.server);
   }
 
-  /** Tells the asker; a probe has none and comes back later. */
+  /** Tells the asker; of a probe the server's health is told. */
   #failed(now: number, token: string, reason: RadiusGaveUpReason, server: string | undefined): void {
-    if (isProbe(token)) this.#deadlines.set(token, now + this.#options.deadMs);
-    else this.#events.push({ kind: 'gave-up', token, reason, server });
+    if (!isProbe(token)) {
+      this.#events.push({ kind: 'gave-up', token, reason, server });
+      return;
+    }
+    const key = laneOfProbe(token);
+    const lane = this.#table.laneOf(key);
+    if (lane === undefined) return;
+    const { name } = lane.server;
+    const dies = !this.#health.isDead(name, lane.port) && this.#probes.missed(key);
+    if (dies && this.#health.failed(now, name, lane.port)) this.#died(now, lane, true);
+    else this.#follow(key);
   }
 
-  /** Takes a request off the table. */
-  #end(now: number, record: RadiusRequestRecord, answered: RadiusAttempt | undefined): void {
-    for (const attempt of record.attempts) this.#release(now, record, attempt, attempt === answered);
-    this.#requests.delete(record.key);
-    this.#deadlines.set(record.key, undefined);
-  }
-
-  #release(now: number, record: RadiusRequestRecord, attempt: RadiusAttempt, answered: boolean): void {
-    const pool = this.#table.lane(attempt.server, portOf(record.list))?.pool;
-    if (pool?.owner(attempt.socket, attempt.id) === record.key) pool.release(now, attempt, answered);
-  }
-
-  /** Those who wait for a server that just died need not sit out their own waits where another one lives. */
-  #died(now: number, lane: Lane): void {
+  /**
+   * Those who wait for a server that just died need not sit out their own waits where another one lives. Where it
+   * is `certain` that nobody is there, the conversations that only it knew are over in any case: they begin anew.
+   */
+  #died(now: number, lane: Lane, certain: boolean): void {
     this.#stateChanged(lane, 'dead');
     for (const record of [...this.#requests.values()]) {
-      if (portOf(record.list) !== lane.port || record.attempts.at(-1)?.server !== lane.server.name) continue;
+      if (portOf(record.list) !== lane.port || isProbe(record.token)) continue;
+      const current = record.attempts.at(-1)?.server ?? (record.pinned ? record.server : lane.server.name);
+      if (current !== lane.server.name) continue;
       const others = this.#table.order(record.list, undefined, false);
-      if (isProbe(record.token) || !this.#table.anyAlive(others, lane.port)) continue;
-      if (record.pinned) this.#giveUp(now, record, 'radius-timeout');
-      else this.#deadlines.set(record.key, now);
+      const another = this.#table.anyAlive(others, lane.port);
+      if (record.pinned && (certain || another)) this.#giveUp(now, record, 'radius-timeout');
+      else if (another) this.#deadlines.set(record.key, now);
     }
+  }
+
+  /** True where the server that knows the conversation is dead, or has been since it last spoke of it. */
+  #lostItsState({ list, server, pinned, stateSince }: RadiusRequest): boolean {
+    if (pinned !== true || server === undefined || stateSince === undefined) return false;
+    return this.#health.diedSince(stateSince, server, portOf(list));
   }
 
   #stateChanged({ server, port }: Lane, state: 'alive' | 'dead'): void {
@@ -390,47 +427,20 @@ export class RadiusClient {
     this.#scheduleProbes();
   }
 
-  /** Sets the time of the next Status-Server to each dead server that wants it, and of no other. */
   #scheduleProbes(): void {
-    for (const [key, { server, port }] of this.#table.lanes()) {
-      if (this.#requests.has(PROBE + key)) continue;
-      const at = server.statusServer === true ? this.#health.retryAt(server.name, port) : undefined;
-      this.#deadlines.set(PROBE + key, at);
-    }
+    this.#probes.schedule(this.#table.lanes(), (token) => this.#requests.has(token));
   }
 
-  /** Asks a dead server by Status-Server: one packet, never sent again, a new identifier each time (RFC 5997 §3). */
   #probe(now: number, key: string): void {
     const lane = this.#table.laneOf(key);
-    if (lane === undefined || !this.#health.isDead(lane.server.name, lane.port)) return;
-    const { port } = lane;
-    const server = lane.server.name;
-    this.#health.tried(now, server, port);
-    this.request(now, {
-      list: port,
-      token: PROBE + key,
-      code: RadiusCode.StatusServer,
-      attributes: this.#options.statusAttributes ?? [],
-      server,
-      pinned: true,
-      patience: { maxCount: 1, maxDurationMs: 0 },
-    });
+    if (lane === undefined || lane.server.statusServer !== true) return;
+    this.#health.tried(now, lane.server.name, lane.port);
+    this.request(now, this.#probes.request(key, lane, this.#options.statusAttributes ?? []));
   }
 
-  /** A number in [0, 1). */
-  #draw(): number {
-    return u32(this.#random(4), 0) / 2 ** 32;
+  #probeOf(key: string): RadiusRequestRecord | undefined {
+    return this.#requests.get(probeToken(key));
   }
 }
 
-function isProbe(token: string): boolean {
-  return token.startsWith(PROBE);
-}
-
-/** Attempts whose answers still count: the current one and three before it. */
-const MAX_ATTEMPTS = 4;
 const NEVER_GIVE_UP = { maxCount: 0, maxDurationMs: 0 } as const;
-/** An accounting packet makes its own authenticator. */
-const NO_AUTHENTICATOR = new Uint8Array(16);
-/** Before the key of a server's port: the token of castgate's own Status-Server requests. */
-const PROBE = '\0status/';

@@ -15,11 +15,14 @@ export const ID_REST_MS = 10_000;
 
 export class IdPool {
   readonly #maxSockets: number;
+  readonly #firstId: number;
   readonly #sockets: SocketIds[] = [];
   #inUse = 0;
 
-  constructor(maxSockets: number) {
+  /** Identifiers below `firstId` are never given out. */
+  constructor(maxSockets: number, firstId = 0) {
     this.#maxSockets = maxSockets;
+    this.#firstId = firstId;
   }
 
   /** How many identifiers are given out. */
@@ -32,14 +35,16 @@ export class IdPool {
     return this.#sockets.length;
   }
 
-  /** Gives an identifier out to `owner`; undefined where the table is full. */
-  take(now: number, owner: string): IdSlot | undefined {
+  /** Gives an identifier out to `owner`, on `wanted` if it has one; undefined where the table is full. */
+  take(now: number, owner: string, wanted?: number): IdSlot | undefined {
+    const here = wanted === undefined ? undefined : this.#sockets[wanted]?.takeFree(now);
+    if (here !== undefined && wanted !== undefined) return this.#give(wanted, here, owner);
     for (let socket = 0; socket < this.#sockets.length; socket++) {
       const id = this.#sockets[socket]?.takeFree(now);
       if (id !== undefined) return this.#give(socket, id, owner);
     }
     if (this.#sockets.length < this.#maxSockets) {
-      const ids = new SocketIds();
+      const ids = new SocketIds(this.#firstId);
       this.#sockets.push(ids);
       const id = ids.takeFree(now);
       if (id !== undefined) return this.#give(this.#sockets.length - 1, id, owner);
@@ -54,7 +59,7 @@ export class IdPool {
   /** Gives out this very identifier, which a record names; false where that cannot be. */
   claim(slot: IdSlot, owner: string): boolean {
     if (slot.socket >= this.#maxSockets || slot.id > 255) return false;
-    while (this.#sockets.length <= slot.socket) this.#sockets.push(new SocketIds());
+    while (this.#sockets.length <= slot.socket) this.#sockets.push(new SocketIds(this.#firstId));
     if (this.#sockets[slot.socket]?.claim(slot.id) !== true) return false;
     this.#give(slot.socket, slot.id, owner);
     return true;
@@ -69,6 +74,14 @@ export class IdPool {
     this.#inUse--;
     if (answered) ids.free.push(slot.id);
     else ids.resting.push({ id: slot.id, until: now + ID_REST_MS });
+  }
+
+  /** All identifiers of a source port are free again: its connection is gone, and nothing will be heard on it. */
+  reset(socket: number): void {
+    const ids = this.#sockets[socket];
+    if (ids === undefined) return;
+    this.#inUse -= ids.owners.filter((owner) => owner !== undefined).length;
+    this.#sockets[socket] = new SocketIds(this.#firstId);
   }
 
   /** To whom the identifier is given out. */
@@ -96,8 +109,12 @@ export class IdPool {
 class SocketIds {
   readonly owners: (string | undefined)[] = new Array<string | undefined>(256).fill(undefined);
   readonly answered: boolean[] = new Array<boolean>(256).fill(false);
-  readonly free: number[] = Array.from({ length: 256 }, (_, id) => id);
+  readonly free: number[];
   readonly resting: { readonly id: number; readonly until: number }[] = [];
+
+  constructor(firstId: number) {
+    this.free = Array.from({ length: 256 - firstId }, (_, i) => firstId + i);
+  }
 
   takeFree(now: number): number | undefined {
     while (this.resting.length > 0 && (this.resting[0]?.until ?? 0) <= now) {

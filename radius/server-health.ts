@@ -35,6 +35,22 @@ export class ServerHealth {
     return this.#records.get(laneKey(server, port))?.retryAt;
   }
 
+  /** When a port was sent something that it has not answered, nor anything since; undefined where it has. */
+  silentSince(server: string, port: RadiusPort): number | undefined {
+    return this.#silences.get(laneKey(server, port))?.since;
+  }
+
+  /** True where the port is dead, or was found dead and came back after that time: it forgot what it knew. */
+  diedSince(since: number, server: string, port: RadiusPort): boolean {
+    const record = this.#records.get(laneKey(server, port));
+    return record !== undefined && (record.state === 'dead' || record.since > since);
+  }
+
+  /** Nobody is there. True where that is news. */
+  failed(now: number, server: string, port: RadiusPort): boolean {
+    return this.#put(now, server, port, 'dead');
+  }
+
   /** Something was sent. */
   sent(now: number, server: string, port: RadiusPort): void {
     const key = laneKey(server, port);

@@ -6,7 +6,7 @@
 import { sameBytes } from '../wire/bytes.ts';
 import type { RadiusClientOptions, RadiusServerConfig } from './client-types.ts';
 import { IdPool, type IdSlot } from './id-pool.ts';
-import { laneKey, type RadiusList, type RadiusPort } from './request-record.ts';
+import { laneKey, portOf, type RadiusList, type RadiusPort } from './request-record.ts';
 import type { ServerHealth } from './server-health.ts';
 
 /** One port of one server, and the identifiers towards it. */
@@ -26,6 +26,8 @@ export class ServerTable {
   readonly #health: ServerHealth;
   #options: RadiusClientOptions;
   #lanes: ReadonlyMap<string, Lane>;
+  /** Who is first among equals; nothing depends on where it begins. */
+  #turn = 0;
 
   constructor(options: RadiusClientOptions, health: ServerHealth) {
     this.#options = options;
@@ -60,7 +62,7 @@ export class ServerTable {
   order(list: RadiusList, server: string | undefined, pinned: boolean): readonly string[] {
     const { auth, authorization, acct } = this.#options;
     const names = list === 'acct' ? acct : list === 'auth' ? auth : (authorization ?? auth);
-    if (server === undefined) return names;
+    if (server === undefined) return this.#options.balance === true ? this.#leastLoaded(names, list) : names;
     return pinned ? [server] : [server, ...names.filter((name) => name !== server)];
   }
 
@@ -74,6 +76,7 @@ export class ServerTable {
     port: RadiusPort,
     owner: string,
     which: 'any' | 'alive',
+    socket?: number,
   ): Place | 'radius-no-server' | 'radius-table-full' {
     let known = false;
     for (const pass of which === 'any' ? BOTH_PASSES : FIRST_PASS) {
@@ -84,7 +87,7 @@ export class ServerTable {
         const dead = this.#health.isDead(name, port);
         const trial = dead && this.#isTrialDue(now, lane);
         if (pass === 'alive' && dead && !trial) continue;
-        const slot = lane.pool.take(now, owner);
+        const slot = lane.pool.take(now, owner, socket);
         if (slot === undefined) continue;
         if (trial) this.#health.tried(now, name, port);
         return { lane, slot };
@@ -96,6 +99,15 @@ export class ServerTable {
   /** True where one of these is configured and not dead. */
   anyAlive(names: readonly string[], port: RadiusPort): boolean {
     return names.some((name) => this.lane(name, port) !== undefined && !this.#health.isDead(name, port));
+  }
+
+  /** Those with the fewest requests in flight first; where they are equal, each in turn. */
+  #leastLoaded(names: readonly string[], list: RadiusList): readonly string[] {
+    const port = portOf(list);
+    const first = this.#turn++ % names.length;
+    const turned = [...names.slice(first), ...names.slice(0, first)];
+    const load = (name: string) => this.lane(name, port)?.pool.inUse ?? 0;
+    return turned.sort((a, b) => load(a) - load(b));
   }
 
   /** True where a dead server is to get one request again, to see whether it answers. */
@@ -113,8 +125,13 @@ function makeLanes(options: RadiusClientOptions, before: ReadonlyMap<string, Lan
     for (const port of ['auth', 'acct'] as const) {
       const key = laneKey(server.name, port);
       const old = before.get(key);
-      const same = old !== undefined && sameBytes(old.server.secret, server.secret);
-      lanes.set(key, { server, port, pool: same ? old.pool : new IdPool(options.socketsPerServer) });
+      const same =
+        old !== undefined &&
+        old.server.stream === server.stream &&
+        sameBytes(old.server.secret, server.secret);
+      // On a connection identifier 0 is the watchdog's (RFC 6613 §2.6.5).
+      const pool = same ? old.pool : new IdPool(options.socketsPerServer, server.stream === true ? 1 : 0);
+      lanes.set(key, { server, port, pool });
     }
   }
   return lanes;

@@ -70,8 +70,9 @@ export class World {
   readonly draw: () => number;
   faults: Faults;
   client: RadiusClient;
-  #air: { at: number; order: number; deliver: () => void }[] = [];
-  #order = 0;
+  /** In order of arrival; those before `#landed` have arrived. */
+  readonly #air: { readonly at: number; readonly deliver: () => void }[] = [];
+  #landed = 0;
 
   constructor(options: Partial<RadiusClientOptions> = {}, faults: Faults = NO_FAULTS, seed = 1) {
     const names = options.auth ?? ['a', 'b'];
@@ -115,12 +116,12 @@ export class World {
     this.#flush();
     for (;;) {
       const next = Math.min(
-        this.#air[0]?.at ?? Number.POSITIVE_INFINITY,
+        this.#air[this.#landed]?.at ?? Number.POSITIVE_INFINITY,
         this.client.nextTimeout() ?? Infinity,
       );
       if (next > end || next === Number.POSITIVE_INFINITY) break;
       this.now = Math.max(this.now, next);
-      while (this.#air.length > 0 && (this.#air[0]?.at ?? 0) <= this.now) this.#air.shift()?.deliver();
+      while ((this.#air[this.#landed]?.at ?? Number.POSITIVE_INFINITY) <= this.now) this.#land();
       this.client.handleTimeout(this.now);
       this.#flush();
     }
@@ -184,10 +185,23 @@ export class World {
     }
   }
 
+  #land(): void {
+    this.#air[this.#landed++]?.deliver();
+    // A shift for each would move all the others each time.
+    if (this.#landed < 4096) return;
+    this.#air.splice(0, this.#landed);
+    this.#landed = 0;
+  }
+
   #later(deliver: () => void): void {
     const [least, most] = this.faults.delay;
     const at = this.now + least + this.draw() * (most - least);
-    this.#air.push({ at, order: this.#order++, deliver });
-    this.#air.sort((x, y) => x.at - y.at || x.order - y.order);
+    let [low, high] = [this.#landed, this.#air.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#air[middle]?.at ?? 0) <= at) low = middle + 1;
+      else high = middle;
+    }
+    this.#air.splice(low, 0, { at, deliver });
   }
 }
