@@ -168,6 +168,11 @@ export function isLoginToken(token: string): boolean {
   return token.startsWith(PREFIX);
 }
 
+/** The host that a login's token is about; undefined for other tokens. */
+export function hostOfLogin(token: string): string | undefined {
+  return token.startsWith(PREFIX) ? token.slice(PREFIX.length, token.lastIndexOf('/')) : undefined;
+}
+
 function tokenOf(conversation: ConversationRecord): string {
   return `${PREFIX}${conversation.key}/${conversation.round}`;
 }

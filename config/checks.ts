@@ -99,6 +99,27 @@ function checkServers(content: unknown, report: Report): void {
     const path = (key: string) => ['radius', 'servers', i, key];
     const { name, address, source_address: source } = asMapping(server);
     if (typeof name === 'string') once('the name', i, 'name', `'${name}'`);
+    const tls = lookUp(server, ['transport']) === 'tls';
+    if (!tls && lookUp(server, ['secret_file']) === undefined) {
+      const about = infoAt(['radius', 'servers', i, 'secret_file'])?.about;
+      report('error', path('secret_file'), `required key is missing (${about})`);
+    }
+    for (const key of ['ca_file', 'certificate_file', 'key_file']) {
+      const named = lookUp(server, ['tls', key]) !== undefined;
+      if (tls && !named)
+        report(
+          'error',
+          [...path('tls'), key],
+          'required key is missing: over TLS both ends show a certificate',
+        );
+    }
+    if (lookUp(server, ['transport']) === 'tcp') {
+      report(
+        'warning',
+        path('transport'),
+        'TCP hides nothing and MD5 protects little: only within a network that you trust, else transport: tls',
+      );
+    }
     if (lookUp(server, ['require_message_authenticator']) === false) {
       report(
         'warning',
@@ -107,11 +128,17 @@ function checkServers(content: unknown, report: Report): void {
       );
     }
     if (typeof address !== 'string' || ipBytes(address) === undefined) return;
-    for (const key of ['auth_port', 'acct_port'] as const) {
+    const transport = lookUp(server, ['transport']);
+    for (const key of tls ? [] : (['auth_port', 'acct_port'] as const)) {
       const port = value(server, key, ['radius', 'servers', i]);
       const where = ipFamily(address) === 6 ? `[${canonical(address)}]:${port}` : `${address}:${port}`;
       if (port !== undefined)
-        once(`the ${key}`, i, lookUp(server, [key]) === undefined ? 'address' : key, where);
+        once(
+          `the ${transport === 'tcp' ? 'TCP ' : ''}${key}`,
+          i,
+          lookUp(server, [key]) === undefined ? 'address' : key,
+          where,
+        );
     }
     const unusable = unusableAs(address);
     if (unusable !== undefined)

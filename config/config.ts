@@ -11,6 +11,7 @@ import { type ChannelsConfig, toChannelsConfig } from './channel-config.ts';
 import { type DynamicAuthorizationConfig, toDynamicAuthorization } from './dynamic-authorization.ts';
 import { type MulticastConfig, toMulticastConfig } from './multicast-config.ts';
 import type { FileConfig } from './schema.ts';
+import { RADSEC, type TlsConfig, toTls } from './tls.ts';
 
 export interface Config {
   /** The file that it was read from. */
@@ -107,6 +108,10 @@ export interface RadiusServerConfig {
   readonly secret: Uint8Array;
   readonly requireMessageAuthenticator: boolean;
   readonly sourceAddress: IpAddress | undefined;
+  readonly transport: 'udp' | 'tcp' | 'tls';
+  /** Only for TLS. */
+  readonly tls: TlsConfig | undefined;
+  readonly statusServer: boolean;
 }
 
 export interface RadiusConfig {
@@ -125,6 +130,7 @@ export interface RadiusConfig {
   readonly maxSourcePorts: number;
   /** First of the local ports; undefined: the kernel chooses. */
   readonly sourcePorts: number | undefined;
+  readonly selection: 'order' | 'load';
   readonly dynamicAuthorization: DynamicAuthorizationConfig;
 }
 
@@ -171,9 +177,12 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
       address: s.address,
       authPort: s.auth_port,
       acctPort: s.acct_port,
-      secret: known(secrets, s.name),
+      secret: s.secret_file === undefined ? RADSEC : known(secrets, s.name),
       requireMessageAuthenticator: s.require_message_authenticator,
       sourceAddress: s.source_address,
+      transport: s.transport,
+      tls: s.transport === 'tls' ? toTls(s.name, s.tls, (name) => known(secrets, name)) : undefined,
+      statusServer: s.status_server ?? s.transport !== 'udp',
     };
   });
   const byName = new Map(servers.map((server) => [server.name, server]));
@@ -217,6 +226,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
         maxDurationMs: r.retransmit.max_duration,
       },
       maxSourcePorts: r.max_source_ports,
+      selection: r.selection,
       sourcePorts: r.source_ports ?? (file.ha === undefined ? undefined : HA_SOURCE_PORTS),
       dynamicAuthorization: toDynamicAuthorization(r.dynamic_authorization, (name) => known(secrets, name)),
     },

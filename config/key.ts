@@ -157,6 +157,11 @@ export function optionalPath(k: { about: string }) {
   return remember(type.optional(), { about: k.about, form: 'absolute path' });
 }
 
+/** A path that may be left out; relative ones start at the configuration file's folder. */
+export function optionalFilePath(k: { about: string }) {
+  return remember(textType(4095).optional(), { about: k.about, form: 'path' });
+}
+
 /** A path that must be in the file; relative ones start at the configuration file's folder. */
 export function filePath(k: { about: string }) {
   return remember(textType(4095), { about: k.about, form: 'path', required: true });

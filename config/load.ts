@@ -16,6 +16,7 @@ import { infoAt, keysUnder, sectionWith } from './reference.ts';
 import { fileSchema } from './schema.ts';
 import { readSecret, reason, type SecretFile } from './secret.ts';
 import { type Position, YamlSource } from './source.ts';
+import { type PemFile, readPem, TLS_FILES, tlsFileName } from './tls.ts';
 
 /** A configuration, or all that is wrong with it. Warnings do not stop anything. */
 export type LoadedConfig =
@@ -23,7 +24,11 @@ export type LoadedConfig =
   | { readonly errors: readonly ConfigProblem[]; readonly warnings: readonly ConfigProblem[] };
 
 /** Reads the file at `path` and the secrets that it names. Never throws for what is in them. */
-export function loadConfig(path: string, secretIn: (path: string) => SecretFile = readSecret): LoadedConfig {
+export function loadConfig(
+  path: string,
+  secretIn: (path: string) => SecretFile = readSecret,
+  pemIn: (path: string) => PemFile = readPem,
+): LoadedConfig {
   const refused = (message: string): LoadedConfig => ({
     errors: [{ file: path, line: undefined, column: undefined, path: '', message }],
     warnings: [],
@@ -46,7 +51,7 @@ export function loadConfig(path: string, secretIn: (path: string) => SecretFile 
   } catch {
     return refused('is not UTF-8 text');
   }
-  return parseConfig(text, path, secretIn);
+  return parseConfig(text, path, secretIn, pemIn);
 }
 
 /** Checks a configuration in text; `path` names it in messages and is where relative secret files start. */
@@ -54,6 +59,7 @@ export function parseConfig(
   text: string,
   path: string,
   secretIn: (path: string) => SecretFile,
+  pemIn: (path: string) => PemFile = readPem,
 ): LoadedConfig {
   const source = new YamlSource(text);
   const problem = (at: Position, key: KeyPath, message: string): ConfigProblem => {
@@ -89,6 +95,11 @@ export function parseConfig(
     }
     warnings.push(...read.remarks.map((remark) => problem(at, key, remark)));
     if (name !== undefined) secrets.set(name, read.secret);
+  }
+  for (const { key, file, name } of pemFiles(content)) {
+    const read = pemIn(resolve(dirname(path), file));
+    if ('refused' in read) errors.push(problem(source.valueAt(key), key, read.refused));
+    else secrets.set(name, read.pem);
   }
   warnings.sort(byPlace);
   if (errors.length > 0 || !parsed.success) return { errors: errors.sort(byPlace), warnings };
@@ -166,6 +177,18 @@ function secretFiles(content: object): NamedSecret[] {
   });
   add(['ha', 'key_file'], HA_KEY, HA_KEY_OCTETS);
   return files;
+}
+
+function pemFiles(content: object): { key: KeyPath; file: string; name: string }[] {
+  return asList(lookUp(content, ['radius', 'servers'])).flatMap((server, index) => {
+    const name = lookUp(server, ['name']);
+    if (lookUp(server, ['transport']) !== 'tls' || typeof name !== 'string') return [];
+    return Object.entries(TLS_FILES).flatMap(([key, part]) => {
+      const file = lookUp(server, ['tls', key]);
+      if (typeof file !== 'string' || file === '' || file.includes('\0')) return [];
+      return [{ key: ['radius', 'servers', index, 'tls', key], file, name: tlsFileName(name, part) }];
+    });
+  });
 }
 
 function byPlace(a: ConfigProblem, b: ConfigProblem): number {

@@ -27,6 +27,7 @@ import {
   optionalAddress,
   optionalChoice,
   optionalDuration,
+  optionalFilePath,
   optionalFlag,
   optionalListOf,
   optionalPath,
@@ -250,8 +251,25 @@ export const fileSchema = z.strictObject({
         fallback: 1812,
       }),
       acct_port: whole({ about: 'UDP port for accounting', min: 1, max: 65535, fallback: 1813 }),
-      secret_file: filePath({
+      transport: choice({
+        about:
+          'how it is reached; over tls on tls.port alone, with the secret `radsec` where no secret_file is named',
+        of: ['udp', 'tcp', 'tls'],
+        fallback: 'udp',
+      }),
+      secret_file: optionalFilePath({
         about: 'file that holds the shared secret; a relative path starts at the folder of this file',
+      }),
+      tls: section('RADIUS over TLS: what both ends show to each other', {
+        port: whole({ about: 'TCP port of the server', min: 1, max: 65535, fallback: 2083 }),
+        ca_file: optionalFilePath({ about: 'certificates, in PEM, that the server’s must come from' }),
+        certificate_file: optionalFilePath({ about: 'castgate’s own certificate, in PEM, with its chain' }),
+        key_file: optionalFilePath({ about: 'the private key of that certificate, in PEM' }),
+        name: optionalText({ about: 'name in the server’s certificate; its address by default', max: 253 }),
+      }),
+      status_server: optionalFlag({
+        about:
+          'it answers Status-Server: its silence is understood in two seconds; true by default over tcp and tls',
       }),
       require_message_authenticator: flag({
         about: 'drop answers without Message-Authenticator (the remedy for Blast-RADIUS)',
@@ -268,6 +286,11 @@ export const fileSchema = z.strictObject({
     authentication: serverNames({ about: 'servers for logins, in order of use; all by default' }),
     authorization: serverNames({ about: 'servers for group questions, in order of use; all by default' }),
     accounting: serverNames({ about: 'servers for accounting, in order of use; all by default' }),
+    selection: choice({
+      about: 'which server of a list is asked: the first that lives, or the one with the least in flight',
+      of: ['order', 'load'],
+      fallback: 'order',
+    }),
     retransmit: section('when a request is sent again (RFC 5080 §2.2.1); accounting never gives up', {
       initial: duration({ about: 'first wait (IRT)', min: '100ms', max: '60s', fallback: '2s' }),
       max_interval: duration({ about: 'longest wait (MRT)', min: '100ms', max: '5m', fallback: '16s' }),
@@ -285,7 +308,7 @@ export const fileSchema = z.strictObject({
       }),
     }),
     max_source_ports: whole({
-      about: 'UDP sockets for each server and kind; each carries 256 requests at a time',
+      about: 'UDP sockets, or connections, for each server and kind; each carries 256 requests at a time',
       min: 1,
       max: 1024,
       fallback: 128,

@@ -172,6 +172,30 @@ export class Core {
     this.#settle(now);
   }
 
+  /** A connection to a RADIUS server is gone with what was on it, or never came to be. */
+  connectionLost(
+    now: number,
+    server: string,
+    port: 'auth' | 'acct',
+    socket: number,
+    why: 'closed' | 'refused',
+  ): void {
+    this.radius.connectionLost(now, server, port, socket, why);
+    this.#settle(now);
+  }
+
+  /** A connection to a RADIUS server came to be. */
+  connected(now: number, server: string, port: 'auth' | 'acct'): void {
+    this.radius.connected(now, server, port);
+    this.#settle(now);
+  }
+
+  /** The host of a RADIUS server refused a datagram. */
+  datagramRefused(now: number, server: string, port: 'auth' | 'acct'): void {
+    this.radius.refused(now, server, port);
+    this.#settle(now);
+  }
+
   /** A datagram from whoever claims to be a dynamic authorization client; `socket` counts the listening sockets. */
   dynamicRequest(now: number, socket: number, from: DynamicPeer, bytes: Uint8Array): void {
     this.dynamic.receive(now, socket, from, bytes);

@@ -39,6 +39,13 @@ export type Effect =
       readonly socket: number;
       readonly bytes: Uint8Array;
     }
+  /** What came on a connection to a server was not what a server sends: it is closed. */
+  | {
+      readonly kind: 'drop-connection';
+      readonly server: string;
+      readonly port: 'auth' | 'acct';
+      readonly socket: number;
+    }
   /** An answer to a dynamic authorization client (RFC 5176), from the socket that the request came to. */
   | {
       readonly kind: 'dynamic-reply';
@@ -58,6 +65,8 @@ export interface DynamicPeer {
 /** Sends RADIUS datagrams; `socket` counts the source ports towards one server and port. */
 export interface DatagramSender {
   send(server: string, port: 'auth' | 'acct', socket: number, bytes: Uint8Array): void;
+  /** Closes a connection; not there where there are none. */
+  drop?(server: string, port: 'auth' | 'acct', socket: number): void;
   /** Answers a dynamic authorization client; `from` counts the listening sockets. Not there where none listens. */
   reply?(from: number, to: DynamicPeer, bytes: Uint8Array): void;
 }
@@ -144,6 +153,9 @@ function carryOutOne(
       return target.sendFrame(effect.port, effect.vlan, effect.frame);
     case 'datagram':
       datagrams.send(effect.server, effect.port, effect.socket, effect.bytes);
+      return undefined;
+    case 'drop-connection':
+      datagrams.drop?.(effect.server, effect.port, effect.socket);
       return undefined;
     case 'dynamic-reply':
       datagrams.reply?.(effect.from, effect.to, effect.bytes);

@@ -23,15 +23,20 @@ export class RadiusSockets implements DatagramSender {
   readonly #servers: ReadonlyMap<string, RadiusServerConfig>;
   readonly #listener: DatagramListener;
   readonly #log: Logger;
+  readonly #refused: (server: string, port: RadiusPort) => void;
   readonly #lines = new Map<string, Line>();
 
   constructor(
     config: Pick<RadiusConfig, 'servers' | 'sourcePorts' | 'maxSourcePorts'>,
     listener: DatagramListener,
     log: Logger,
+    refused: (server: string, port: RadiusPort) => void = () => {},
   ) {
     this.#config = config;
-    this.#servers = new Map(config.servers.map((server) => [server.name, server]));
+    this.#refused = refused;
+    this.#servers = new Map(
+      config.servers.filter(({ transport }) => transport === 'udp').map((server) => [server.name, server]),
+    );
     this.#listener = listener;
     this.#log = log;
   }
@@ -49,7 +54,7 @@ export class RadiusSockets implements DatagramSender {
     const line = this.#line(server, port, socket);
     if (line === undefined) return;
     if (line.waiting !== undefined) line.waiting.push(bytes);
-    else line.socket.send(bytes, (error) => this.#unsent(server, error));
+    else line.socket.send(bytes, (error) => this.#unsent(server, port, error));
   }
 
   close(): void {
@@ -71,14 +76,14 @@ export class RadiusSockets implements DatagramSender {
     this.#lines.set(key, line);
     socket.on('message', (bytes) => this.#listener(server, port, number, bytes));
     socket.on('error', (error) => {
-      // ICMP errors of a server that is down arrive here; the client's timers deal with it.
-      if (line.waiting === undefined) this.#unsent(server, error);
+      // ICMP errors of a server that is down arrive here, or with the next packet that is sent.
+      if (line.waiting === undefined) this.#unsent(server, port, error);
       else this.#unusable(key, line, server, error);
     });
     socket.on('connect', () => {
       const waiting = line.waiting ?? [];
       line.waiting = undefined;
-      for (const bytes of waiting) socket.send(bytes, (error) => this.#unsent(server, error));
+      for (const bytes of waiting) socket.send(bytes, (error) => this.#unsent(server, port, error));
     });
     const remote = port === 'auth' ? config.authPort : config.acctPort;
     socket.bind(
@@ -111,8 +116,10 @@ export class RadiusSockets implements DatagramSender {
     line.socket.close();
   }
 
-  #unsent(server: string, error: Error | null): void {
-    if (error !== null) this.#log.debug('radius-send-failed', { server, error: error.message });
+  #unsent(server: string, port: RadiusPort, error: Error | null): void {
+    if (error === null) return;
+    if ('code' in error && error.code === 'ECONNREFUSED') this.#refused(server, port);
+    this.#log.debug('radius-send-failed', { server, error: error.message });
   }
 }
 

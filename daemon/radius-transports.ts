@@ -1,36 +1,54 @@
 /**
- * All sockets towards RADIUS as one: those to its servers and those on which it asks itself (RFC 5176). What
- * arrives is told with where it came in, and what the core sends leaves by the same way.
+ * All sockets towards RADIUS as one: datagrams and connections to its servers, and those on which it asks itself
+ * (RFC 5176). What arrives is told with where it came in, and what the core sends leaves by the same way.
  */
-import type { RadiusConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import type { RadiusPort } from '../radius/request-record.ts';
+import { nasAttributes } from '../session/nas-attributes.ts';
 import { type DynamicListener, DynamicSockets } from './dynamic-sockets.ts';
 import type { DatagramSender, DynamicPeer } from './effects.ts';
 import type { Logger } from './log.ts';
-import { type DatagramListener, RadiusSockets } from './radius-sockets.ts';
+import { RadiusSockets } from './radius-sockets.ts';
+import { RadiusStreams, type StreamListeners } from './radius-streams.ts';
 
 /** Who is told of what arrives. The octets are theirs. */
-export interface TransportListeners {
-  readonly datagram: DatagramListener;
+export interface TransportListeners extends StreamListeners {
   readonly dynamicRequest: DynamicListener;
+  /** The host of a server refused a datagram (ICMP). */
+  readonly refused: (server: string, port: RadiusPort) => void;
 }
 
 export class RadiusTransports implements DatagramSender {
+  readonly #config: Config['radius'];
   readonly #datagrams: RadiusSockets;
+  readonly #streams: RadiusStreams;
   readonly #dynamic: DynamicSockets;
 
-  constructor(config: RadiusConfig, listeners: TransportListeners, log: Logger) {
-    this.#datagrams = new RadiusSockets(config, listeners.datagram, log);
-    this.#dynamic = new DynamicSockets(config.dynamicAuthorization, listeners.dynamicRequest, log);
+  constructor({ radius, nas }: Pick<Config, 'radius' | 'nas'>, listeners: TransportListeners, log: Logger) {
+    this.#config = radius;
+    this.#datagrams = new RadiusSockets(radius, listeners.datagram, log, listeners.refused);
+    this.#streams = new RadiusStreams(radius.servers, nasAttributes(nas), listeners, log);
+    this.#dynamic = new DynamicSockets(radius.dynamicAuthorization, listeners.dynamicRequest, log);
   }
 
   open(): void {
     this.#datagrams.open();
+    const { authentication, authorization, accounting } = this.#config;
+    const asks = [...authentication, ...authorization];
+    this.#streams.open((name) => [
+      ...(asks.some((server) => server.name === name) ? (['auth'] as const) : []),
+      ...(accounting.some((server) => server.name === name) ? (['acct'] as const) : []),
+    ]);
     this.#dynamic.open();
   }
 
   send(server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {
-    this.#datagrams.send(server, port, socket, bytes);
+    const way = this.#streams.has(server) ? this.#streams : this.#datagrams;
+    way.send(server, port, socket, bytes);
+  }
+
+  drop(server: string, port: RadiusPort, socket: number): void {
+    this.#streams.drop(server, port, socket);
   }
 
   reply(from: number, to: DynamicPeer, bytes: Uint8Array): void {
@@ -39,6 +57,7 @@ export class RadiusTransports implements DatagramSender {
 
   close(): void {
     this.#datagrams.close();
+    this.#streams.close();
     this.#dynamic.close();
   }
 }

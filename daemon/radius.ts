@@ -3,9 +3,10 @@
  * The protocol is in radius/client.ts.
  */
 import type { NoAnswer } from '../auth/group-authorization.ts';
-import type { LoginRequest } from '../auth/login.ts';
+import { hostOfLogin, type LoginRequest } from '../auth/login.ts';
 import type { Config } from '../config/config.ts';
 import { RadiusClient } from '../radius/client.ts';
+import type { RadiusDiscard } from '../radius/client-types.ts';
 import {
   type RadiusClientOptions,
   type RadiusEvent,
@@ -15,6 +16,7 @@ import {
 import { type RadiusAttribute, RadiusCode, type RadiusPacket } from '../radius/packet.ts';
 import type { RadiusPort } from '../radius/request-record.ts';
 import { nasAttributes } from '../session/nas-attributes.ts';
+import type { ConversationRecord } from '../session/records.ts';
 import type { CoreParts } from './parts.ts';
 
 /** Who is told how a request ended. */
@@ -42,7 +44,10 @@ export class Radius {
   askLogin(now: number, request: LoginRequest): void {
     const { token, attributes, server } = request;
     const code = RadiusCode.AccessRequest;
-    this.#request(now, { list: 'auth', token, code, attributes, server, pinned: server !== undefined });
+    const pinned = server !== undefined;
+    const conversation = pinned ? this.#conversationOf(token) : undefined;
+    const { answeredAt: stateSince, socket } = conversation ?? {};
+    this.#request(now, { list: 'auth', token, code, attributes, server, pinned, stateSince, socket });
   }
 
   /** A group question, put first to the server that let the subscriber in. */
@@ -83,7 +88,34 @@ export class Radius {
   /** A datagram from a server's address and port. */
   receive(now: number, server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {
     const discarded = this.#client.receive(now, server, port, socket, bytes);
-    if (discarded !== undefined) this.#parts.tally.count(ownerOf(server), `discarded/${discarded}`);
+    if (discarded === undefined) return;
+    this.#parts.tally.count(ownerOf(server), `discarded/${discarded}`);
+    // RFC 6613 §2.6.4: over a connection only the server itself can have sent it, and nothing after it makes sense.
+    const connected =
+      this.#parts.config.radius.servers.find((one) => one.name === server)?.transport !== 'udp';
+    if (connected && !HARMLESS.has(discarded))
+      this.#parts.effect({ kind: 'drop-connection', server, port, socket });
+  }
+
+  /** A connection to a server is gone, or never came to be. */
+  connectionLost(
+    now: number,
+    server: string,
+    port: RadiusPort,
+    socket: number,
+    why: 'closed' | 'refused',
+  ): void {
+    this.#client.lost(now, server, port, socket, why);
+  }
+
+  /** A connection to a server came to be. */
+  connected(now: number, server: string, port: RadiusPort): void {
+    this.#client.connected(now, server, port);
+  }
+
+  /** The server's host refused a datagram. */
+  refused(now: number, server: string, port: RadiusPort): void {
+    this.#client.refused(now, server, port);
   }
 
   handleTimeout(now: number): void {
@@ -143,6 +175,7 @@ export class Radius {
         tally.count(ownerOf(event.server), REPLY_NAMES[event.reply.code] ?? 'other');
         this.#measure(now, event.token, event.server);
         this.#peers.answered(now, event.token, event.server, event.reply);
+        this.#keepConnection(now, event.token, event.socket);
         return;
       case 'gave-up':
         this.#askedAt.delete(event.token);
@@ -160,6 +193,19 @@ export class Radius {
         if (event.state === 'dead') tally.count(ownerOf(event.server), 'died');
         return;
     }
+  }
+
+  /** A conversation goes on over the connection on which it was answered (RFC 6614 §3.3), and its State is as old. */
+  #keepConnection(now: number, token: string, socket: number): void {
+    const conversation = this.#conversationOf(token);
+    if (conversation === undefined) return;
+    const { conversations } = this.#parts.stores;
+    conversations.put(conversation.key, { ...conversation, socket, answeredAt: now });
+  }
+
+  #conversationOf(token: string): ConversationRecord | undefined {
+    const host = hostOfLogin(token);
+    return host === undefined ? undefined : this.#parts.stores.conversations.get(host);
   }
 
   #measure(now: number, token: string, server: string): void {
@@ -184,7 +230,8 @@ function clientOptions(config: Config): RadiusClientOptions {
     auth: names(radius.authentication),
     authorization: names(radius.authorization),
     acct: names(radius.accounting),
-    servers: radius.servers,
+    servers: radius.servers.map((server) => ({ ...server, stream: server.transport !== 'udp' })),
+    balance: radius.selection === 'load',
     patience: { ...radiusClientDefaults.patience, ...radius.retransmit },
     socketsPerServer: radius.maxSourcePorts,
     statusAttributes: nasAttributes(config.nas),
@@ -197,3 +244,5 @@ const REPLY_NAMES: Readonly<Record<number, string>> = {
   [RadiusCode.AccessChallenge]: 'challenges',
   [RadiusCode.AccountingResponse]: 'accounted',
 };
+/** What comes when an answer crosses a timer, and says nothing of who sent it. */
+const HARMLESS: ReadonlySet<RadiusDiscard> = new Set(['duplicate', 'no-request', 'unknown-server']);

@@ -72,12 +72,16 @@ export class Serving {
       stores,
     });
     this.#sockets = new RadiusTransports(
-      config.radius,
+      config,
       {
         datagram: (server, port, socket, bytes) =>
           this.turn((at) => this.core.datagram(at, server, port, socket, bytes)),
         dynamicRequest: (socket, from, bytes) =>
           this.turn((at) => this.core.dynamicRequest(at, socket, from, bytes)),
+        connected: (server, port) => this.turn((at) => this.core.connected(at, server, port)),
+        lost: (server, port, socket, why) =>
+          this.turn((at) => this.core.connectionLost(at, server, port, socket, why)),
+        refused: (server, port) => this.turn((at) => this.core.datagramRefused(at, server, port)),
       },
       log,
     );

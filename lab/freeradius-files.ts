@@ -38,6 +38,11 @@ export interface RadiusPlan {
   readonly permissions: readonly Permission[];
   /** Keep each Access-Request in requests.detail. */
   readonly recordRequests: boolean;
+  /**
+   * Listen on TCP too, and on TLS by the certificates `large` and `castgate` (lab/certificates.ts); offer EAP-TTLS
+   * and EAP-TLS.
+   */
+  readonly streams?: boolean;
 }
 
 /** File name to content, for one folder; `folder` is that folder's path. The certificate is made apart. */
@@ -112,10 +117,11 @@ security {
 }
 client switch {
 	ipaddr = ${plan.client}
+	proto = *
 	secret = ${quoted(plan.secret)}
 	require_message_authenticator = yes
 }
-thread pool {
+${plan.streams === true ? tlsClients(plan) : ''}thread pool {
 	start_servers = 2
 	max_servers = 4
 	min_spare_servers = 1
@@ -132,8 +138,8 @@ modules {
 		mschapv2 {
 		}
 		tls-config server_side {
-			private_key_file = ${folder}/server.key
-			certificate_file = ${folder}/server.pem
+			private_key_file = ${folder}/${plan.streams === true ? 'large' : 'server'}.key
+			certificate_file = ${folder}/${plan.streams === true ? 'large' : 'server'}.pem
 			ca_file = ${folder}/ca.pem
 			tls_min_version = "1.2"
 			tls_max_version = "1.2"
@@ -145,7 +151,7 @@ modules {
 			default_eap_type = mschapv2
 			virtual_server = tunnel
 		}
-	}
+${plan.streams === true ? MORE_METHODS : ''}	}
 	mschap {
 		use_mppe = yes
 	}
@@ -226,7 +232,7 @@ server lab {
 		ipaddr = ${plan.listen}
 		port = 1813
 	}
-	authorize {
+${plan.streams === true ? streamListeners(plan, folder) : ''}	authorize {
 ${plan.recordRequests ? '\t\trequests\n' : ''}		if (&EAP-Message) {
 			eap {
 				ok = return
@@ -295,5 +301,57 @@ server tunnel {
 		}
 	}
 }
+`;
+}
+
+const MORE_METHODS = `		ttls {
+			tls = server_side
+			default_eap_type = mschapv2
+			virtual_server = tunnel
+		}
+		tls {
+			tls = server_side
+		}
+`;
+
+function tlsClients(plan: RadiusPlan): string {
+  return `clients radsec {
+	client switch-by-tls {
+		ipaddr = ${plan.client}
+		proto = tls
+		secret = radsec
+	}
+}
+`;
+}
+
+function streamListeners(plan: RadiusPlan, folder: string): string {
+  const limit = 'limit {\n\t\t\tmax_connections = 256\n\t\t\tlifetime = 0\n\t\t\tidle_timeout = 0\n\t\t}';
+  const tcp = (type: string, port: number) => `	listen {
+		type = ${type}
+		proto = tcp
+		ipaddr = ${plan.listen}
+		port = ${port}
+		${limit}
+	}
+`;
+  return `${tcp('auth', 1812)}${tcp('acct', 1813)}	listen {
+		type = auth+acct
+		proto = tcp
+		ipaddr = ${plan.listen}
+		port = 2083
+		clients = radsec
+		${limit}
+		tls {
+			private_key_file = ${folder}/server.key
+			certificate_file = ${folder}/server.pem
+			ca_file = ${folder}/ca.pem
+			require_client_cert = yes
+			tls_min_version = "1.2"
+			tls_max_version = "1.3"
+			cipher_list = "DEFAULT"
+			fragment_size = 8192
+		}
+	}
 `;
 }

@@ -5,6 +5,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeCertificate, manyNames } from './certificates.ts';
 import { type DetailRecord, parseDetailFile } from './detail-file.ts';
 import { freeRadiusFiles, type RadiusPlan } from './freeradius-files.ts';
 import { LabProcess, run } from './processes.ts';
@@ -17,13 +18,14 @@ export class FreeRadius {
   readonly secretFile: string;
   /** The detail file of Accounting-Requests. */
   readonly accountingFile: string;
-  readonly #folder: string;
+  /** Where its files are. */
+  readonly folder: string;
   readonly #namespace: string;
   #process: LabProcess | undefined;
 
   private constructor(plan: RadiusPlan, folder: string, namespace: string) {
     this.plan = plan;
-    this.#folder = folder;
+    this.folder = folder;
     this.#namespace = namespace;
     this.caFile = join(folder, 'ca.pem');
     this.secretFile = join(folder, 'secret');
@@ -38,6 +40,10 @@ export class FreeRadius {
       writeFileSync(join(folder, name), content, { mode: 0o600 });
     writeFileSync(server.secretFile, plan.secret, { mode: 0o600 });
     await makeCertificates(folder);
+    if (plan.streams === true) {
+      await makeCertificate(folder, { name: 'large', use: 'serverAuth', names: manyNames() });
+      await makeCertificate(folder, { name: 'castgate', use: 'clientAuth', names: [] });
+    }
     await server.resume();
     return server;
   }
@@ -47,7 +53,7 @@ export class FreeRadius {
     if (this.#process?.running === true) return;
     const process = LabProcess.start(
       'FreeRADIUS',
-      ['freeradius', '-f', '-d', this.#folder, '-l', 'stdout'],
+      ['freeradius', '-f', '-d', this.folder, '-l', 'stdout'],
       this.#namespace,
     );
     this.#process = process;
@@ -75,7 +81,7 @@ export class FreeRadius {
 
   #detail(name: string): readonly DetailRecord[] {
     try {
-      return parseDetailFile(readFileSync(join(this.#folder, name), 'utf8'));
+      return parseDetailFile(readFileSync(join(this.folder, name), 'utf8'));
     } catch {
       return []; // made with the first record
     }

@@ -26,6 +26,8 @@ export interface LabPlan {
   readonly rate?: number;
   /** Octets of each datagram's payload; default 1,000. */
   readonly octets?: number;
+  /** RADIUS over TCP and TLS, and all EAP methods (RadiusPlan). */
+  readonly streams?: boolean;
 }
 
 export class Lab {
@@ -64,6 +66,7 @@ export class Lab {
         users: plan.users,
         permissions: plan.permissions,
         recordRequests: true,
+        streams: plan.streams === true,
       };
       const sending = [String(plan.rate ?? 100), String(plan.octets ?? 1000), ...plan.channels];
       const upstream = topology.upstreamNamespace;

@@ -1,19 +1,21 @@
 /**
- * A subscriber's 802.1X client: wpa_supplicant on the wired interface of its namespace, EAP-MD5 or
- * PEAP-MSCHAPv2.
+ * A subscriber's 802.1X client: wpa_supplicant on the wired interface of its namespace, EAP-MD5,
+ * PEAP, TTLS or TLS.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LabError, LabProcess, run, until } from './processes.ts';
 
 export interface Credentials {
-  readonly method: 'md5' | 'peap';
+  readonly method: 'md5' | 'peap' | 'ttls' | 'tls';
   readonly identity: string;
   readonly password: string;
   /** What is said outside of the tunnel; PEAP only. */
   readonly anonymousIdentity?: string;
   /** The authority that the server's certificate is checked against; PEAP only. */
   readonly caFile?: string;
+  /** Path of a certificate and its key without the ending; TLS only. */
+  readonly certificate?: string;
 }
 
 export class Supplicant {
@@ -142,17 +144,7 @@ export class Supplicant {
 }
 
 function supplicantFile(credentials: Credentials, controlFolder: string): string {
-  const network =
-    credentials.method === 'md5'
-      ? ['eap=MD5']
-      : [
-          'eap=PEAP',
-          'phase2="auth=MSCHAPV2"',
-          ...(credentials.anonymousIdentity === undefined
-            ? []
-            : [`anonymous_identity="${credentials.anonymousIdentity}"`]),
-          ...(credentials.caFile === undefined ? [] : [`ca_cert="${credentials.caFile}"`]),
-        ];
+  const network = methodLines(credentials);
   return [
     `ctrl_interface=${controlFolder}`,
     'ap_scan=0',
@@ -168,4 +160,19 @@ function supplicantFile(credentials: Credentials, controlFolder: string): string
     '}',
     '',
   ].join('\n');
+}
+
+function methodLines(credentials: Credentials): readonly string[] {
+  const { method, anonymousIdentity, caFile, certificate } = credentials;
+  if (method === 'md5') return ['eap=MD5'];
+  const inner = { peap: ['phase2="auth=MSCHAPV2"'], ttls: ['phase2="autheap=MSCHAPV2"'], tls: [] };
+  return [
+    `eap=${method.toUpperCase()}`,
+    ...inner[method],
+    ...(anonymousIdentity === undefined ? [] : [`anonymous_identity="${anonymousIdentity}"`]),
+    ...(caFile === undefined ? [] : [`ca_cert="${caFile}"`]),
+    ...(certificate === undefined
+      ? []
+      : [`client_cert="${certificate}.pem"`, `private_key="${certificate}.key"`]),
+  ];
 }

@@ -192,6 +192,10 @@ export interface ConversationRecord {
   readonly state: Uint8Array | undefined;
   /** The server that has the conversation; undefined before its first answer. */
   readonly server: string | undefined;
+  /** The source port or connection on which that answer came; another one may lead to another server behind it. */
+  readonly socket?: number;
+  /** When it came: a server that died since has forgotten the conversation. */
+  readonly answeredAt?: number;
   /** Counts the requests of the host, so that a late answer to an aborted one finds no asker. */
   readonly round: number;
   /** Ids that the session will have when it begins; a session that is there keeps its own. */

@@ -134,6 +134,9 @@ describe('a valid configuration', () => {
         secret: 'secret' in SECRET ? SECRET.secret : undefined,
         requireMessageAuthenticator: true,
         sourceAddress: '2001:db8::2',
+        transport: 'udp',
+        tls: undefined,
+        statusServer: false,
       },
     ]);
   });

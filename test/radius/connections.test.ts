@@ -17,7 +17,7 @@ const replies = (world: World) => world.events.filter((event) => event.kind === 
 
 describe('a request over a connection', () => {
   it('conformance 35: is not sent again on it, however long the answer takes', () => {
-    const world = streams();
+    const world = streams({ auth: ['a'], acct: ['a'] });
     world.policies.set('a', silent);
     world.access('t', { server: 'a', pinned: true });
     world.accounting('acct', { server: 'a', pinned: true });

@@ -1,0 +1,30 @@
+/**
+ * RADIUS packets out of a stream of octets, RFC 6613 §2.6.4: one after the other, each as long as its Length
+ * says. A Length that no packet can have leaves the stream without sense from there on: it must be closed.
+ */
+import { concatBytes, u16 } from '../../wire/bytes.ts';
+import { RADIUS_HEADER_LENGTH, RADIUS_MAX_LENGTH } from '../packet.ts';
+
+export class PacketStream {
+  #rest: Uint8Array = NOTHING;
+
+  /** Takes octets as they arrived; the packets that are whole now, or undefined: close the connection. */
+  push(bytes: Uint8Array): Uint8Array[] | undefined {
+    const all = this.#rest.length === 0 ? bytes : concatBytes(this.#rest, bytes);
+    const packets: Uint8Array[] = [];
+    let at = 0;
+    while (all.length - at >= LENGTH_END) {
+      const length = u16(all, at + 2);
+      if (length < RADIUS_HEADER_LENGTH || length > RADIUS_MAX_LENGTH) return undefined;
+      if (all.length - at < length) break;
+      packets.push(all.slice(at, at + length));
+      at += length;
+    }
+    this.#rest = all.slice(at);
+    return packets;
+  }
+}
+
+/** Code, Identifier and Length. */
+const LENGTH_END = 4;
+const NOTHING = new Uint8Array(0);
