@@ -161,7 +161,7 @@ export class RadiusClient {
     if (record === undefined || attempt === undefined) {
       return lane.pool.wasAnswered(socket, reply.id) ? 'duplicate' : 'no-request';
     }
-    if (!mayAnswer(record.code, port, reply.code)) return 'unexpected-code';
+    if (!mayAnswer(record.code, port, reply.code, lane.server.stream)) return 'unexpected-code';
     const verdict = verifyReply(attempt.authenticator, bytes, lane.server.secret, {
       // Servers sign no Accounting-Response, and old ones not what they answer to Status-Server.
       requireMessageAuthenticator:

@@ -36,13 +36,15 @@ export function delaySecondsAt(now: number, eventAt: number | undefined): number
   return eventAt === undefined ? 0 : Math.max(0, Math.floor((now - eventAt) / 1000));
 }
 
-/** True where a reply of this code may answer a request of that code: RFC 2865 §4, RFC 2866 §4, RFC 5997 §4. */
-export function mayAnswer(request: number, port: RadiusPort, reply: number): boolean {
+/**
+ * True where a reply of this code may answer a request of that code: RFC 2865 §4, RFC 2866 §4, RFC 5997 §4.
+ * `stream`: the port may be one for both kinds (RFC 6614 §2.1), which answers Status-Server as either.
+ */
+export function mayAnswer(request: number, port: RadiusPort, reply: number, stream = false): boolean {
   if (request === RadiusCode.AccessRequest) return ACCESS_REPLIES.has(reply);
-  if (request === RadiusCode.AccountingRequest || port === 'acct') {
-    return reply === RadiusCode.AccountingResponse;
-  }
-  return reply === RadiusCode.AccessAccept;
+  if (request === RadiusCode.AccountingRequest) return reply === RadiusCode.AccountingResponse;
+  const own = port === 'acct' ? RadiusCode.AccountingResponse : RadiusCode.AccessAccept;
+  return reply === own || (stream && STATUS_REPLIES.has(reply));
 }
 
 const ACCESS_REPLIES: ReadonlySet<number> = new Set([
@@ -50,4 +52,5 @@ const ACCESS_REPLIES: ReadonlySet<number> = new Set([
   RadiusCode.AccessReject,
   RadiusCode.AccessChallenge,
 ]);
+const STATUS_REPLIES: ReadonlySet<number> = new Set([RadiusCode.AccessAccept, RadiusCode.AccountingResponse]);
 const ACCT_DELAY_TIME_LENGTH = 6;
