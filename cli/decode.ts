@@ -8,7 +8,7 @@ import { FrameDecoder, type FrameRecord } from './frame-decoder.ts';
 import { describeEap, describeEapol } from './frame-eap.ts';
 import { describeIgmp, describeMld } from './frame-group.ts';
 import { describeRadius, type RadiusRecord } from './frame-radius.ts';
-import type { Output } from './program.ts';
+import type { Output } from './output.ts';
 import { printable } from './table.ts';
 
 /** How to print; `secret` is the RADIUS shared secret. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `castgate` program: hands the command line over and ends with its exit code. */
-import { EXIT_FAILED, EXIT_OK, runCommand } from './program.ts';
+import { EXIT_FAILED, EXIT_OK } from './output.ts';
+import { runCommand } from './program.ts';
 
 // Each write is told of its own failure; for the daemon's log a reader that has gone is no reason to stop.
 process.stdout.on('error', () => {});

@@ -5,7 +5,7 @@
 import { loadConfig } from '../config/load.ts';
 import { CaptureFileError } from './capture-file.ts';
 import { usable } from './config-file.ts';
-import type { Output } from './program.ts';
+import type { Output } from './output.ts';
 import { type ReplayCapture, readReplay } from './replay-frames.ts';
 import { portChoice } from './replay-ports.ts';
 import { type Decision, describeDecision } from './replay-print.ts';

@@ -1,0 +1,19 @@
+/** Which control socket a command asks on. */
+import { loadConfig } from '../config/load.ts';
+import { infoAt } from '../config/reference.ts';
+import { usable } from './config-file.ts';
+import type { Output } from './output.ts';
+
+/** Undefined where the configuration that should name it cannot be used, after that was said. */
+export function socketPath(
+  options: { socket?: string; config?: string },
+  output: Output,
+): string | undefined {
+  if (options.socket !== undefined) return options.socket;
+  if (options.config === undefined) return DEFAULT_SOCKET;
+  // Who may only ask needs no permission to read secrets.
+  const loaded = loadConfig(options.config, () => ({ secret: new Uint8Array(1), remarks: [] }));
+  return usable({ ...loaded, warnings: [] }, output.err)?.controlSocket;
+}
+
+export const DEFAULT_SOCKET = infoAt(['control_socket'])?.fallback ?? '';

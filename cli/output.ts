@@ -1,0 +1,16 @@
+/** Where a command's output goes, and how it ends. */
+
+export interface Output {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+export const EXIT_OK = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+
+/** What every command is given: where to write, and whom to tell its exit code where it is not 0. */
+export interface Context {
+  readonly output: Output;
+  readonly done: (code: number) => void;
+}
