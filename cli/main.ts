@@ -15,6 +15,7 @@ try {
   process.exitCode = await runCommand(process.argv.slice(2), {
     out: (text) => process.stdout.write(text, endIfGone),
     err: (text) => process.stderr.write(text),
+    isTerminal: process.stdout.isTTY === true,
   });
 } catch (cause) {
   // Everything that is expected was said in words before: this is a bug, and its trace is what is wanted.

@@ -3,6 +3,10 @@
 export interface Output {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** Whether `out` is a terminal, on which a live table may be written over. */
+  readonly isTerminal?: boolean;
+  /** Ends commands that go on for ever; Ctrl-C where there is none. */
+  readonly stop?: AbortSignal;
 }
 
 export const EXIT_OK = 0;

@@ -5,11 +5,15 @@
 import { Command, CommanderError } from 'commander';
 import { programVersion } from '../daemon/program-version.ts';
 import { addCheck } from './commands/check.ts';
+import { addCompletion } from './commands/completion.ts';
 import { addDecode } from './commands/decode.ts';
+import { addOrders } from './commands/orders.ts';
 import { addReplay } from './commands/replay.ts';
 import { addRoles } from './commands/role.ts';
 import { addRun } from './commands/run.ts';
 import { addShow } from './commands/show.ts';
+import { addTest } from './commands/test.ts';
+import { addTrace } from './commands/trace.ts';
 import { type Context, EXIT_OK, EXIT_USAGE, type Output } from './output.ts';
 
 /** Runs one command line (without `node` and the script) to its end; gives the exit code. */
@@ -38,11 +42,24 @@ export function commands(context: Context): Command {
     .version(programVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .showHelpAfterError("(see 'castgate --help')")
     .exitOverride()
     .configureOutput({ writeOut: output.out, writeErr: output.err })
     .addHelpText('after', HELP);
-  for (const add of [addRun, addCheck, addShow, addRoles, addDecode, addReplay]) add(program, context);
+  for (const add of [
+    addRun,
+    addCheck,
+    addShow,
+    addTrace,
+    addTest,
+    addOrders,
+    addRoles,
+    addDecode,
+    addReplay,
+    addCompletion,
+  ])
+    add(program, context);
   return program;
 }
 

@@ -13,6 +13,7 @@ import type {
   ShowRows,
 } from '../daemon/show-rows.ts';
 import { askDaemon } from './control-client.ts';
+import { type SelectionOptions, selected } from './selection.ts';
 import { amount, type Column, printable, span, table } from './table.ts';
 
 /** What can be shown. */
@@ -27,11 +28,42 @@ export const SHOW_TOPICS = [
 ] as const satisfies readonly (keyof ShowRows)[];
 export type ShowTopic = (typeof SHOW_TOPICS)[number];
 
+/** Parts of a topic that have a name of their own. */
+const PARTS: Readonly<Record<'grants' | 'denied', { readonly of: ShowTopic; readonly state: string }>> = {
+  grants: { of: 'groups', state: 'granted' },
+  denied: { of: 'groups', state: 'refused' },
+};
+
+/** All words that `castgate show` takes. */
+export const SHOW_WORDS = [...SHOW_TOPICS, 'grants', 'denied'] as const;
+export type ShowWord = (typeof SHOW_WORDS)[number];
+
+/** By what the rows of a topic can be chosen. */
+export const SELECTABLE: Readonly<Record<ShowWord, readonly (keyof SelectionOptions)[]>> = {
+  sessions: ['port', 'mac', 'account'],
+  groups: ['port', 'mac', 'account', 'group'],
+  grants: ['port', 'mac', 'account', 'group'],
+  denied: ['port', 'mac', 'account', 'group'],
+  ports: ['port'],
+  radius: [],
+  refusals: [],
+  ha: [],
+  accounting: [],
+};
+
 /** Text to print, or why there is none. */
 export type Shown = { readonly text: string } | { readonly failed: string };
 
 /** Asks the daemon behind the socket. `now` is what ages and remaining times are counted from. */
-export async function show(topic: ShowTopic, socketPath: string, json: boolean, now: number): Promise<Shown> {
+export async function show(
+  word: ShowWord,
+  socketPath: string,
+  json: boolean,
+  now: number,
+  selection: Readonly<Record<string, string>> = {},
+): Promise<Shown> {
+  const part = word === 'grants' || word === 'denied' ? PARTS[word] : undefined;
+  const topic = part?.of ?? (word as ShowTopic);
   const answer = await askDaemon(socketPath, topic);
   if ('failed' in answer) return answer;
   if (!isRows(answer.result)) {
@@ -39,8 +71,10 @@ export async function show(topic: ShowTopic, socketPath: string, json: boolean, 
       failed: `the daemon on ${socketPath} answered '${topic}' with no list: is it of another version?`,
     };
   }
-  if (json) return { text: `${JSON.stringify(answer.result)}\n` };
-  const text = renderRows(topic, answer.result, now);
+  const wanted = part === undefined ? selection : { ...selection, state: part.state };
+  const rows = selected(answer.result, wanted);
+  if (json) return { text: `${JSON.stringify(rows)}\n` };
+  const text = renderRows(topic, rows, now);
   return { text: topic === 'ports' ? text + (await refusedBelow(socketPath)) : text };
 }
 

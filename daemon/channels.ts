@@ -85,7 +85,18 @@ export class Channels {
       const version = versionOf(packet);
       for (const record of recordsOf(message)) {
         if (isLinkLocalGroup(record.group)) tally.count(port, 'ignored/link-local-group');
-        else this.#admission.receive(now, { port, vlan, mac }, version, record);
+        else {
+          const { group, sources, type } = record;
+          this.#parts.log.debug('group-record', {
+            port,
+            vlan,
+            mac,
+            group,
+            sources,
+            type: RECORD_NAMES[type],
+          });
+          this.#admission.receive(now, { port, vlan, mac }, version, record);
+        }
       }
       this.#carryOut(now);
     }
@@ -271,4 +282,8 @@ function recordsOf(message: Exclude<GroupMessage, { kind: 'query' | 'unknown' }>
   }
 }
 
+/** RFC 9776 §4.2.12. */
+const RECORD_NAMES: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(RecordType).map(([name, type]) => [type, name]),
+);
 const KEPT_REFUSALS = 1024;

@@ -22,6 +22,7 @@ import { DynamicAuthorization, isAuthorizationToken } from './dynamic-authorizat
 import { type DynamicPeer, type Effect, type FailedEffect, hostOf } from './effects.ts';
 import { channelTerminateCause, type SessionEnd, sessionTerminateCause } from './end-cause.ts';
 import type { Logger } from './log.ts';
+import { isTrialToken, Trials } from './operator/trials.ts';
 import type { CoreParts, SwitchReadings } from './parts.ts';
 import { Radius } from './radius.ts';
 import { Stores } from './stores.ts';
@@ -47,6 +48,7 @@ export class Core {
   readonly radius: Radius;
   readonly books: Books;
   readonly dynamic: DynamicAuthorization;
+  readonly trials: Trials;
   readonly #parts: CoreParts;
   readonly #uplinks: ReadonlySet<string>;
   #effects: Effect[] = [];
@@ -73,6 +75,7 @@ export class Core {
         else if (isLoginToken(token) || isMabToken(token))
           this.subscribers.answered(now, token, server, reply);
         else if (isAuthorizationToken(token)) this.dynamic.answered(now, token, reply);
+        else if (isTrialToken(token)) this.trials.answered(now, token, server, reply);
         else this.books.answered(token);
       },
       unanswered: (now, token, reason) => {
@@ -80,6 +83,7 @@ export class Core {
         if (question !== undefined) this.channels.unanswered(now, question, reason);
         else if (isLoginToken(token) || isMabToken(token)) this.subscribers.unanswered(now, token, reason);
         else if (isAuthorizationToken(token)) this.dynamic.unanswered(token, reason);
+        else if (isTrialToken(token)) this.trials.unanswered(now, token, reason);
         else this.books.unanswered(now, token, reason);
       },
     });
@@ -96,6 +100,9 @@ export class Core {
       sessionRenewed: (now, session) => this.#sessionRenewed(now, session),
       sessionEnding: (now, session, cause) => this.#sessionEnding(now, session, cause),
     });
+    this.trials = new Trials(parts, (now, token, server, attributes) =>
+      this.radius.askGroup(now, token, server, attributes),
+    );
     this.dynamic = new DynamicAuthorization(parts, {
       subscribers: this.subscribers,
       changeChannels: (now, account, change) => this.channels.changeRights(now, account, change),
@@ -258,6 +265,13 @@ export class Core {
     const found = this.subscribers.reauthenticate(now, host);
     this.#settle(now);
     return found;
+  }
+
+  /** What an operator wants of the core's parts, as an event of its own. */
+  operate<R>(now: number, act: () => R): R {
+    const result = act();
+    this.#settle(now);
+    return result;
   }
 
   /** A clean stop: every session and channel ends in the books, and servers are told. */

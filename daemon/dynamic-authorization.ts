@@ -115,6 +115,18 @@ export class DynamicAuthorization {
     this.#parts.log.warn('authorization-unanswered', { host: session.key, account: session.account, reason });
   }
 
+  /** The operator shuts a port: nobody behind it stays in, and its link is down until `open`. */
+  shut(now: number, port: string): void {
+    this.#bounces.set(port, undefined);
+    if (this.#parts.stores.portBounces.has(port)) this.#parts.stores.portBounces.delete(port);
+    this.#setDown(now, port, 'disable');
+  }
+
+  /** The operator sets the link of a port up. */
+  open(port: string): void {
+    this.#parts.effect({ kind: 'port-link', port, up: true });
+  }
+
   /** The link of a port is there, whoever set it up. */
   portUp(port: string): void {
     this.#bounces.set(port, undefined);

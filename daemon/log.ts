@@ -78,7 +78,7 @@ function nothing(): void {}
  * The fields as they may be written: octets as hex, errors with their trace, secrets hidden. What was handed in
  * stays as it is. In place of pino's own redaction, whose wildcards cost more than all the rest of a line.
  */
-function presentable(fields: Fields, depth = 0): Fields {
+export function presentable(fields: Fields, depth = 0): Fields {
   let changed: Fields | undefined;
   for (const name in fields) {
     const value = fields[name];

@@ -158,6 +158,7 @@ export class Radius {
 
   #request(now: number, request: RadiusRequest): void {
     this.#askedAt.set(request.token, now);
+    this.#parts.log.debug('radius-request', { about: request.token, list: request.list });
     this.#client.request(now, request);
   }
 
@@ -173,12 +174,18 @@ export class Radius {
       }
       case 'reply':
         tally.count(ownerOf(event.server), REPLY_NAMES[event.reply.code] ?? 'other');
+        log.debug('radius-answer', {
+          about: event.token,
+          server: event.server,
+          answer: REPLY_NAMES[event.reply.code] ?? event.reply.code,
+        });
         this.#measure(now, event.token, event.server);
         this.#peers.answered(now, event.token, event.server, event.reply);
         this.#keepConnection(now, event.token, event.socket);
         return;
       case 'gave-up':
         this.#askedAt.delete(event.token);
+        log.debug('radius-no-answer', { about: event.token, reason: event.reason });
         if (event.server !== undefined && event.reason === 'radius-timeout') {
           tally.count(ownerOf(event.server), 'timeouts');
         } else tally.count(ownerOf(''), event.reason);

@@ -17,8 +17,12 @@ import { Latencies } from './metrics/latencies.ts';
 import { nodeReadings } from './metrics/node-readings.ts';
 import { PrometheusMetrics } from './metrics/prometheus.ts';
 import type { Node } from './node.ts';
+import { Happenings } from './operator/happenings.ts';
+import { orderHandlers } from './operator/orders.ts';
+import { questionHandlers } from './operator/questions.ts';
 import { programVersion } from './program-version.ts';
 import { accountingRows, groupRows, portRows, radiusRows, sessionRows } from './show.ts';
+import { watchAll } from './turn-watch.ts';
 
 /** How the daemon is to stop. */
 export interface RunOptions {
@@ -74,14 +78,15 @@ class Daemon {
     );
     this.#refusals = new RefusalLog(() => this.#switch.refusals(), log);
     const metrics = new PrometheusMetrics(log);
-    const watch = new Latencies(metrics);
+    const happenings = new Happenings();
+    const watch = watchAll([new Latencies(metrics), happenings]);
     this.#node =
       ha === undefined
         ? new LoneNode(config, log, this.#switch, now(), watch)
         : new HaNode({ ...config, ha }, log, this.#switch, watch);
     metrics.read(nodeReadings(this.#node, () => this.#switch.refusals(), programVersion()));
     this.#http = new HttpServer(config.http, new Map([['/metrics', metricsRoute(metrics)]]), log);
-    this.#control = new ControlSocket(config.controlSocket, this.#handlers(), { log });
+    this.#control = new ControlSocket(config.controlSocket, this.#handlers(happenings), { log });
   }
 
   /** Undefined: it serves. Else one line that says why not. */
@@ -126,7 +131,7 @@ class Daemon {
     }
   }
 
-  #handlers(): Readonly<Record<string, ControlHandler>> {
+  #handlers(happenings: Happenings): Readonly<Record<string, ControlHandler>> {
     const readings = this.#switch;
     const node = this.#node;
     return {
@@ -136,6 +141,8 @@ class Daemon {
       ports: this.#asked((core) => portRows(core)),
       accounting: this.#asked((core) => accountingRows(core, node.accountingDisk)),
       refusals: () => refusalRows(() => readings.refusals()),
+      ...orderHandlers(node),
+      ...questionHandlers(node, happenings),
       ...(node instanceof HaNode ? node.handlers() : NO_HA),
     };
   }

@@ -28,3 +28,27 @@ export function watchLog(log: Logger, watch: TurnWatch | undefined): Logger {
     };
   return { debug: both(log.debug), info: both(log.info), warn: both(log.warn), error: both(log.error) };
 }
+
+/** One watch for several. */
+export function watchAll(watches: readonly TurnWatch[]): TurnWatch {
+  return {
+    arrived: () => {
+      for (const watch of watches) watch.arrived();
+    },
+    dealtWith: () => {
+      for (const watch of watches) watch.dealtWith();
+    },
+    began: () => {
+      for (const watch of watches) watch.began();
+    },
+    changed: (change) => {
+      for (const watch of watches) watch.changed(change);
+    },
+    happened: (event, fields) => {
+      for (const watch of watches) watch.happened(event, fields);
+    },
+    ended: (change, safe) => {
+      for (const watch of watches) watch.ended(change, safe);
+    },
+  };
+}

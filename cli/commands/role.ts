@@ -1,7 +1,7 @@
 /** `castgate promote` and `castgate demote`. */
 import type { Command } from 'commander';
 import { askDaemon } from '../control-client.ts';
-import { socketPath } from '../daemon-socket.ts';
+import { type SocketOptions, socketPath, withSocket } from '../daemon-socket.ts';
 import { type Context, EXIT_FAILED, EXIT_USAGE } from '../output.ts';
 
 export function addRoles(program: Command, { output, done }: Context): void {
@@ -9,14 +9,9 @@ export function addRoles(program: Command, { output, done }: Context): void {
     ['promote', 'let this node of two serve', PROMOTE],
     ['demote', 'let this node of two stand by', DEMOTE],
   ] as const) {
-    program
-      .command(verb)
-      .summary(summary)
-      .description(description)
-      .option('-s, --socket <path>', 'control socket of the daemon')
-      .option('-c, --config <file>', 'configuration file that names the control socket')
+    withSocket(program.command(verb).summary(summary).description(description))
       .addHelpText('after', ROLE_HELP)
-      .action(async (options: { socket?: string; config?: string }) => {
+      .action(async (options: SocketOptions) => {
         const path = socketPath(options, output);
         if (path === undefined) return done(EXIT_USAGE);
         const answer = await askDaemon(path, verb, {}, ROLE_PATIENCE_MS);

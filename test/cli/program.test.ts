@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runCommand } from '../../cli/program.ts';
+import { commands, runCommand } from '../../cli/program.ts';
 import { ControlSocket } from '../../daemon/control-socket.ts';
 
 let folder = '';
@@ -53,15 +53,18 @@ describe('usage', () => {
     expect(await castgate('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' });
   });
 
-  it.each([[['--help']], [['help', 'run']], [['run', '--help']], [['show', '--help']], [['decode', '-h']]])(
-    '%j explains itself with an example, in lines that fit',
-    async (argv) => {
-      const { code, out, err } = await castgate(...argv);
-      expect({ code, err }).toEqual({ code: 0, err: '' });
-      expect(out).toContain('Example');
-      for (const line of out.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
-    },
-  );
+  it.each([
+    [['--help']],
+    [['help', 'run']],
+    ...commands({ output: { out: () => {}, err: () => {} }, done: () => {} }).commands.map((command) => [
+      [command.name(), '--help'],
+    ]),
+  ])('%j explains itself with an example, in lines that fit', async (argv) => {
+    const { code, out, err } = await castgate(...argv);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('Example');
+    for (const line of out.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+  });
 
   it.each([
     [[], 'Usage: castgate'],
