@@ -54,6 +54,7 @@ export type RevokeCause =
   | 'port-reinitialized'
   | 'port-disabled'
   | 'moved'
+  | 'idle-timeout'
   | 'switch-failed'
   | 'shutdown';
 

@@ -201,6 +201,10 @@ export class Admission {
   }
 
   /** Counts for `castgate show ports`. */
+  channelsOfHost(host: string): number {
+    return this.#grants.countOfHost(host);
+  }
+
   channelsOfPort(port: string): number {
     return this.#grants.channelsOfPort(port);
   }

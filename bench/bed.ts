@@ -128,7 +128,12 @@ export class Bed {
 
 function settings({ profileDirectory, accounting }: BedOptions): CastgateSettings {
   return {
-    authenticator: { max_hosts_per_port: 4096, quiet_period: '0s' },
+    authenticator: {
+      max_hosts_per_port: 4096,
+      quiet_period: '0s',
+      login_rate_per_port: 100000,
+      login_rate: 1000000,
+    },
     multicast: { max_groups_per_host: 4096, max_groups_per_port: 4096 },
     accounting: { enabled: accounting },
     ...(profileDirectory === undefined

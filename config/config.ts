@@ -33,6 +33,9 @@ export interface Config {
   readonly log: { readonly level: LogLevel };
   readonly authenticator: AuthenticatorConfig & {
     readonly macMove: MacMove;
+    /** Hosts that were never in and may begin to log in, a second. */
+    readonly loginRatePerPort: number;
+    readonly loginRate: number;
     readonly mab: { readonly method: MabMethod; readonly format: MacFormat };
     readonly maxHostsPerPort: number;
     /** Of the whole switch. */
@@ -79,6 +82,8 @@ export interface AuthenticatorConfig {
   readonly methods: readonly LoginMethod[];
   readonly priority: LoginMethod;
   readonly mabAfterMs: number;
+  /** 0: never. */
+  readonly idleTimeoutMs: number;
   readonly eapolVersion: number;
   /** Where EAPOL to a known supplicant is sent: its own MAC, or the PAE group address. */
   readonly destination: 'unicast' | 'group';
@@ -210,6 +215,8 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
     authenticator: {
       ...authenticator,
       macMove: a.mac_move,
+      loginRatePerPort: a.login_rate_per_port,
+      loginRate: a.login_rate,
       mab: a.mab,
       maxHostsPerPort: a.max_hosts_per_port,
       maxHosts: a.max_hosts,
@@ -289,6 +296,7 @@ function authenticatorOf(
     methods: keys.methods?.split('-'),
     priority: keys.priority,
     mabAfterMs: keys.mab_after,
+    idleTimeoutMs: keys.idle_timeout,
     eapolVersion: keys.eapol_version,
     destination: keys.destination,
     quietPeriodMs: keys.quiet_period,

@@ -60,6 +60,13 @@ const MAB_AFTER = {
   min: '1s',
   max: '65535s',
 };
+const IDLE_TIMEOUT = {
+  about:
+    'a session ends after so long without a packet of its host; Idle-Timeout of the Access-Accept overrules it',
+  min: '10s',
+  max: '30d',
+  zero: 'never',
+};
 const EAPOL_VERSION = { about: 'EAPOL version in frames that castgate sends', min: 1, max: 3 };
 const DESTINATION = {
   about: 'where EAPOL to a known supplicant goes: its own MAC address, or the PAE group address',
@@ -114,6 +121,7 @@ export const fileSchema = z.strictObject({
       methods: optionalChoice(METHODS),
       priority: optionalChoice(PRIORITY),
       mab_after: optionalDuration(MAB_AFTER),
+      idle_timeout: optionalDuration(IDLE_TIMEOUT),
       max_hosts: optionalWhole({ about: 'hosts on this port at one time', min: 1, max: 4096 }),
       eapol_version: optionalWhole(EAPOL_VERSION),
       destination: optionalChoice(DESTINATION),
@@ -237,6 +245,19 @@ export const fileSchema = z.strictObject({
     reauth_max: whole({ ...REAUTH_MAX, fallback: 2 }),
     reauth_enabled: flag({ ...REAUTH_ENABLED, fallback: true }),
     reauth_period: duration({ ...REAUTH_PERIOD, fallback: '1h' }),
+    idle_timeout: duration({ ...IDLE_TIMEOUT, fallback: '0s' }),
+    login_rate_per_port: whole({
+      about: 'hosts that were never in before and may begin to log in on one port, a second',
+      min: 1,
+      max: 100000,
+      fallback: 100,
+    }),
+    login_rate: whole({
+      about: 'the same on the whole switch; half of it is shared out among the ports',
+      min: 1,
+      max: 1000000,
+      fallback: 2000,
+    }),
     max_hosts_per_port: whole({ about: 'hosts on one port at one time', min: 1, max: 4096, fallback: 32 }),
     max_hosts: whole({ about: 'hosts on the whole switch at one time', min: 1, max: 65536, fallback: 4096 }),
   }),

@@ -184,6 +184,10 @@ export class Channels {
     return Math.min(admission, signalling);
   }
 
+  channelsOfHost(host: string): number {
+    return this.#admission.channelsOfHost(host);
+  }
+
   channelsOfPort(port: string): number {
     return this.#admission.channelsOfPort(port);
   }

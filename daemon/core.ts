@@ -96,6 +96,7 @@ export class Core {
     this.subscribers = new Subscribers(parts, {
       askLogin: (now, request) => this.radius.askLogin(now, request),
       cancel: (now, token) => this.radius.cancel(now, token),
+      receivesChannels: (host) => this.channels.channelsOfHost(host) > 0,
       sessionStarted: (now, session) => this.#sessionStarted(now, session),
       sessionRenewed: (now, session) => this.#sessionRenewed(now, session),
       sessionEnding: (now, session, cause) => this.#sessionEnding(now, session, cause),

@@ -17,6 +17,7 @@ export type SessionEnd =
   | 'port-disabled'
   /** The same account logged in with the same MAC address on another port. */
   | 'moved'
+  | 'idle-timeout'
   | 'switch-failed'
   | 'shutdown';
 
@@ -38,6 +39,7 @@ export const channelTerminateCause: Readonly<Record<RevokeCause, TerminateCause>
   'port-reinitialized': TerminateCause.PortReinitialized,
   'port-disabled': TerminateCause.PortAdministrativelyDisabled,
   moved: TerminateCause.LostCarrier,
+  'idle-timeout': TerminateCause.IdleTimeout,
   'switch-failed': TerminateCause.NasError,
   shutdown: TerminateCause.AdminReboot,
 };

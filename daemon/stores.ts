@@ -17,6 +17,8 @@ import type { ReplicatedStore, ReplicatedStores } from '../replication/replicate
 import type {
   AccountingMessage,
   AccountingRecord,
+  AcquaintanceRecord,
+  ActivityRecord,
   ConversationRecord,
   ForwardingRecord,
   GrantRecord,
@@ -36,6 +38,8 @@ export class Stores implements ReplicatedStores {
   readonly authenticators: Store<AuthenticatorRecord>;
   readonly conversations: Store<ConversationRecord>;
   readonly mabs: Store<MabRecord>;
+  readonly acquaintances: Store<AcquaintanceRecord>;
+  readonly activities: Store<ActivityRecord>;
   readonly sessions: Store<SessionRecord>;
   readonly memberships: Store<MembershipRecord>;
   readonly pending: Store<PendingRecord>;
@@ -67,6 +71,8 @@ export class Stores implements ReplicatedStores {
     this.authenticators = this.#keep<AuthenticatorRecord>('authenticators');
     this.conversations = this.#keep<ConversationRecord>('conversations');
     this.mabs = this.#keep<MabRecord>('mabs');
+    this.acquaintances = this.#keep<AcquaintanceRecord>('acquaintances');
+    this.activities = this.#keep<ActivityRecord>('activities');
     this.sessions = this.#keep<SessionRecord>('sessions');
     this.memberships = this.#keep<MembershipRecord>('memberships');
     this.pending = this.#keep<PendingRecord>('pending');

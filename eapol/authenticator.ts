@@ -155,7 +155,8 @@ export class Authenticator {
 
   #reAuthDeadline(now: number, serverPeriodMs: number | undefined): number | undefined {
     if (serverPeriodMs !== undefined) return serverPeriodMs === Infinity ? undefined : now + serverPeriodMs;
-    return this.#timers.reauthEnabled ? now + this.#timers.reauthPeriodMs : undefined;
+    if (!this.#timers.reauthEnabled) return undefined;
+    return now + this.#timers.reauthPeriodMs * (1 - JITTER * draw(`${this.record.key}/${now}`));
   }
 }
 
@@ -168,4 +169,13 @@ export function nextAuthenticatorTimeout(r: AuthenticatorRecord): number | undef
   return next;
 }
 
+/** From 0 up to 1, the same for the same text on every node (FNV-1a). */
+function draw(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) / 2 ** 32;
+}
+
+/** Hosts that came in together are asked again apart: the local period is shorter by up to this part of it. */
+const JITTER = 0.1;
 const MAX_STEPS = 100;

@@ -29,6 +29,14 @@ export class KeyIndex {
     return typeof there === 'string' ? [there] : [...there];
   }
 
+  /** The key of the owner that came first. */
+  first(owner: string): string | undefined {
+    const there = this.#keys.get(owner);
+    if (there === undefined || typeof there === 'string') return there;
+    const [first] = there;
+    return first;
+  }
+
   count(owner: string): number {
     const there = this.#keys.get(owner);
     if (there === undefined) return 0;

@@ -269,6 +269,24 @@ export function forwardingKey(port: string, vlan: number, group: IpAddress): str
   return `${port}/${vlan}/${group}`;
 }
 
+/** A host that was in before. */
+export interface AcquaintanceRecord {
+  readonly v: 1;
+  /** hostKey(port, vlan, mac). */
+  readonly key: string;
+}
+
+/** When a host with an Idle-Timeout was last seen to send or receive. */
+export interface ActivityRecord {
+  readonly v: 1;
+  /** hostKey of the session. */
+  readonly key: string;
+  /** Packets in both directions when they were last looked at. */
+  readonly packets: number;
+  readonly activeAt: number;
+  readonly lookAt: number;
+}
+
 /** How a port is served as a whole where that is not the ordinary way (PortService of switch/switch.ts). */
 export interface PortServiceRecord {
   readonly v: 1;

@@ -41,6 +41,9 @@ export class Authenticators {
   readonly #login: Login;
   readonly #ofPort = new KeyIndex();
   readonly #deadlines = new DeadlineHeap();
+  /** Hosts that never said who they are, and of those who did, who was never in: in the order in which they came. */
+  readonly #silent = new KeyIndex();
+  readonly #strangers = new KeyIndex();
 
   /** Takes up the records that the stores hold already. */
   constructor(parts: CoreParts, sessions: Sessions, entrance: Entrance, peers: AuthenticatorPeers) {
@@ -51,6 +54,7 @@ export class Authenticators {
     this.#login = new Login(parts.config.nas, acceptOptions(parts), parts.stores.conversations);
     for (const record of parts.stores.authenticators.values()) {
       this.#ofPort.add(record.port, record.key);
+      this.#sort(record);
       this.#deadlines.set(record.key, nextAuthenticatorTimeout(record));
     }
   }
@@ -72,7 +76,8 @@ export class Authenticators {
   begin(now: number, port: PortConfig, vlan: number, mac: Mac, hello?: EapPacket): void {
     const key = hostKey(port.name, vlan, mac);
     const refused =
-      this.#entrance.closedTo(port, key, { port: port.name, vlan, mac }) ?? this.#makeRoom(now, port);
+      this.#entrance.closedTo(port, key, { port: port.name, vlan, mac }) ??
+      this.#makeRoom(now, port, this.#sessions.wasIn(key));
     if (refused !== undefined) {
       this.#parts.tally.count(port.name, `drop/${refused}`);
       this.#parts.log.info('host-refused', { port: port.name, vlan, mac, reason: refused });
@@ -100,6 +105,7 @@ export class Authenticators {
     verb(machine);
     const actions = machine.drainActions();
     this.#parts.stores.authenticators.put(record.key, record);
+    this.#sort(record);
     this.#deadlines.set(record.key, machine.nextTimeout());
     // The port is opened, and the records are there, before the host hears that it is in.
     if (actions.some((action) => action.kind === 'authorize')) this.#authorize(now, record, answer);
@@ -167,19 +173,23 @@ export class Authenticators {
   }
 
   /**
-   * Makes room for one more host: a host that never said who it is gives way, one that did never does. The
-   * limit that stands in the way where all places are taken by such; undefined: there is room.
+   * Makes room for one more host: a host that never said who it is gives way; one that did gives way to a host
+   * that was in before where it never was itself. Who is in never does. The limit that stands in the way where
+   * all places are taken by such; undefined: there is room.
    */
-  #makeRoom(now: number, port: PortConfig): 'port-host-limit' | 'switch-host-limit' | undefined {
+  #makeRoom(
+    now: number,
+    port: PortConfig,
+    isKnown: boolean,
+  ): 'port-host-limit' | 'switch-host-limit' | undefined {
     const { stores, config } = this.#parts;
     const onPort = this.#ofPort.count(port.name) + this.#peers.silentHosts(port.name);
     const portIsFull = onPort >= port.maxHosts;
     const hosts = stores.authenticators.size + stores.mabs.size;
     if (!portIsFull && hosts < config.authenticator.maxHosts) return undefined;
-    for (const key of this.#ofPort.keys(port.name)) {
-      const record = this.get(key);
-      if (record === undefined || record.authorized || record.identity !== undefined) continue;
-      this.end(now, key, 'lost-carrier');
+    const silent = this.#silent.first(port.name) ?? (isKnown ? this.#strangers.first(port.name) : undefined);
+    if (silent !== undefined) {
+      this.end(now, silent, 'lost-carrier');
       return undefined;
     }
     return portIsFull ? 'port-host-limit' : 'switch-host-limit';
@@ -274,10 +284,21 @@ export class Authenticators {
 
   #forget(key: string): void {
     const record = this.get(key);
-    if (record !== undefined) this.#ofPort.remove(record.port, key);
+    if (record !== undefined) {
+      for (const index of [this.#ofPort, this.#silent, this.#strangers]) index.remove(record.port, key);
+    }
     this.#parts.stores.authenticators.delete(key);
     this.#login.forget(key);
     this.#deadlines.set(key, undefined);
+  }
+
+  /** Keeps apart who may have to give way. */
+  #sort({ key, port, authorized, identity }: AuthenticatorRecord): void {
+    const isSilent = !authorized && identity === undefined;
+    if (isSilent) this.#silent.add(port, key);
+    else this.#silent.remove(port, key);
+    if (isSilent || authorized || this.#sessions.wasIn(key)) this.#strangers.remove(port, key);
+    else this.#strangers.add(port, key);
   }
 
   #idsOf(now: number, record: AuthenticatorRecord, first: boolean): SessionIds {

@@ -13,6 +13,8 @@ import type { Mac } from '../../wire/address.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
 import type { SessionEnd } from '../end-cause.ts';
 import type { CoreParts } from '../parts.ts';
+import { Acquaintances } from './acquaintances.ts';
+import { IdleWatch } from './idle-watch.ts';
 import { PortServices } from './port-services.ts';
 import { idsOf, newSessionIds } from './session-ids.ts';
 
@@ -23,6 +25,8 @@ export interface SessionPeers {
   sessionRenewed(now: number, session: SessionRecord): void;
   /** The session goes: channels end, counters are read, then it is no more. */
   sessionEnding(now: number, session: SessionRecord, cause: SessionEnd): void;
+  /** Whether the host is granted a channel. */
+  receivesChannels(host: string): boolean;
   /** It is no more. */
   sessionEnded(now: number, key: string): void;
 }
@@ -46,6 +50,8 @@ export class Sessions {
   readonly #parts: CoreParts;
   readonly #peers: SessionPeers;
   readonly #services: PortServices;
+  readonly #idle: IdleWatch;
+  readonly #acquaintances: Acquaintances;
   readonly #ends = new DeadlineHeap();
   readonly #ofPort = new KeyIndex();
   /** By VLAN and MAC address: one of them may be on several ports. */
@@ -55,6 +61,8 @@ export class Sessions {
   constructor(parts: CoreParts, peers: SessionPeers) {
     this.#parts = parts;
     this.#peers = peers;
+    this.#idle = new IdleWatch(parts, (host) => peers.receivesChannels(host));
+    this.#acquaintances = new Acquaintances(parts.stores.acquaintances, parts.config.authenticator.maxHosts);
     this.#services = new PortServices(parts, (port) => this.ofPort(port));
     for (const session of parts.stores.sessions.values()) this.#index(session);
   }
@@ -108,10 +116,12 @@ export class Sessions {
       domain: terms.domain,
       method: admission.method,
       assignedVlan: place.vlan === 0 ? terms.vlan : undefined,
-      idleMs: terms.idleMs,
+      idleMs: terms.idleMs ?? this.#parts.ports.get(place.port)?.idleTimeoutMs,
     };
     this.#parts.stores.sessions.put(key, session);
     this.#index(session);
+    this.#idle.follow(now, session);
+    this.#acquaintances.meet(key);
     this.#services.follow(place.port, key);
     this.#parts.effect({ kind: 'open-host', key, host: placeOfSession(session) });
     if (kept === undefined) this.#peers.sessionStarted(now, session);
@@ -149,12 +159,23 @@ export class Sessions {
     this.#peers.sessionEnding(now, session, cause);
     this.#parts.stores.sessions.delete(key);
     this.#ends.set(key, undefined);
+    this.#idle.forget(key);
     this.#ofPort.remove(session.port, key);
     this.#ofMac.remove(macKey(session.vlan, session.mac), key);
     this.#parts.effect({ kind: 'close-host', host: placeOfSession(session) });
     this.#services.follow(session.port);
     this.#parts.log.info('session-ended', { host: key, account: session.account, cause });
     this.#peers.sessionEnded(now, key);
+  }
+
+  /** Whether the host was in before. */
+  wasIn(key: string): boolean {
+    return this.#acquaintances.has(key);
+  }
+
+  /** A session whose host has been idle for too long; it is still to be ended. */
+  takeIdle(now: number): SessionRecord | undefined {
+    return this.#idle.takeIdle(now);
   }
 
   /** A session whose time is over (Session-Timeout with Termination-Action Default); it is still to be ended. */
@@ -167,7 +188,8 @@ export class Sessions {
   }
 
   nextTimeout(): number | undefined {
-    return this.#ends.next();
+    const [end, look] = [this.#ends.next(), this.#idle.nextTimeout()];
+    return end === undefined ? look : Math.min(end, look ?? end);
   }
 
   #index({ key, port, vlan, mac, endsAt }: SessionRecord): void {

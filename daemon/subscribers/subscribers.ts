@@ -6,6 +6,7 @@
 import { crowdRefusal, domainOf } from '../../auth/crowd.ts';
 import type { SessionChange } from '../../auth/dynamic/changes.ts';
 import type { LoginRequest } from '../../auth/login.ts';
+import { LoginPace } from '../../auth/login-pace.ts';
 import { isMabToken } from '../../auth/mab/mab.ts';
 import type { PortConfig } from '../../config/config.ts';
 import type { AuthenticatorRecord } from '../../eapol/authenticator-record.ts';
@@ -35,15 +36,23 @@ export class Subscribers {
   readonly #sessions: Sessions;
   readonly #authenticators: Authenticators;
   readonly #macLogins: MacLogins;
+  readonly #pace: LoginPace;
   readonly #hellos: PortHellos;
 
   /** Takes up the records that the stores hold already. */
   constructor(parts: CoreParts, peers: SubscriberPeers) {
     this.#parts = parts;
+    const { authenticator, ports } = parts.config;
+    this.#pace = new LoginPace({
+      perPort: authenticator.loginRatePerPort,
+      whole: authenticator.loginRate,
+      ports: ports.length,
+    });
     this.#sessions = new Sessions(parts, {
       sessionStarted: (now, session) => peers.sessionStarted(now, session),
       sessionRenewed: (now, session) => peers.sessionRenewed(now, session),
       sessionEnding: (now, session, cause) => peers.sessionEnding(now, session, cause),
+      receivesChannels: (host) => peers.receivesChannels(host),
       sessionEnded: (now, key) => this.#macLogins.sessionEnded(now, key),
     });
     const entrance = new Entrance(parts, this.#sessions);
@@ -88,6 +97,7 @@ export class Subscribers {
     }
     switch (pdu.type) {
       case EapolType.Start:
+        if (!this.#mayBegin(now, port, key)) return;
         if (record !== undefined)
           this.#authenticators.run(now, record, (machine) => machine.receiveStart(now));
         // Also where this Start was one too many: who speaks is not silent, and is asked anew.
@@ -115,7 +125,7 @@ export class Subscribers {
     const { stores } = this.#parts;
     if (stores.sessions.has(key) || stores.mabs.has(key)) return;
     if (speaks(stores.authenticators.get(key))) return;
-    this.#macLogins.seen(now, port, vlan, mac);
+    if (this.#mayBegin(now, port, key)) this.#macLogins.seen(now, port, vlan, mac);
   }
 
   /** A verified answer of a RADIUS server to a login. */
@@ -223,6 +233,7 @@ export class Subscribers {
     this.#authenticators.handleTimeout(now);
     this.#macLogins.handleTimeout(now);
     this.#endTimedOut(now);
+    this.#endIdle(now);
     this.#hellos.handleTimeout(now);
   }
 
@@ -259,8 +270,9 @@ export class Subscribers {
     if (record === undefined) {
       const helloId = this.#hellos.idOf(port.name);
       const answersHello = eap.type === EapType.Identity && eap.id === helloId;
-      if (answersHello) this.#authenticators.begin(now, port, vlan, mac, eap);
-      else tally.count(port.name, 'drop/eap-not-asked-for');
+      if (!answersHello) tally.count(port.name, 'drop/eap-not-asked-for');
+      else if (this.#mayBegin(now, port, hostKey(port.name, vlan, mac)))
+        this.#authenticators.begin(now, port, vlan, mac, eap);
       return;
     }
     this.#authenticators.run(now, record, (machine) => {
@@ -304,6 +316,25 @@ export class Subscribers {
     if (mode !== 'auto') return false;
     if (!methods.includes('dot1x')) return true;
     return priority === 'mab' && methods.includes('mab') && this.#sessions.get(key)?.method === 'mab';
+  }
+
+  /** Nobody was there for as long as Idle-Timeout: out; the host's next frame of EAPOL logs it in anew. */
+  #endIdle(now: number): void {
+    for (
+      let session = this.#sessions.takeIdle(now);
+      session !== undefined;
+      session = this.#sessions.takeIdle(now)
+    ) {
+      this.#end(now, session.key, 'idle-timeout');
+    }
+  }
+
+  /** Whether a host may begin now; who is not known waits for its turn among all of its kind. */
+  #mayBegin(now: number, port: PortConfig, key: string): boolean {
+    const isKnown = this.#authenticators.get(key) !== undefined || this.#sessions.wasIn(key);
+    const may = isKnown ? this.#pace.admitsHost(now, key) : this.#pace.admitsStranger(now, port.name);
+    if (!may) this.#parts.tally.count(port.name, 'drop/login-rate');
+    return may;
   }
 
   #send(port: PortConfig, vlan: number, to: Mac, eap: Uint8Array, about: string | undefined): void {

@@ -99,6 +99,7 @@ describe('a valid configuration', () => {
       methods: ['dot1x'],
       priority: 'dot1x',
       mabAfterMs: 30_000,
+      idleTimeoutMs: 0,
       eapolVersion: 2,
       destination: 'unicast',
       quietPeriodMs: 60_000,
