@@ -39,6 +39,7 @@ export class Active {
   readonly #options: ActiveOptions;
   #link: Link | undefined;
   #pumping = false;
+  #gaveWay = false;
   /** Infinity: what happens before `begin` is one long turn. */
   #tickedAt = Infinity;
   #doubtUntil: number | undefined;
@@ -90,6 +91,11 @@ export class Active {
   /** The records that it serves with. */
   get fed(): FedStores {
     return this.#options.fed;
+  }
+
+  /** What its time is ahead of this node's clock. */
+  get clockOffsetMs(): number {
+    return this.#options.clockOffsetMs;
   }
 
   /** No standby is in step. */
@@ -164,6 +170,7 @@ export class Active {
       this.#pump();
       serving.release();
     }
+    if (this.#gaveWay) return false;
     const whole = isOver();
     this.#options.bridge.dropLease();
     this.source.release(this.epoch);
@@ -176,6 +183,7 @@ export class Active {
 
   /** Serves no more, from one moment to the next: another node does. */
   giveWay(): void {
+    this.#gaveWay = true;
     this.#options.bridge.dropLease();
     this.#link?.destroy();
     this.#link = undefined;

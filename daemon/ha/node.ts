@@ -34,6 +34,13 @@ import { Standby } from './standby.ts';
 import { Timeline } from './timeline.ts';
 import { isUnanswered } from './unanswered.ts';
 
+/** Records of this node's own, and what they say of the switch's counters and of the time. */
+interface OwnRecords {
+  readonly fed: FedStores;
+  readonly counters: 'kept' | 'new';
+  readonly clockOffsetMs: number;
+}
+
 export type Role = 'standby' | 'taking-over' | 'active' | 'handing-over';
 
 export class HaNode implements Node {
@@ -45,15 +52,16 @@ export class HaNode implements Node {
   readonly #epochs: EpochFile;
   readonly #server: LinkServer;
   readonly #priority: PriorityFile;
-  readonly #startedAt = wallClock();
+  /** Since when this node has not served; nothing that was heard before counts as a sign of life. */
+  #standingSince = wallClock();
   #fifo: NotifyFifo | undefined;
   #guard: { end(): void } | undefined;
   #ticking: NodeJS.Timeout | undefined;
   #role: Role = 'standby';
   #active: Active | undefined;
   #standby: Standby;
-  /** What the last run of this node left, until the other node's records are here. */
-  #saved: FedStores | undefined;
+  /** What this node itself knew last, in this run or the one before, until the other node's records are here. */
+  #saved: OwnRecords | undefined;
   /** What keepalived, or a person, wants of this node. */
   #wanted: 'active' | 'standby' = 'standby';
   /** The last claim of the other node. */
@@ -103,8 +111,9 @@ export class HaNode implements Node {
 
   async start(): Promise<string | undefined> {
     const { ha } = this.#config;
-    this.#saved = this.#state.load(wallClock());
-    const saved = this.#saved?.stores;
+    const fed = this.#state.load(wallClock());
+    this.#saved = fed === undefined ? undefined : { fed, counters: 'kept', clockOffsetMs: 0 };
+    const saved = fed?.stores;
     this.#bridge.start({
       hosts: [...(saved?.sessions.values() ?? [])],
       channels: [...(saved?.forwardings.values() ?? [])].map(({ port, vlan, group, mode, sources }) => ({
@@ -298,11 +307,11 @@ export class HaNode implements Node {
     this.#epochs.raise(epoch);
     const legacy = this.#standby.stop();
     const own = legacy.fed === undefined ? this.#saved : undefined;
-    const fed = legacy.fed ?? own ?? emptyStores(this.#config);
+    const fed = legacy.fed ?? own?.fed ?? emptyStores(this.#config);
     this.#saved = undefined;
     this.#otherIsOut = false;
     this.#claim = undefined;
-    const clockOffsetMs = legacy.fed === undefined ? 0 : legacy.clockOffsetMs;
+    const clockOffsetMs = legacy.fed === undefined ? (own?.clockOffsetMs ?? 0) : legacy.clockOffsetMs;
     // Before anybody follows the changes: a standby gets the records as they are afterwards.
     const isCold = legacy.fed === undefined && own === undefined;
     if (isCold) this.accountingDisk?.load(fed);
@@ -331,7 +340,7 @@ export class HaNode implements Node {
       else {
         if (own !== undefined) serving.core.dropChangedPorts(at);
         grantGrace(fed.stores, at, graceMs(this.#config));
-        if (own !== undefined) serving.core.resume(at, 'kept', true);
+        if (own !== undefined) serving.core.resume(at, own.counters, true);
         else serving.core.resume(at, 'new', true, legacy.servedUntil);
       }
     });
@@ -354,9 +363,11 @@ export class HaNode implements Node {
     this.#timeline = new Timeline(wallClock);
     this.#timeline.step(`asked by ${by}`);
     const whole = await active.handOver(HAND_OVER_PATIENCE_MS);
+    // Meanwhile the other node may have claimed a later epoch, and this one stands by already.
+    if (this.#active !== active) return;
     this.#timeline.step(whole ? 'handed over' : 'stopped serving');
     if (!whole) this.#log.error('nobody-has-it-all', { by, means: 'what this node did last may be lost' });
-    this.#standBy(active, whole ? undefined : active.fed);
+    this.#standBy(active);
   }
 
   /** Another node serves under a later epoch: this one must have been cut off, or frozen. */
@@ -366,13 +377,15 @@ export class HaNode implements Node {
     this.#timeline.step(`superseded by node ${claim.node}`);
     this.#wanted = 'standby';
     active.giveWay();
-    this.#standBy(active, undefined);
+    this.#standBy(active);
   }
 
-  #standBy(active: Active, saved: FedStores | undefined): void {
+  #standBy(active: Active): void {
     this.#active = undefined;
     this.#state.end(false);
-    this.#saved = saved;
+    // Old as they may be soon, they are better than none where the other node dies before it has sent its own.
+    this.#saved = { fed: active.fed, counters: 'new', clockOffsetMs: active.clockOffsetMs };
+    this.#standingSince = wallClock();
     this.#otherIsOut = false;
     this.#standby = this.#newStandby();
     this.#standby.plane.adopt(active.fed.stores);
@@ -499,7 +512,7 @@ export class HaNode implements Node {
 
   /** When the other node last gave a sign of life; this daemon's start where it never did. */
   #lastSign(): number {
-    return Math.max(this.#standby.heardAt, this.#claim?.heardAt ?? 0, this.#startedAt);
+    return Math.max(this.#standby.heardAt, this.#claim?.heardAt ?? 0, this.#standingSince);
   }
 
   #isBeating(): boolean {

@@ -124,6 +124,22 @@ describe('a node of two', () => {
     expect(await pair.a.promote()).toMatchObject({ refused: expect.stringContaining('node b serves') });
     await until(() => pair.a.row.role === 'active');
     expect(pair.a.row.epoch).toBe(10);
+    // Nobody has sent it newer records than its own.
+    expect(pair.a.node.serving?.core.stores.sessions.size).toBe(1);
+  });
+
+  it('stands by once when a later epoch is claimed while it hands over', async () => {
+    const pair = await serving();
+    const claim = encodeClaim(
+      { node: 'b', epoch: 9, at: Date.now(), alone: false },
+      '02:00:00:00:00:01',
+      new Uint8Array(32).fill(5),
+    );
+    const handedOver = pair.a.demote();
+    pair.a.bridge.receive('up0', 0, claim);
+    await handedOver;
+    expect(pair.a.row.role).toBe('standby');
+    expect(pair.a.log.filter(({ event }) => event === 'standing-by').length).toBe(1);
   });
 
   it('takes no notice of claims without the key, of its own name or from before', async () => {
