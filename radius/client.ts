@@ -277,7 +277,8 @@ export class RadiusClient {
         this.#requests.put(record.key, { ...record, attempts: [], nextAt: now });
         this.#deadlines.set(record.key, now);
       } else {
-        const least = now + record.patience.initialMs;
+        // The first wait and a second, twice as long: what leaves at a takeover may be lost like anything else.
+        const least = now + 3 * record.patience.initialMs;
         const giveUpAt = record.giveUpAt === undefined ? undefined : Math.max(record.giveUpAt, least);
         this.#transmitter.store(now, lane, { ...record, giveUpAt });
         this.#transmitter.repeat(lane, record, attempt);
