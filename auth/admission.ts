@@ -48,6 +48,7 @@ export class Admission {
   readonly #pending: PendingTable;
   readonly #policy: ChannelPolicy;
   readonly #previews: Previews;
+  readonly #limits: ChannelLimits;
   readonly #judge: JoinJudge;
   #actions: AdmissionAction[] = [];
 
@@ -64,6 +65,7 @@ export class Admission {
     );
     this.#policy = new ChannelPolicy(options.policy);
     this.#previews = new Previews(stores.previews);
+    this.#limits = new ChannelLimits(options.limits, use);
     this.#judge = new JoinJudge({
       maxGroupsPerHost: options.maxGroupsPerHost,
       grants: this.#grants,
@@ -71,7 +73,7 @@ export class Admission {
       authorization,
       policy: this.#policy,
       previews: this.#previews,
-      limits: new ChannelLimits(options.limits, use),
+      limits: this.#limits,
     });
   }
 
@@ -142,6 +144,12 @@ export class Admission {
   rightsChanged(now: number, host: string): void {
     const session = this.#stores.sessions.get(host);
     if (session === undefined) return;
+    for (const key of this.#limits.excess(session, this.#policy.limitsOf(session))) {
+      const grant = this.#stores.grants.get(key);
+      if (grant === undefined) continue;
+      this.#grants.revoke(grant, 'permission-withdrawn');
+      this.#grants.update(grant.port, grant.vlan, grant.group);
+    }
     for (const membership of this.#memberships.ofHost(host)) {
       for (const grant of this.#grants.of(host, membership.group)) {
         const ruling = this.#policy.rule(session, grant.group, grant.source);

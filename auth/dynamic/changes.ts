@@ -1,7 +1,8 @@
 /**
  * What a CoA-Request wants changed (RFC 5176 §2.2), read as a whole before anything is done: one attribute that
- * castgate cannot carry out refuses the request (§3). Sessions: Session-Timeout with Termination-Action, Class.
- * Commands and channels: Cisco-AVPair, with groups in the vendors' attributes.
+ * castgate cannot carry out refuses the request (§3). Sessions: Session-Timeout with Termination-Action,
+ * Idle-Timeout, Class. Commands and channels: Cisco-AVPair, with groups in the vendors' attributes; how many
+ * channels at one time: H3C's 101 and 103, Ericsson's 35.
  *
  *   subscriber:command=reauthenticate | bounce-host-port | disable-host-port
  *   castgate:channels=grant | revoke    the groups of the packet; without the pair they are granted,
@@ -17,6 +18,7 @@ import {
 import type { RadiusAttribute } from '../../radius/packet.ts';
 import {
   CISCO_AVPAIR,
+  EricssonAttribute,
   ErrorCause,
   H3cAttribute,
   HuaweiAttribute,
@@ -41,11 +43,17 @@ export interface Changes {
   readonly reauthenticate: boolean;
 }
 
+/** How many channels an account may receive at one time; what is left out stays as it is. */
+export type ChannelCounts = Partial<Pick<SessionRights, 'maxGroups' | 'maxGroups4' | 'maxGroups6'>>;
+
 /** New terms of a session. */
 export interface SessionChange {
   /** From now on; `next`: what Session-Timeout means at its end (RFC 2865 §5.29). */
   readonly timeout: { readonly ms: number; readonly next: 'end' | 'reauthenticate' } | undefined;
   readonly classes: readonly Uint8Array[] | undefined;
+  readonly idleMs?: number | undefined;
+  /** Channels at one time: those beyond end, the newest first. */
+  readonly limits?: ChannelCounts | undefined;
   /** Rights to channels in place of those of the login. */
   readonly rights?: SessionRights | undefined;
 }
@@ -63,6 +71,8 @@ export function readChanges(attributes: readonly RadiusAttribute[]): Changes | E
 class ChangeReader {
   #timeoutS: number | undefined;
   #action: number | undefined;
+  #idleS: number | undefined;
+  #limits: ChannelCounts | undefined;
   readonly #classes: Uint8Array[] = [];
   readonly #groups: IpAddress[] = [];
   #verb: ChannelChange['verb'] | undefined;
@@ -77,6 +87,9 @@ class ChangeReader {
       case AttributeType.TerminationAction:
         this.#action = integerOf(value);
         return KNOWN_ACTIONS.has(this.#action ?? -1) ? undefined : ErrorCause.InvalidAttributeValue;
+      case AttributeType.IdleTimeout:
+        this.#idleS = integerOf(value);
+        return this.#idleS === undefined ? ErrorCause.InvalidAttributeValue : undefined;
       case AttributeType.Class:
         this.#classes.push(value.slice());
         return undefined;
@@ -110,11 +123,14 @@ class ChangeReader {
     const again = this.#action === TerminationAction.RadiusRequest;
     // A session for no time would be a Disconnect-Request.
     if (seconds === 0 && !again) return ErrorCause.InvalidAttributeValue;
-    if (seconds === undefined && this.#classes.length === 0) return undefined;
+    const nothing = this.#classes.length === 0 && this.#idleS === undefined && this.#limits === undefined;
+    if (seconds === undefined && nothing) return undefined;
     return {
       timeout:
         seconds === undefined ? undefined : { ms: seconds * 1000, next: again ? 'reauthenticate' : 'end' },
       classes: this.#classes.length === 0 ? undefined : this.#classes,
+      idleMs: this.#idleS === undefined ? undefined : this.#idleS * 1000,
+      limits: this.#limits,
     };
   }
 
@@ -160,6 +176,13 @@ class ChangeReader {
   }
 
   #takeGroup(vendor: number, { type, value }: RadiusAttribute): ErrorCause | undefined {
+    const limited = LIMITS.get(`${vendor}/${type}`);
+    if (limited !== undefined) {
+      const count = integerOf(value);
+      if (count === undefined) return ErrorCause.InvalidAttributeValue;
+      this.#limits = { ...this.#limits, [limited]: count };
+      return undefined;
+    }
     const length = GROUP_LENGTHS.get(`${vendor}/${type}`);
     if (length === undefined) return ErrorCause.UnsupportedAttribute;
     const group = value.length === length ? addressOf(value) : undefined;
@@ -182,6 +205,11 @@ class ChangeReader {
 }
 
 const KNOWN_ACTIONS: ReadonlySet<number> = new Set(Object.values(TerminationAction));
+const LIMITS: ReadonlyMap<string, keyof ChannelCounts> = new Map([
+  [`${Vendor.H3c}/${H3cAttribute.IgmpAccessLimit}`, 'maxGroups4'],
+  [`${Vendor.H3c}/${H3cAttribute.MldAccessLimit}`, 'maxGroups6'],
+  [`${Vendor.Ericsson}/${EricssonAttribute.McastMaxGroups}`, 'maxGroups'],
+] as const);
 /** Vendor and attribute to the octets of its address. */
 const GROUP_LENGTHS: ReadonlyMap<string, number> = new Map([
   [`${Vendor.H3c}/${H3cAttribute.Ipv4MulticastReceiveGroup}`, 4],

@@ -67,6 +67,21 @@ export class ChannelLimits {
     );
   }
 
+  /** Keys of grants that must end where the account's own limits were lowered: the least important, then the newest. */
+  excess({ account }: SessionRecord, own: AccountLimits): string[] {
+    const owner: UseOwner = `account/${account}`;
+    const limits = [
+      { limit: own.maxGroups, family: undefined },
+      { limit: own.maxGroups4, family: 4 },
+      { limit: own.maxGroups6, family: 6 },
+    ] as const;
+    return limits.flatMap(({ limit, family }) => {
+      const groups = limit === undefined ? 0 : this.#use.groups(owner, family) - limit;
+      const all = Number.POSITIVE_INFINITY;
+      return groups <= 0 ? [] : (this.#use.victims(owner, { groups, kbps: 0, family }, all) ?? []);
+    });
+  }
+
   /** Keys of grants that must end so that the channel fits; undefined where it must not, or cannot. */
   victims(refusal: LimitRefusal, channel: Channel): string[] | undefined {
     if (!this.#options.preempt) return undefined;

@@ -7,7 +7,7 @@ import type { SessionChange } from '../../auth/dynamic/changes.ts';
 import type { SessionIds } from '../../auth/login.ts';
 import { accountText } from '../../session/account.ts';
 import { KeyIndex } from '../../session/key-index.ts';
-import type { SessionRecord } from '../../session/records.ts';
+import type { SessionRecord, SessionRights } from '../../session/records.ts';
 import type { HostPlace } from '../../switch/switch.ts';
 import type { Mac } from '../../wire/address.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
@@ -136,18 +136,23 @@ export class Sessions {
   }
 
   /** Other terms from now on; false where there is no such session. */
-  change(now: number, key: string, { timeout, classes, rights }: SessionChange): boolean {
+  change(now: number, key: string, { timeout, classes, idleMs, limits, rights }: SessionChange): boolean {
     const before = this.get(key);
     if (before === undefined) return false;
     const endsAt = timeout?.next === 'end' ? now + timeout.ms : undefined;
     const session: SessionRecord = {
       ...before,
       classes: classes ?? before.classes,
-      rights: rights ?? before.rights,
+      rights:
+        limits === undefined
+          ? (rights ?? before.rights)
+          : { ...(rights ?? before.rights ?? NO_RIGHTS), ...limits },
+      idleMs: idleMs ?? before.idleMs,
       endsAt: timeout === undefined ? before.endsAt : endsAt,
     };
     this.#parts.stores.sessions.put(key, session);
     this.#ends.set(key, session.endsAt);
+    if (idleMs !== undefined) this.#idle.follow(now, session);
     this.#peers.sessionRenewed(now, session);
     return true;
   }
@@ -206,6 +211,19 @@ export class Sessions {
 function macKey(vlan: number, mac: Mac): string {
   return `${vlan}/${mac}`;
 }
+
+/** Of who logged in without any: everything is asked. */
+const NO_RIGHTS: SessionRights = {
+  receive: [],
+  send: [],
+  preview: {},
+  others: undefined,
+  maxGroups: undefined,
+  maxGroups4: undefined,
+  maxGroups6: undefined,
+  maxKbps: undefined,
+  profile: undefined,
+};
 
 function placeOfSession({ port, vlan, mac }: SessionRecord): HostPlace {
   return { port, vlan, mac };

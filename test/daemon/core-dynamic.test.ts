@@ -383,6 +383,17 @@ describe('change of authorization', () => {
     expect(w.session(alice)).toBeDefined();
   });
 
+  it('Idle-Timeout ends a session that is silent so long from now on', () => {
+    const { w, client } = world();
+    const alice = inside(w, 'alice');
+    w.pass(3_000_000);
+    expect(client.coa(userName('alice'), integer(T.IdleTimeout, 60))).toBe('ack');
+    expect(w.session(alice)).toBeDefined();
+    w.pass(100_000);
+    expect(w.session(alice)).toBeUndefined();
+    expect(stopCauses(w)).toEqual([TerminateCause.IdleTimeout]);
+  });
+
   it('conformance 29: Session-Timeout 0 with RADIUS-Request has the host authenticate at once', () => {
     const { w, client } = world();
     const alice = inside(w, 'alice');
@@ -555,6 +566,33 @@ describe('rights to channels while they play', () => {
     w.pass(200);
     expect(reached(w, NEWS)).toEqual([]);
     expect(w.core.stores.grants.size).toBe(0);
+  });
+
+  it('a lowered limit ends the newest channels at once, and a raised one lets in what is asked for next', () => {
+    const { w, client } = world();
+    w.server.permit('alice', FILM);
+    const alice = inside(w, 'alice');
+    alice.join(NEWS);
+    w.pass(50);
+    alice.join(FILM);
+    w.pass(50);
+    expect([reached(w, NEWS), reached(w, FILM)]).toEqual([['swp1'], ['swp1']]);
+    const limit = (count: number) =>
+      vendorSpecific(Vendor.H3c, H3cAttribute.IgmpAccessLimit, Uint8Array.of(0, 0, 0, count));
+    expect(client.coa(userName('alice'), limit(1))).toBe('ack');
+    expect([reached(w, NEWS), reached(w, FILM)]).toEqual([['swp1'], []]);
+    w.pass(5);
+    expect(stopCauses(w, FILM)).toEqual([TerminateCause.AdminReset]);
+    alice.join(FILM);
+    w.pass(50);
+    expect(reached(w, FILM)).toEqual([]);
+    expect(w.logged('join-refused').at(-1)).toMatchObject({ group: FILM, reason: 'account-group-limit' });
+    expect(client.coa(userName('alice'), limit(2))).toBe('ack');
+    alice.join(FILM);
+    w.pass(50);
+    expect(reached(w, FILM)).toEqual(['swp1']);
+    const bad = vendorSpecific(Vendor.H3c, H3cAttribute.IgmpAccessLimit, Uint8Array.of(1));
+    expect(client.coa(userName('alice'), bad)).toBe(ErrorCause.InvalidAttributeValue);
   });
 
   it('a revoke without groups ends all of the account’s channels, and of no other', () => {
