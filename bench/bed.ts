@@ -2,18 +2,22 @@
  * What every measurement stands on: the network, one FreeRADIUS for castgate and its peers, castgate itself,
  * and the players. Taken away as one, also when the process is killed.
  */
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { HaRow } from '../daemon/show-rows.ts';
 import { Castgate, type CastgateSettings } from '../lab/castgate.ts';
+import { ask } from '../lab/control.ts';
 import { FreeRadius } from '../lab/freeradius.ts';
 import type { Json } from '../lab/line-program.ts';
 import { LineProgram } from '../lab/line-program.ts';
-import { LabError } from '../lab/processes.ts';
+import { LabError, until } from '../lab/processes.ts';
 import { LabAddress } from '../lab/topology.ts';
 import { openWorkspace, removeWorkspace, type Workspace } from '../lab/workspace.ts';
 import type { AskOutcome, AskPlan } from './asker.ts';
 import { groupAddress } from './channels.ts';
 import { Hostapd } from './hostapd.ts';
-import { BenchNetwork } from './network.ts';
+import { BenchNetwork, REPLICATION } from './network.ts';
 import type { PlayersSetup } from './players.ts';
 import { accountOf, type LoginOutcome, type LoginPlan } from './supplicants.ts';
 import type { RushOutcome, WatchPlan, ZapOutcome } from './viewers.ts';
@@ -29,6 +33,8 @@ export interface BedOptions {
   readonly profileDirectory: string | undefined;
   /** Whether castgate and hostapd send accounting. */
   readonly accounting: boolean;
+  /** With a second node that follows; what others could believe waits for it. */
+  readonly standby?: boolean;
 }
 
 export class Bed {
@@ -63,7 +69,7 @@ export class Bed {
     const { directory } = workspace;
     const network = await BenchNetwork.raise(workspace);
     const radius = await FreeRadius.start(RADIUS_PLAN, join(directory, 'radius'), network.radiusNamespace);
-    const castgate = await Castgate.start(join(directory, 'castgate'), network, radius, settings(options));
+    const castgate = await startCastgate(directory, network, radius, options);
     const setup: PlayersSetup = {
       hostsNamespace: network.hostsNamespace,
       hostInterfaces: [...network.castgate.ports, ...network.plain.ports, network.hostapdCable],
@@ -124,6 +130,46 @@ export class Bed {
   #ask(verb: string, plan: object, ...rest: readonly string[]): Promise<Json> {
     return this.#players.ask([verb, JSON.stringify(plan), ...rest].join(' '), LONGEST_MS);
   }
+}
+
+async function startCastgate(
+  directory: string,
+  network: BenchNetwork,
+  radius: FreeRadius,
+  options: BedOptions,
+): Promise<Castgate> {
+  if (options.standby !== true) {
+    return Castgate.start(join(directory, 'castgate'), network, radius, settings(options));
+  }
+  await network.addStandby();
+  const key = join(directory, 'ha.key');
+  writeFileSync(key, randomBytes(32).toString('hex'), { mode: 0o600 });
+  const ha = (node: string, address: string, peer: string) => ({
+    ...settings(options),
+    ha: { node, address, peer, key_file: key, vrrp_instance: 'bench' },
+  });
+  const { active, standby } = REPLICATION;
+  const castgate = await Castgate.start(
+    join(directory, 'castgate'),
+    network,
+    radius,
+    ha('a', active, standby),
+  );
+  const promoted = await ask(castgate.socket, 'promote');
+  if (promoted === undefined || !('result' in promoted)) throw new LabError('castgate was not promoted');
+  const place = { switchNamespace: network.standbyNamespace, ports: network.ports };
+  const second = await Castgate.start(join(directory, 'standby'), place, radius, ha('b', standby, active));
+  await until(
+    'the standby to be in step',
+    20_000,
+    async () => {
+      const answer = await ask(second.socket, 'ha');
+      const rows = answer !== undefined && 'result' in answer ? (answer.result as readonly HaRow[]) : [];
+      return rows[0]?.state === 'in-step' ? true : undefined;
+    },
+    () => [...castgate.tail(), ...second.tail()],
+  );
+  return castgate;
 }
 
 function settings({ profileDirectory, accounting }: BedOptions): CastgateSettings {

@@ -26,6 +26,8 @@ export class BenchNetwork {
   readonly hostsNamespace: string;
   readonly upstreamNamespace: string;
   readonly radiusNamespace: string;
+  /** A second node, which nobody is connected to: it only follows. */
+  readonly standbyNamespace: string;
   /** castgate's subscriber ports, as castgate calls them. */
   readonly ports: readonly string[] = NUMBERS.map((n) => `swp${n}`);
   readonly castgate: Attachment = { ports: NUMBERS.map((n) => `c${n}`), upstream: 'cast' };
@@ -40,6 +42,7 @@ export class BenchNetwork {
     this.hostsNamespace = `${prefix}-hosts`;
     this.upstreamNamespace = `${prefix}-upstream`;
     this.radiusNamespace = `${prefix}-radius`;
+    this.standbyNamespace = `${prefix}-standby`;
   }
 
   /** Builds it, all links up. Throws LabError. */
@@ -47,6 +50,25 @@ export class BenchNetwork {
     const network = new BenchNetwork(workspace.prefix);
     await network.#build();
     return network;
+  }
+
+  /** The second node's switch, and the cable between the two. */
+  async addStandby(): Promise<void> {
+    await run(['ip', 'netns', 'add', this.standbyNamespace]);
+    await run(['ip', '-n', this.standbyNamespace, 'link', 'set', 'lo', 'up']);
+    await ipBatch(this.standbyNamespace, [
+      `link add ${LabAddress.bridge} type bridge stp_state 0 mcast_snooping 1 forward_delay 0`,
+      `link set ${LabAddress.bridge} up`,
+      ...[LabAddress.uplink, ...this.ports].flatMap((port) => [
+        `link add ${port} type veth peer name x-${port}`,
+        `link set x-${port} up`,
+        `link set ${port} master ${LabAddress.bridge} up`,
+      ]),
+      `link add repl0 type veth peer name repl0 netns ${this.switchNamespace}`,
+      `addr add ${REPLICATION.standby}/30 dev repl0`,
+      'link set repl0 up',
+    ]);
+    await ipBatch(this.switchNamespace, [`addr add ${REPLICATION.active}/30 dev repl0`, 'link set repl0 up']);
   }
 
   async #build(): Promise<void> {
@@ -104,4 +126,6 @@ async function ipBatch(namespace: string, commands: readonly string[]): Promise<
   await run(['ip', '-n', namespace, '-batch', '-'], { input: `${commands.join('\n')}\n` });
 }
 
+/** Ends of the cable between the nodes. */
+export const REPLICATION = { active: '198.18.1.1', standby: '198.18.1.2' } as const;
 const NUMBERS = [1, 2, 3, 4, 5, 6, 7, 8];

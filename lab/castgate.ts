@@ -53,14 +53,25 @@ export class Castgate {
   static async start(
     folder: string,
     place: SwitchPlace,
-    radius: FreeRadius,
+    radius: Pick<FreeRadius, 'secretFile'>,
     settings: CastgateSettings = {},
   ): Promise<Castgate> {
+    const castgate = Castgate.prepare(folder, place, radius, settings);
+    await castgate.resume();
+    return castgate;
+  }
+
+  /** Writes the configuration; `resume` starts it. */
+  static prepare(
+    folder: string,
+    place: SwitchPlace,
+    radius: Pick<FreeRadius, 'secretFile'>,
+    settings: CastgateSettings = {},
+  ): Castgate {
     mkdirSync(folder, { mode: 0o700 });
     const castgate = new Castgate(folder, place.switchNamespace, settings.nodeFlags ?? []);
     const content = configuration(castgate.socket, folder, place, radius, settings);
     writeFileSync(castgate.configFile, stringify(content), { mode: 0o600 });
-    await castgate.resume();
     return castgate;
   }
 
@@ -75,7 +86,7 @@ export class Castgate {
     this.#process = process_;
     await until(
       'castgate to answer on its control socket',
-      10_000,
+      60_000,
       async () => {
         if (!process_.running) throw new LabError('castgate ended at its start', process_.tail());
         // Also the answer of a node that stands by, which knows of no ports.
@@ -148,7 +159,7 @@ function configuration(
   socket: string,
   folder: string,
   place: SwitchPlace,
-  radius: FreeRadius,
+  radius: Pick<FreeRadius, 'secretFile'>,
   settings: CastgateSettings,
 ): unknown {
   return {

@@ -42,7 +42,8 @@ export type ProgramName =
   | 'upstream-router'
   | 'ha/viewers'
   | 'ha/crowd'
-  | '../bench/players';
+  | '../bench/players'
+  | '../bench/ha/observer';
 
 /** One of the lab's programs, running in a namespace. */
 export class LineProgram {

@@ -1,0 +1,187 @@
+/**
+ * A takeover at so many sessions and channels: from the order to serve to the first datagram, and from the kill
+ * of the active. The records come from a journal (population.ts); the order is given through the FIFO as soon as
+ * the standby asks for it, so that keepalived's own time is not in these figures (`npm run ha:failover` has it).
+ */
+import { randomBytes } from 'node:crypto';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { HaRow } from '../../daemon/show-rows.ts';
+import { Castgate } from '../../lab/castgate.ts';
+import { ask } from '../../lab/control.ts';
+import { PairAddress, PairTopology } from '../../lab/ha/pair-topology.ts';
+import { LineProgram } from '../../lab/line-program.ts';
+import { LabError, run, until } from '../../lab/processes.ts';
+import { LabAddress } from '../../lab/topology.ts';
+import { openWorkspace, removeWorkspace } from '../../lab/workspace.ts';
+import type { Progress } from '../auth.ts';
+import type { BenchRow } from '../row.ts';
+import { channelOf } from './places.ts';
+
+/** Channels of each session. */
+const CHANNELS = 4;
+
+export async function benchTakeover(sizes: readonly number[], progress: Progress): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
+  for (const size of sizes) {
+    rows.push(...(await takeover(size)));
+    progress(`takeover at ${size} sessions`);
+  }
+  return rows;
+}
+
+async function takeover(sessions: number): Promise<BenchRow[]> {
+  const workspace = openWorkspace();
+  const remove = () => removeWorkspace(workspace);
+  process.on('exit', remove);
+  try {
+    const crowd = Array.from({ length: LINES - 1 }, (_, i) => `line${i}`);
+    const topology = await PairTopology.raise(workspace, { hosts: [{ name: 'viewer' }], crowd });
+    const { directory } = workspace;
+    const secretFile = join(directory, 'secret');
+    const keyFile = join(directory, 'ha.key');
+    for (const file of [secretFile, keyFile])
+      writeFileSync(file, randomBytes(32).toString('hex'), { mode: 0o600 });
+    const node = (name: 'a' | 'b') => {
+      const peer = name === 'a' ? 'b' : 'a';
+      const folder = join(directory, `node-${name}`);
+      const place = { switchNamespace: topology.nodeNamespace(name), ports: topology.ports };
+      return Castgate.prepare(
+        folder,
+        place,
+        { secretFile },
+        {
+          ...SETTINGS,
+          nasAddress: PairAddress.virtual,
+          ha: {
+            node: name,
+            address: PairAddress.replication[name],
+            peer: PairAddress.replication[peer],
+            key_file: keyFile,
+            vrrp_instance: 'bench',
+            notify_fifo: join(directory, `fifo-${name}`),
+            priority_file: join(directory, `priority-${name}`),
+          },
+        },
+      );
+    };
+    const a = node('a');
+    const b = node('b');
+    mkdirSync(join(directory, 'node-a', 'state'), { recursive: true });
+    const program = fileURLToPath(new URL('./population.js', import.meta.url));
+    const made = await run([process.execPath, program, a.configFile, String(sessions), String(CHANNELS)], {
+      namespace: topology.nodeNamespace('a'),
+      timeoutMs: 600_000,
+    });
+    const { loginOctets, joinOctets } = JSON.parse(made) as { loginOctets: number; joinOctets: number };
+    await a.resume();
+    const promoted = await ask(a.socket, 'promote', 60_000);
+    if (promoted === undefined || !('result' in promoted)) throw new LabError('not promoted', a.tail());
+    const begunAt = performance.now();
+    await b.resume();
+    await until(
+      'the standby to be in step',
+      120_000,
+      async () => ((await rowOf(b))?.state === 'in-step' ? true : undefined),
+      () => [...a.tail(), ...b.tail()],
+    );
+    const joinedS = (performance.now() - begunAt) / 1000;
+    const rssMb = memoryMb(b.process?.pid ?? 0);
+    const observer = await LineProgram.start(
+      'observer',
+      '../bench/ha/observer',
+      ['eth0', channelOf(0, 0)],
+      topology.host('viewer').namespace,
+    );
+    await LineProgram.start(
+      'head-end',
+      'channel-source',
+      [LabAddress.upstream, '1000', '200', channelOf(0, 0)],
+      topology.upstreamNamespace,
+    );
+    await until(
+      'the channel to flow',
+      10_000,
+      async () => (Number((await observer.ask('tell'))['count']) > 200 ? true : undefined),
+      () => a.tail(),
+    );
+    await observer.ask('begin');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const killedAt = now();
+    const killing = a.kill();
+    const deadline = now() + 20_000;
+    while (weightOf(join(directory, 'priority-b')) !== 100) {
+      if (now() > deadline) throw new LabError('the standby does not ask to serve', b.tail());
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    const knownAt = now();
+    appendFileSync(join(directory, 'fifo-b'), 'INSTANCE "bench" MASTER 250\n');
+    await until(
+      'the standby to serve',
+      60_000,
+      async () => ((await rowOf(b))?.role === 'active' ? true : undefined),
+      () => b.tail(),
+    );
+    await killing;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const row = await rowOf(b);
+    const seen = await observer.ask('tell');
+    if (row === undefined) throw new LabError('the new active does not answer', b.tail());
+    const step = (name: string) => row.lastTakeover.find((one) => one.step === name)?.ms ?? Number.NaN;
+    const firstAt = Number(seen['gapFrom']) + Number(seen['gapMs']);
+    const section = `Takeover with ${sessions.toLocaleString('en-US')} sessions × ${CHANNELS} channels`;
+    const one = (what: string, unit: string, castgate: number): BenchRow => {
+      return {
+        section,
+        what,
+        unit,
+        castgate,
+        reference: undefined,
+        referenceName: undefined,
+        comparison: undefined,
+      };
+    };
+    return [
+      one('kill -9 of the active to the standby that asks to serve', 'ms', knownAt - killedAt),
+      one('order to serve to ports open', 'ms', step('ports open')),
+      one('order to serve to the first datagram', 'ms', firstAt - (row.lastChangeAt ?? Number.NaN)),
+      one('order to serve to the core at work', 'ms', step('links and last frames looked at')),
+      one('longest time without a datagram', 'ms', Number(seen['gapMs'])),
+      one('start of the standby to in step', 's', joinedS),
+      one('memory of the standby', 'MB', rssMb),
+      one('log of a login', 'octets', Math.round(loginOctets)),
+      one('log of a join through RADIUS', 'octets', Math.round(joinOctets)),
+    ];
+  } finally {
+    removeWorkspace(workspace);
+    process.off('exit', remove);
+  }
+}
+
+async function rowOf(castgate: Castgate): Promise<HaRow | undefined> {
+  const answer = await ask(castgate.socket, 'ha', 60_000);
+  return answer !== undefined && 'result' in answer ? (answer.result as readonly HaRow[])[0] : undefined;
+}
+
+function weightOf(path: string): number {
+  return Number(readFileSync(path, 'utf8'));
+}
+
+function memoryMb(pid: number): number {
+  const found = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(found?.[1] ?? 0) / 1024;
+}
+
+/** The clock that all processes of the machine share. */
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+const LINES = 16;
+const SETTINGS = {
+  authenticator: { max_hosts_per_port: 4096, max_hosts: 65_536, reauth_period: '1d' },
+  multicast: { max_groups_per_host: 64, max_groups_per_port: 1024, hash_max: 1_048_576 },
+  groups: { cache_size: 1_000_000, max_permit: '1d' },
+  restart: { warm: true, max_age: '1d' },
+};
