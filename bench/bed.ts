@@ -155,8 +155,15 @@ async function startCastgate(
     radius,
     ha('a', active, standby),
   );
-  const promoted = await ask(castgate.socket, 'promote');
-  if (promoted === undefined || !('result' in promoted)) throw new LabError('castgate was not promoted');
+  await until(
+    'castgate to serve',
+    20_000,
+    async () => {
+      const answer = await ask(castgate.socket, 'promote', 10_000);
+      return answer !== undefined && 'result' in answer ? true : undefined;
+    },
+    () => castgate.tail(),
+  );
   const place = { switchNamespace: network.standbyNamespace, ports: network.ports };
   const second = await Castgate.start(join(directory, 'standby'), place, radius, ha('b', standby, active));
   await until(

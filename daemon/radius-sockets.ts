@@ -58,27 +58,48 @@ export class RadiusSockets implements DatagramSender {
   }
 
   close(): void {
-    for (const line of this.#lines.values()) line.socket.close();
+    const lines = [...this.#lines.values()];
     this.#lines.clear();
+    for (const { socket } of lines) {
+      try {
+        socket.close();
+      } catch {
+        // Closed already: it was about to be tried again.
+      }
+    }
   }
 
   #line(server: string, port: RadiusPort, number: number): Line | undefined {
+    return this.#lines.get(`${server}/${port}/${number}`) ?? this.#open(server, port, number, [], 0);
+  }
+
+  /** `waiting` leaves once the socket is connected; `tries` have failed before. */
+  #open(
+    server: string,
+    port: RadiusPort,
+    number: number,
+    waiting: Uint8Array[],
+    tries: number,
+  ): Line | undefined {
     const key = `${server}/${port}/${number}`;
-    const known = this.#lines.get(key);
-    if (known !== undefined) return known;
     const config = this.#servers.get(server);
     if (config === undefined) return undefined;
     const socket = createSocket({
       type: ipFamily(config.address) === 4 ? 'udp4' : 'udp6',
       recvBufferSize: RECEIVE_BUFFER,
     });
-    const line: Line = { socket, waiting: [] };
+    const line: Line = { socket, waiting };
     this.#lines.set(key, line);
     socket.on('message', (bytes) => this.#listener(server, port, number, bytes));
     socket.on('error', (error) => {
       // ICMP errors of a server that is down arrive here, or with the next packet that is sent.
       if (line.waiting === undefined) this.#unsent(server, port, error);
-      else this.#unusable(key, line, server, error);
+      else if (this.#isForNow(error) && tries < MAX_TRIES && this.#lines.get(key) === line) {
+        socket.close();
+        setTimeout(() => {
+          if (this.#lines.get(key) === line) this.#open(server, port, number, line.waiting ?? [], tries + 1);
+        }, RETRY_MS);
+      } else this.#unusable(key, line, server, error);
     });
     socket.on('connect', () => {
       const waiting = line.waiting ?? [];
@@ -107,6 +128,15 @@ export class RadiusSockets implements DatagramSender {
     return sourcePorts + lane * maxSourcePorts + number;
   }
 
+  /**
+   * A node that has just taken over may be a moment ahead of the address that comes to it, or of the sockets of
+   * its last time: what it has to send again is not to wait for its next time for that.
+   */
+  #isForNow(error: Error): boolean {
+    if (this.#config.sourcePorts === undefined || !('code' in error)) return false;
+    return error.code === 'EADDRNOTAVAIL' || error.code === 'EADDRINUSE';
+  }
+
   /** A socket that could not be bound or connected takes with it what waits for it; the next packet makes another. */
   #unusable(key: string, line: Line, server: string, error: Error): void {
     this.#log.warn('radius-socket-failed', { server, error: error.message });
@@ -124,3 +154,6 @@ export class RadiusSockets implements DatagramSender {
 }
 
 const RECEIVE_BUFFER = 1 << 20;
+const RETRY_MS = 10;
+/** Two seconds: as long as the client waits before it sends again. */
+const MAX_TRIES = 200;

@@ -74,7 +74,10 @@ async function measure(inFlight: number, count: number) {
   let put = 0;
   let begunAt = 0;
   await new Promise<void>((resolve) => {
-    const pump = () => near.send(source.drainOutput(now()));
+    const pump = () => {
+      do near.send(source.drainOutput(now()));
+      while (source.hasMore);
+    };
     const more = () => {
       while (put < count && put - waitsMs.length < inFlight) {
         const key = `swp1/0/06:00:00:00:${put % 256}/239.1.1.1/*`;

@@ -138,6 +138,7 @@ export class HaNode implements Node {
     if (ha.priorityFile !== undefined) this.#guard = guardAgainstDeath(ha.priorityFile, this.#log);
     this.#ticking = setInterval(() => this.#tick(), Math.max(10, ha.leaseMs / TICKS_IN_LEASE));
     this.#weigh();
+    if (this.#wanted === 'active') void this.#promote('what was asked for meanwhile');
     return undefined;
   }
 
@@ -235,6 +236,7 @@ export class HaNode implements Node {
   async #obey(wanted: 'active' | 'standby', by: string): Promise<{ refused: string } | { role: Role }> {
     this.#wanted = wanted;
     this.#waking?.();
+    if (this.#ticking === undefined) return { refused: 'the daemon is still starting: it does it then' };
     if (wanted === 'active' && this.#role === 'standby') await this.#promote(by);
     else if (wanted === 'standby' && this.#role === 'active') await this.#demote(by);
     const done = wanted === 'active' ? this.#role === 'active' : this.#role === 'standby';

@@ -50,6 +50,26 @@ describe('sockets towards RADIUS servers', () => {
     remote.close();
   });
 
+  it('wait a moment for their port where it is fixed', async () => {
+    const seen: number[][] = [];
+    const remote = createSocket('udp4', (bytes) => seen.push([...bytes]));
+    await new Promise<void>((resolve) => remote.bind(0, '127.0.0.1', resolve));
+    const before = createSocket('udp4');
+    await new Promise<void>((resolve) => before.bind(23_600, '127.0.0.1', resolve));
+    const ports = { auth_port: remote.address().port, source_address: '127.0.0.1' };
+    const config = server(ports, { source_ports: 23_600, max_source_ports: 16 });
+    const sockets = new RadiusSockets(config, () => {}, silentLog);
+    sockets.send('r1', 'auth', 0, Uint8Array.of(1));
+    sockets.send('r1', 'auth', 0, Uint8Array.of(2));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(seen).toEqual([]);
+    before.close();
+    await until(() => seen.length === 2);
+    expect(seen).toEqual([[1], [2]]);
+    sockets.close();
+    remote.close();
+  });
+
   it('that cannot be bound say so each time, and keep nothing', async () => {
     const warnings: string[] = [];
     const log: Logger = { ...silentLog, warn: (event) => warnings.push(event) };
