@@ -256,7 +256,11 @@ export class HaNode implements Node {
       this.#weigh();
       return;
     }
-    this.#takeOver();
+    try {
+      this.#takeOver();
+    } catch (cause) {
+      this.#failClosed(cause);
+    }
   }
 
   /** Makes sure that the other node does not serve. Undefined: it does not. Else why this one must not. */
@@ -349,11 +353,29 @@ export class HaNode implements Node {
     timeline.step('records taken up');
     serving.switchEvents(legacy.events.filter((event) => isUnanswered(event, fed.stores)));
     timeline.step('links and last frames looked at');
-    announce(fed.stores, this.#config.uplinks, this.#bridge);
-    timeline.step('hosts announced on the uplinks');
     active.begin();
     this.#priority.set(Weight.Able);
+    announce(fed.stores, this.#config.uplinks, this.#bridge);
+    timeline.step('hosts announced on the uplinks');
     this.#log.info('active', { epoch, sessions: fed.stores.sessions.size, steps: timeline.steps });
+  }
+
+  /** A bug in the middle of a takeover: a node that is half a one must carry nothing. */
+  #failClosed(cause: unknown): void {
+    const error = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    this.#log.error('internal-error', { error, means: 'the takeover failed, and the ports are shut' });
+    this.#bridge.dropLease();
+    this.#refused = 'the takeover failed: see the log';
+    const active = this.#active;
+    if (active !== undefined) {
+      active.giveWay();
+      this.#standBy(active);
+      return;
+    }
+    this.#standby.stop();
+    this.#standby = this.#newStandby();
+    this.#standby.start();
+    this.#role = 'standby';
   }
 
   /** Hands over, and stands by. */
