@@ -3,6 +3,7 @@
  * interfaces, looks each second at what nobody tells of, puts right what someone else changed, and tells.
  */
 import type { SwitchEvent } from '../switch.ts';
+import { type Inspection, inspectMacs, inspectMemberships, inspectSets, isLarge } from './inspection.ts';
 import type { Kernel } from './kernel.ts';
 import { forgetLinkGroups } from './link-membership.ts';
 import { LinkWatch } from './link-watch.ts';
@@ -18,6 +19,9 @@ export const RECONCILERS: readonly ((kernel: Kernel, expected: Expectation) => s
   reconcileMemberships,
 ];
 
+/** The same for large tables, a page at a time. */
+const INSPECTIONS = [inspectSets, inspectMacs, inspectMemberships] as const;
+
 export class Caretaker {
   readonly #running: Running;
   readonly #bridge: string;
@@ -25,6 +29,7 @@ export class Caretaker {
   readonly #linkWatch: LinkWatch;
   #timer: NodeJS.Timeout | undefined;
   #audits = 0;
+  #inspection: Inspection | undefined;
 
   /** Hears of changes from now on, also of those that come before begin(). */
   constructor(running: Running, bridge: string, tell: (event: SwitchEvent) => void) {
@@ -49,6 +54,9 @@ export class Caretaker {
 
   close(): void {
     clearInterval(this.#timer);
+    // Closes its socket.
+    this.#inspection?.return(undefined);
+    this.#inspection = undefined;
     this.#linkWatch.close();
   }
 
@@ -56,6 +64,21 @@ export class Caretaker {
   audit(): string[] {
     const lines = [...this.#auditGuard()];
     for (const look of RECONCILERS) lines.push(...this.#reconcile(look));
+    return lines;
+  }
+
+  /** As audit(), but large tables a page at a time. */
+  async inspect(): Promise<string[]> {
+    const lines = [...this.#auditGuard()];
+    for (const inspect of INSPECTIONS) {
+      while (this.#inspection !== undefined) await turn();
+      const inspection = inspect(this.#running);
+      this.#inspection = inspection;
+      let step = inspection.next();
+      for (; step.done !== true; step = inspection.next()) await turn();
+      this.#inspection = undefined;
+      if (step.value !== undefined) lines.push(step.value);
+    }
     return lines;
   }
 
@@ -126,7 +149,25 @@ export class Caretaker {
     if (this.#audits % LOOKS_PER_RECONCILIATION !== 0) return;
     const look = RECONCILERS[(this.#audits / LOOKS_PER_RECONCILIATION) % RECONCILERS.length];
     if (look === undefined) return;
-    for (const what of this.#reconcile(look)) this.#tell({ kind: 'repaired', what });
+    if (isLarge(this.#running)) this.#inspect(INSPECTIONS[RECONCILERS.indexOf(look)]?.(this.#running));
+    else for (const what of this.#reconcile(look)) this.#tell({ kind: 'repaired', what });
+  }
+
+  /** One page a turn of the event loop. */
+  #inspect(inspection: Inspection | undefined): void {
+    if (inspection === undefined || this.#inspection !== undefined) return;
+    this.#inspection = inspection;
+    const step = () => {
+      if (this.#inspection !== inspection) return;
+      const { done, value } = inspection.next();
+      if (done !== true) {
+        setImmediate(step);
+        return;
+      }
+      this.#inspection = undefined;
+      if (value !== undefined) this.#tell({ kind: 'repaired', what: value });
+    };
+    step();
   }
 
   *#auditGuard(): Generator<string> {
@@ -143,6 +184,11 @@ export class Caretaker {
     const line = look(this.#running.kernel, expectation(this.#running));
     return line === undefined ? [] : [line];
   }
+}
+
+/** Lets the event loop do what else there is. */
+function turn(): Promise<void> {
+  return new Promise((done) => setImmediate(done));
 }
 
 const LOOK_INTERVAL_MS = 1000;

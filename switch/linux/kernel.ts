@@ -29,8 +29,14 @@ import {
   type Link,
   type Setting,
 } from './netlink/link.ts';
-import { decodeMdb, encodeClearMembership, encodeDumpMdb, type MdbEntry } from './netlink/mdb.ts';
-import { MessageWriter, NetlinkProtocol } from './netlink/message.ts';
+import {
+  decodeMdb,
+  encodeAddGroup,
+  encodeClearMembership,
+  encodeDumpMdb,
+  type MdbEntry,
+} from './netlink/mdb.ts';
+import { type Message, MessageWriter, NetlinkProtocol } from './netlink/message.ts';
 import { NetlinkSocket, type Refusal } from './netlink/netlink-socket.ts';
 import {
   decodeElements,
@@ -171,6 +177,42 @@ export class Kernel {
   memberships(bridge: number): MdbEntry[] {
     const { messages } = this.#route.transact(encodeDumpMdb());
     return messages.flatMap((message) => [...decodeMdb(message)]).filter((entry) => entry.bridge === bridge);
+  }
+
+  /** All addresses of a bridge, a page at a time; ends the reading before it that was not finished. */
+  *browseMacs(bridge: number): Generator<FdbEntry[]> {
+    for (const page of this.#browse(NetlinkProtocol.Route, encodeDumpFdb(bridge, 0))) {
+      yield page.map(decodeFdb).filter((entry) => entry !== undefined);
+    }
+  }
+
+  /** The databases of all bridges, a page at a time. */
+  *browseMemberships(): Generator<MdbEntry[]> {
+    for (const page of this.#browse(NetlinkProtocol.Route, encodeDumpMdb())) {
+      yield page.flatMap((message) => [...decodeMdb(message)]);
+    }
+  }
+
+  /** The elements of a set, a page at a time. */
+  *browseElements(table: string, set: string): Generator<SetElementRead[]> {
+    for (const page of this.#browse(NetlinkProtocol.Netfilter, encodeDumpElements(table, set))) {
+      yield page.flatMap((message) => [...decodeElements(message)]);
+    }
+  }
+
+  /** On a socket of its own: nothing else can be asked on one that is in the middle of an answer. */
+  *#browse(protocol: number, request: Uint8Array): Generator<readonly Message[]> {
+    const socket = this.#namespace.run(() => new NetlinkSocket(protocol));
+    try {
+      yield* socket.browse(request);
+    } finally {
+      socket.close();
+    }
+  }
+
+  /** Adds a plain (*,G) where the port has none of the group; false where it has one, right or wrong. */
+  addMembership(bridge: number, port: number, vlan: number, group: IpAddress): boolean {
+    return this.#route.transact(encodeAddGroup(bridge, port, vlan, group)).refusal?.errno !== 'EEXIST';
   }
 
   changeSets(table: string, changes: readonly SetChange[]): Refusal | undefined {

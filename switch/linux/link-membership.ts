@@ -26,6 +26,7 @@ export function updateLinkGroups(
   if (link === undefined) return;
   const { index } = guard.bridge;
   const { begin, end } = port.linkGroups.update(vlan, mac, guard.vlanOf(link, vlan), open);
+  for (const { group } of [...begin, ...end]) port.touched?.add(group);
   for (const at of begin) {
     if (!port.hasGroup(at.group)) kernel.setMembership(index, link.index, at.vlan, at.group, ANY_SOURCE);
   }

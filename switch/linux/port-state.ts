@@ -24,6 +24,8 @@ export class PortState {
   awayIn: number | undefined;
   /** The VLAN of untagged frames before castgate gave it another. */
   homeVlan: number | undefined;
+  /** Takes the MAC addresses and groups that change here, where somebody wants to know. */
+  touched: Set<string> | undefined;
   /** As last seen; undefined while the port is gone. */
   link: Link | undefined;
   readonly linkGroups = new LinkGroups();
@@ -102,25 +104,46 @@ export class PortState {
     return this.channel(vlan, group) !== undefined;
   }
 
+  /** Hosts and channels; one in two VLANs counts once. */
+  get size(): number {
+    return this.#hosts.size + this.#channels.size;
+  }
+
+  /** The VLANs in which the address is open. */
+  vlansOf(mac: Mac): Iterable<number> {
+    return this.#hosts.get(mac)?.keys() ?? [];
+  }
+
+  /** What is received of the group in each VLAN. */
+  channelsOf(group: IpAddress): Iterable<Channel> {
+    return this.#channels.get(group)?.values() ?? [];
+  }
+
   addHost(host: HostPlace): void {
+    this.touched?.add(host.mac);
     if (!this.hasHost(host.vlan, host.mac)) put(this.#hosts, host.mac, host.vlan, host);
   }
 
   /** False where it was not open. */
   removeHost({ vlan, mac }: HostPlace): boolean {
+    this.touched?.add(mac);
     return take(this.#hosts, mac, vlan);
   }
 
   setChannel(channel: Channel): void {
+    this.touched?.add(channel.group);
     put(this.#channels, channel.group, channel.vlan, channel);
   }
 
   /** False where there was none. */
   removeChannel(vlan: number, group: IpAddress): boolean {
+    this.touched?.add(group);
     return take(this.#channels, group, vlan);
   }
 
   clear(): void {
+    for (const mac of this.#hosts.keys()) this.touched?.add(mac);
+    for (const group of this.#channels.keys()) this.touched?.add(group);
     this.service = ORDINARY;
     this.awayIn = undefined;
     this.linkGroups.clear();

@@ -48,6 +48,13 @@ export class PortTable {
     return false;
   }
 
+  /** A set that from now on, until the next call, takes every MAC address and group that changes on any port. */
+  track(): ReadonlySet<string> {
+    const touched = new Set<string>();
+    for (const port of this.#ports.values()) port.touched = touched;
+    return touched;
+  }
+
   /** The interface of a port is there. */
   put(link: Link): void {
     const port = this.#ports.get(link.name);

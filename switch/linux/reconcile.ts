@@ -86,14 +86,24 @@ export function reconcileMemberships(kernel: Kernel, expected: Expectation): str
   return tally.line();
 }
 
-/** The elements of castgate's sets. */
-export function reconcileSets(kernel: Kernel, expected: Expectation): string | undefined {
+/** Sets of ports. */
+export const PORT_SETS = ['subscribers', 'uplinks', 'occupied', 'open_ports'] as const;
+
+/** The elements of castgate's sets, or of those of ports only. */
+export function reconcileSets(
+  kernel: Kernel,
+  expected: Expectation,
+  sets: typeof PORT_SETS | readonly string[] = setNames(kernel.mdb.sourcesIn),
+): string | undefined {
   const tally = new Tally('nftables sets');
   const wanted = new Map<string, SetElement>();
   const { sourcesIn } = kernel.mdb;
-  for (const element of expectedElements(expected, sourcesIn)) wanted.set(elementName(element), element);
+  const isAll = sets.length > PORT_SETS.length;
+  for (const element of isAll ? expectedElements(expected, sourcesIn) : portElements(expected)) {
+    wanted.set(elementName(element), element);
+  }
   const surplus: SetChange[] = [];
-  for (const set of setNames(sourcesIn)) {
+  for (const set of sets) {
     for (const { key } of kernel.elements(TABLE, set)) {
       if (!wanted.delete(elementName({ set, key }))) surplus.push({ change: 'remove', set, key });
     }
@@ -137,15 +147,24 @@ function* expectedElements(
   sourcesIn: SourcesIn,
 ): Generator<SetElement> {
   for (const port of ports) {
-    yield portElement(port.subscriber ? 'subscribers' : 'uplinks', port.name);
+    yield* elementsOfPort(port, controlledDirections);
     if (!port.subscriber) continue;
-    if (port.role === 'open') yield portElement('open_ports', port.name);
-    if (controlledDirections === 'in' || !port.vacant) yield portElement('occupied', port.name);
     for (const mac of port.macs()) yield* hostElements(port.name, mac);
     for (const group of port.groups()) {
       yield* channelElements(port.name, group, port.filtersOf(group), sourcesIn);
     }
   }
+}
+
+function* portElements({ ports, controlledDirections }: Expectation): Generator<SetElement> {
+  for (const port of ports) yield* elementsOfPort(port, controlledDirections);
+}
+
+function* elementsOfPort(port: PortState, controlledDirections: 'both' | 'in'): Generator<SetElement> {
+  yield portElement(port.subscriber ? 'subscribers' : 'uplinks', port.name);
+  if (!port.subscriber) return;
+  if (port.role === 'open') yield portElement('open_ports', port.name);
+  if (controlledDirections === 'in' || !port.vacant) yield portElement('occupied', port.name);
 }
 
 /** Subscriber ports that are there, by interface number. */
@@ -163,7 +182,8 @@ function replaces({ mdb }: Kernel): boolean {
 const SET_CHANGES_AT_ONCE = 1024;
 const ANY_SOURCE: SourceFilter = { mode: 'exclude', sources: [] };
 
-class Tally {
+/** What was done, in a line. */
+export class Tally {
   readonly #what: string;
   #put = 0;
   #taken = 0;

@@ -189,7 +189,7 @@ describe.skipIf(reason !== undefined)(`the life of a switch ${reason ?? ''}`, ()
 
   it('keeps number, hosts and capture of a port that loses its link, and tells both changes', async () => {
     const sw = rig.start();
-    await until('the ports are told', () => rig.events.length === 3);
+    await until('the ports are told', () => rig.kinds().filter((kind) => kind === 'link').length === 3);
     const number = sw.portNumber('swp1');
     sw.openHost(host1);
     for (let round = 0; round < 3; round++) {

@@ -59,6 +59,19 @@ export class NetlinkSocket {
     }
   }
 
+  /** The messages of a dump, a page at a time. The messages are views of a page that is used again. */
+  *browse(request: Uint8Array): Generator<readonly Message[]> {
+    const page = new Uint8Array(CHUNK + CHUNK / 2);
+    this.#sequence = numberMessages(request, this.#sequence);
+    for (let send = request; ; send = NOTHING) {
+      const length = this.#native.netlinkTransact(this.#fd, send, page);
+      const found = length > 0 ? [...messages(page.subarray(0, length))] : [];
+      yield found;
+      const isEnd = ({ type }: Message) => type === MessageType.Done || type === MessageType.Error;
+      if (length <= 0 || found.some(isEnd)) return;
+    }
+  }
+
   /**
    * Sends many messages at once, each a change for itself: those that the kernel refused, by their place.
    * Where it did not even take the messages, all of them.
