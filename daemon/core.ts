@@ -21,7 +21,7 @@ import { DataPlane } from './data-plane.ts';
 import { DynamicAuthorization, isAuthorizationToken } from './dynamic-authorization.ts';
 import { type DynamicPeer, type Effect, type FailedEffect, hostOf } from './effects.ts';
 import { channelTerminateCause, type SessionEnd, sessionTerminateCause } from './end-cause.ts';
-import type { Logger } from './log.ts';
+import { type Facility, facilityOf, type Logger } from './log.ts';
 import { isTrialToken, Trials } from './operator/trials.ts';
 import type { CoreParts, SwitchReadings } from './parts.ts';
 import { Radius } from './radius.ts';
@@ -68,7 +68,8 @@ export class Core {
       effect: (effect) => this.#effects.push(effect),
     };
     this.#parts = parts;
-    this.radius = new Radius(parts, {
+    const as = (name: Facility): CoreParts => ({ ...parts, log: facilityOf(parts.log, name) });
+    this.radius = new Radius(as('radius'), {
       answered: (now, token, server, reply) => {
         const question = questionOfToken(token);
         if (question !== undefined) this.channels.answered(now, question, reply);
@@ -87,13 +88,13 @@ export class Core {
         else this.books.unanswered(now, token, reason);
       },
     });
-    this.books = new Books(parts, this.radius);
-    this.channels = new Channels(parts, {
+    this.books = new Books(as('accounting'), this.radius);
+    this.channels = new Channels(as('channels'), {
       askGroup: (now, token, server, attributes) => this.radius.askGroup(now, token, server, attributes),
       channelStarted: (now, grant, session, first) => this.books.startChannel(now, grant, session, first),
       channelEnding: (now, grant, cause) => this.#endChannelBooks(now, grant, cause),
     });
-    this.subscribers = new Subscribers(parts, {
+    this.subscribers = new Subscribers(as('subscribers'), {
       askLogin: (now, request) => this.radius.askLogin(now, request),
       cancel: (now, token) => this.radius.cancel(now, token),
       receivesChannels: (host) => this.channels.channelsOfHost(host) > 0,
@@ -104,7 +105,7 @@ export class Core {
     this.trials = new Trials(parts, (now, token, server, attributes) =>
       this.radius.askGroup(now, token, server, attributes),
     );
-    this.dynamic = new DynamicAuthorization(parts, {
+    this.dynamic = new DynamicAuthorization(as('radius'), {
       subscribers: this.subscribers,
       changeChannels: (now, account, change) => this.channels.changeRights(now, account, change),
       askAuthorization: (now, token, server, attributes) =>

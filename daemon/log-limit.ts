@@ -3,14 +3,29 @@
  * the rest is counted and told afterwards. Who has no session can cause a line with every frame, and each
  * costs more than the frame itself. Errors are always written.
  */
-import type { Logger, LogMethod } from './log.ts';
+import type { Facility, Logger, LogMethod } from './log.ts';
 
 /** A log that writes at most `linesPerSecond` info and warn lines about each port. `now` in milliseconds. */
 export function limitPerPort(log: Logger, now: () => number, linesPerSecond = LINES_PER_SECOND): Logger {
-  const seconds = new Map<string, { second: number; lines: number; withheld: number }>();
+  return limit(log, now, linesPerSecond, new Map());
+}
+
+interface PortLines {
+  second: number;
+  lines: number;
+  withheld: number;
+}
+
+function limit(
+  log: Logger,
+  now: () => number,
+  linesPerSecond: number,
+  seconds: Map<string, PortLines>,
+): Logger {
   const limited =
-    (say: LogMethod): LogMethod =>
+    (level: 'info' | 'warn'): LogMethod =>
     (event, fields) => {
+      const say = log[level];
       const port = portOf(fields);
       if (port === undefined) {
         say(event, fields);
@@ -30,7 +45,15 @@ export function limitPerPort(log: Logger, now: () => number, linesPerSecond = LI
       if (state.lines > linesPerSecond) state.withheld++;
       else say(event, fields);
     };
-  return { debug: log.debug, info: limited(log.info), warn: limited(log.warn), error: log.error };
+  const { facility } = log;
+  return {
+    debug: (event, fields) => log.debug(event, fields),
+    info: limited('info'),
+    warn: limited('warn'),
+    error: (event, fields) => log.error(event, fields),
+    // One port, one limit, whatever part speaks of it.
+    ...(facility && { facility: (name: Facility) => limit(facility(name), now, linesPerSecond, seconds) }),
+  };
 }
 
 /** The port that a line is about, by its field `port` or the beginning of `host`. */

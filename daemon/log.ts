@@ -16,10 +16,27 @@ export interface Logger {
   readonly info: LogMethod;
   readonly warn: LogMethod;
   readonly error: LogMethod;
+  /** The same log for one part of the daemon, whose level can be changed by itself. */
+  readonly facility?: (name: Facility) => Logger;
+}
+
+/** Parts of the daemon whose levels can be told apart. */
+export const FACILITIES = ['subscribers', 'channels', 'radius', 'accounting', 'ha', 'daemon'] as const;
+export type Facility = (typeof FACILITIES)[number];
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** The log of one part; the same one where it does not tell parts apart. */
+export function facilityOf(log: Logger, name: Facility): Logger {
+  return log.facility?.(name) ?? log;
 }
 
 /** A logger with something behind it. */
 export interface OpenLogger extends Logger {
+  /** Of each part, as it is now. */
+  readonly levels: Readonly<Record<Facility, LogLevel>>;
+  /** From here on. */
+  setLevel(facility: Facility, level: LogLevel): void;
   /** Waits, within a second, for what is still to be written; before the process ends. */
   close(): Promise<void>;
 }
@@ -27,40 +44,66 @@ export interface OpenLogger extends Logger {
 /** Where lines go: a stream, or a function for tests and tools. */
 export type LogTarget = Writable | ((line: string) => void);
 
-/** Logs what is at least `level`. */
-export function openLog(level: keyof Logger, target: LogTarget = process.stdout): OpenLogger {
+/** Logs what is at least `level`, in every part until `setLevel`. */
+export function openLog(level: LogLevel, target: LogTarget = process.stdout): OpenLogger {
   const sink: Sink = typeof target === 'function' ? atOnce(target) : new LogOutput(target);
   let saidAt = 0;
   let time = '';
   const log = pino(
     {
-      level,
+      level: 'debug',
       base: null,
       messageKey: 'event',
       timestamp: () => time,
-      formatters: { level: (label) => ({ level: label }), log: (fields) => presentable(fields) },
+      formatters: { level: (label) => ({ level: label }), log: (fields) => placed(presentable(fields)) },
     },
     sink,
   );
-  const method = (name: keyof Logger): LogMethod => {
-    if (!log.isLevelEnabled(name)) return nothing;
-    return (event, fields) => {
-      const at = Date.now();
-      sink.later(() => {
-        // Many lines of a busy moment have the same time.
-        if (at !== saidAt) time = `,"time":"${new Date(at).toISOString()}"`;
-        saidAt = at;
-        log[name](fields ?? {}, event);
-      });
+  const levels = Object.fromEntries(FACILITIES.map((name) => [name, level])) as Record<Facility, LogLevel>;
+  const facility = (of: Facility): Logger => {
+    const methods = Object.fromEntries(
+      LOG_LEVELS.map((name): [LogLevel, LogMethod] => [
+        name,
+        (event, fields) => {
+          const at = Date.now();
+          sink.later(() => {
+            // Many lines of a busy moment have the same time.
+            if (at !== saidAt) time = `,"time":"${new Date(at).toISOString()}"`;
+            saidAt = at;
+            log[name](fields ?? {}, event);
+          });
+        },
+      ]),
+    ) as Record<LogLevel, LogMethod>;
+    const wanted = (name: LogLevel) =>
+      LOG_LEVELS.indexOf(name) >= LOG_LEVELS.indexOf(levels[of]) ? methods[name] : nothing;
+    return {
+      get debug() {
+        return wanted('debug');
+      },
+      get info() {
+        return wanted('info');
+      },
+      get warn() {
+        return wanted('warn');
+      },
+      get error() {
+        return wanted('error');
+      },
+      facility,
     };
   };
-  return {
-    debug: method('debug'),
-    info: method('info'),
-    warn: method('warn'),
-    error: method('error'),
-    close: () => sink.close(),
-  };
+  const whole = facility('daemon');
+  return Object.defineProperties(
+    {
+      levels,
+      setLevel: (name: Facility, wanted: LogLevel) => {
+        levels[name] = wanted;
+      },
+      close: () => sink.close(),
+    },
+    Object.getOwnPropertyDescriptors(whole),
+  ) as OpenLogger;
 }
 
 /** Says nothing. */
@@ -73,6 +116,15 @@ function atOnce(write: (line: string) => void): Sink {
 }
 
 function nothing(): void {}
+
+/** Whom a line is about can be searched for in parts: `host` is port/VLAN/MAC. */
+function placed(fields: Fields): Fields {
+  const { host } = fields;
+  if (typeof host !== 'string' || 'port' in fields) return fields;
+  const [port, vlan, mac, ...rest] = host.split('/');
+  if (mac === undefined || rest.length > 0) return fields;
+  return { port, vlan: Number(vlan), mac, ...fields };
+}
 
 /**
  * The fields as they may be written: octets as hex, errors with their trace, secrets hidden. What was handed in

@@ -11,7 +11,8 @@ import { HaNode } from './ha/node.ts';
 import { HttpServer } from './http/http-server.ts';
 import { metricsRoute } from './http/metrics-route.ts';
 import { RefusalLog, refusalRows } from './kernel-refusals.ts';
-import { openLog } from './log.ts';
+import { facilityOf, openLog } from './log.ts';
+import { logLevels } from './log-levels.ts';
 import { LoneNode } from './lone-node.ts';
 import { Latencies } from './metrics/latencies.ts';
 import { nodeReadings } from './metrics/node-readings.ts';
@@ -83,7 +84,7 @@ class Daemon {
     this.#node =
       ha === undefined
         ? new LoneNode(config, log, this.#switch, now(), watch)
-        : new HaNode({ ...config, ha }, log, this.#switch, watch);
+        : new HaNode({ ...config, ha }, facilityOf(log, 'ha'), this.#switch, watch);
     metrics.read(nodeReadings(this.#node, () => this.#switch.refusals(), programVersion()));
     this.#http = new HttpServer(config.http, new Map([['/metrics', metricsRoute(metrics)]]), log);
     this.#control = new ControlSocket(config.controlSocket, this.#handlers(happenings), { log });
@@ -141,6 +142,7 @@ class Daemon {
       ports: this.#asked((core) => portRows(core)),
       accounting: this.#asked((core) => accountingRows(core, node.accountingDisk)),
       refusals: () => refusalRows(() => readings.refusals()),
+      log: (params) => logLevels(this.#log, params),
       ...orderHandlers(node),
       ...questionHandlers(node, happenings),
       ...(node instanceof HaNode ? node.handlers() : NO_HA),

@@ -3,7 +3,7 @@
  * have left. For measurements and for people; nothing is decided by it.
  */
 import type { ChangeFeed } from '../session/store.ts';
-import type { Logger, LogMethod } from './log.ts';
+import type { Facility, Logger, LogLevel, LogMethod } from './log.ts';
 
 export interface TurnWatch extends ChangeFeed {
   /** Something came in from the switch; turns about it follow until `dealtWith`. */
@@ -21,12 +21,19 @@ export interface TurnWatch extends ChangeFeed {
 export function watchLog(log: Logger, watch: TurnWatch | undefined): Logger {
   if (watch === undefined) return log;
   const both =
-    (say: LogMethod): LogMethod =>
+    (level: LogLevel): LogMethod =>
     (event, fields) => {
       watch.happened(event, fields);
-      say(event, fields);
+      log[level](event, fields);
     };
-  return { debug: both(log.debug), info: both(log.info), warn: both(log.warn), error: both(log.error) };
+  const { facility } = log;
+  return {
+    debug: both('debug'),
+    info: both('info'),
+    warn: both('warn'),
+    error: both('error'),
+    ...(facility && { facility: (name: Facility) => watchLog(facility(name), watch) }),
+  };
 }
 
 /** One watch for several. */

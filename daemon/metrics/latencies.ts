@@ -32,7 +32,7 @@ export class Latencies implements TurnWatch {
     this.#now = now;
     this.#logins = metrics.times({
       name: 'castgate_authentication_seconds',
-      help: 'From the answer to the first EAP request to the opened port or the refusal, by result',
+      help: 'From the first EAP request of a login to the opened port or the refusal, by result',
       labels: ['result'],
     });
     this.#joins = metrics.times({

@@ -86,16 +86,20 @@ export class Authenticators {
     const lastId = this.#parts.random(1)[0] ?? 0;
     const record = initialAuthenticator(key, port.name, vlan, mac, port.mode, lastId);
     this.#ofPort.add(port.name, key);
-    this.run(now, record, (machine) => {
+    this.run(now, record, hello === undefined ? 'asked' : 'hello-answered', (machine) => {
       if (hello === undefined) machine.begin(now);
       else machine.beginWithIdentity(now, hello);
     });
   }
 
-  /** Lets something happen to a host's machine; `answer` is that of the server where it is about one. */
+  /**
+   * Lets something happen to a host's machine, for a `cause` that the log tells; `answer` is that of the server
+   * where it is about one.
+   */
   run(
     now: number,
     record: AuthenticatorRecord,
+    cause: string,
     verb: (machine: Authenticator) => void,
     answer?: LoginAnswer,
   ): void {
@@ -109,7 +113,7 @@ export class Authenticators {
     this.#deadlines.set(record.key, machine.nextTimeout());
     // The port is opened, and the records are there, before the host hears that it is in.
     if (actions.some((action) => action.kind === 'authorize')) this.#authorize(now, record, answer);
-    for (const action of actions) this.#act(now, port, record, action);
+    for (const action of actions) this.#act(now, port, record, action, cause);
   }
 
   /** A verified answer of a RADIUS server to a login. */
@@ -122,7 +126,13 @@ export class Authenticators {
     if (verdict.kind === 'reject' || why !== undefined) {
       this.#refused(record, why ?? 'radius-reject', server);
     }
-    this.run(now, record, (machine) => machine.receiveVerdict(now, verdict), answer);
+    this.run(
+      now,
+      record,
+      `radius-${verdict.kind}`,
+      (machine) => machine.receiveVerdict(now, verdict),
+      answer,
+    );
   }
 
   /** No RADIUS server answered a login. */
@@ -131,7 +141,7 @@ export class Authenticators {
     const record = host === undefined ? undefined : this.get(host);
     if (record === undefined) return;
     this.#refused(record, reason, undefined);
-    this.run(now, record, (machine) => machine.receiveVerdict(now, { kind: 'timeout' }));
+    this.run(now, record, reason, (machine) => machine.receiveVerdict(now, { kind: 'timeout' }));
   }
 
   /** Asks the host no more; its session is another method's. */
@@ -157,14 +167,14 @@ export class Authenticators {
   resume(now: number, servedUntil = now - STILL_NEWS_MS + ON_THE_WAY_MS): void {
     const since = servedUntil - ON_THE_WAY_MS;
     for (const record of [...this.#parts.stores.authenticators.values()]) {
-      if (this.#toldAt(record) > since) this.run(now, record, (machine) => machine.repeat(now));
+      if (this.#toldAt(record) > since) this.run(now, record, 'takeover', (machine) => machine.repeat(now));
     }
   }
 
   handleTimeout(now: number): void {
     for (let key = this.#deadlines.takeDue(now); key !== undefined; key = this.#deadlines.takeDue(now)) {
       const record = this.get(key);
-      if (record !== undefined) this.run(now, record, (machine) => machine.handleTimeout(now));
+      if (record !== undefined) this.run(now, record, 'time', (machine) => machine.handleTimeout(now));
     }
   }
 
@@ -207,7 +217,13 @@ export class Authenticators {
     return answer;
   }
 
-  #act(now: number, port: PortConfig, record: AuthenticatorRecord, action: AuthenticatorAction): void {
+  #act(
+    now: number,
+    port: PortConfig,
+    record: AuthenticatorRecord,
+    action: AuthenticatorAction,
+    cause: string,
+  ): void {
     const { log, tally } = this.#parts;
     switch (action.kind) {
       case 'send-eap':
@@ -237,7 +253,13 @@ export class Authenticators {
         this.#forget(record.key);
         return;
       case 'transition':
-        log.debug('authenticator', { host: record.key, from: action.from, to: action.to });
+        log.debug('authenticator', {
+          host: record.key,
+          session: this.#sessions.get(record.key)?.acctSessionId,
+          from: action.from,
+          to: action.to,
+          cause,
+        });
         return;
       case 'count':
         tally.count(record.port, action.counter);

@@ -169,7 +169,12 @@ export class Sessions {
     this.#ofMac.remove(macKey(session.vlan, session.mac), key);
     this.#parts.effect({ kind: 'close-host', host: placeOfSession(session) });
     this.#services.follow(session.port);
-    this.#parts.log.info('session-ended', { host: key, account: session.account, cause });
+    this.#parts.log.info('session-ended', {
+      host: key,
+      account: session.account,
+      session: session.acctSessionId,
+      cause,
+    });
     this.#peers.sessionEnded(now, key);
   }
 

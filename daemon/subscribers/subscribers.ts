@@ -99,13 +99,13 @@ export class Subscribers {
       case EapolType.Start:
         if (!this.#mayBegin(now, port, key)) return;
         if (record !== undefined)
-          this.#authenticators.run(now, record, (machine) => machine.receiveStart(now));
+          this.#authenticators.run(now, record, 'eapol-start', (machine) => machine.receiveStart(now));
         // Also where this Start was one too many: who speaks is not silent, and is asked anew.
         if (this.#authenticators.get(key) === undefined) this.#authenticators.begin(now, port, vlan, mac);
         return;
       case EapolType.Logoff:
         if (record !== undefined)
-          this.#authenticators.run(now, record, (machine) => machine.receiveLogoff(now));
+          this.#authenticators.run(now, record, 'eapol-logoff', (machine) => machine.receiveLogoff(now));
         return;
       case EapolType.Packet: {
         const eap = decodeEap(pdu.body);
@@ -183,7 +183,7 @@ export class Subscribers {
     if (this.#sessions.get(key)?.method === 'mab') return this.#macLogins.reauthenticate(now, key);
     const record = this.#authenticators.get(key);
     if (record?.pae !== 'AUTHENTICATED') return false;
-    this.#authenticators.run(now, record, (machine) => machine.reAuthenticate(now));
+    this.#authenticators.run(now, record, 'reauthenticate', (machine) => machine.reAuthenticate(now));
     return true;
   }
 
@@ -203,7 +203,9 @@ export class Subscribers {
     const { timeout } = change;
     if (timeout === undefined || record === undefined) return;
     const periodMs = timeout.next === 'end' ? Number.POSITIVE_INFINITY : timeout.ms;
-    this.#authenticators.run(now, record, (machine) => machine.setReAuthPeriod(now, periodMs));
+    this.#authenticators.run(now, record, 'terms-changed', (machine) =>
+      machine.setReAuthPeriod(now, periodMs),
+    );
   }
 
   /** Everybody behind the port is out, for a reason of castgate's own. */
@@ -275,7 +277,7 @@ export class Subscribers {
         this.#authenticators.begin(now, port, vlan, mac, eap);
       return;
     }
-    this.#authenticators.run(now, record, (machine) => {
+    this.#authenticators.run(now, record, 'eap-response', (machine) => {
       if (!machine.receiveResponse(now, eap)) tally.count(port.name, 'drop/eap-stale');
     });
   }

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { type Logger, openLog, silentLog } from '../../daemon/log.ts';
+import { type LogLevel, type OpenLogger, openLog, silentLog } from '../../daemon/log.ts';
 import { LogOutput } from '../../daemon/log-output.ts';
 
-function collect(level: keyof Logger): { log: Logger; lines: Record<string, unknown>[] } {
+function collect(level: LogLevel): { log: OpenLogger; lines: Record<string, unknown>[] } {
   const lines: Record<string, unknown>[] = [];
   return { log: openLog(level, (line) => lines.push(JSON.parse(line))), lines };
 }
@@ -37,6 +37,28 @@ describe('the log', () => {
     expect(lines.map((line) => line['event'])).toEqual(['c', 'd']);
     expect(log.debug).toBe(silentLog.debug);
     expect(log.info).toBe(silentLog.info);
+  });
+
+  it('lets the level of one part be changed while it runs', () => {
+    const { log, lines } = collect('info');
+    const channels = log.facility?.('channels') ?? silentLog;
+    channels.debug('a');
+    log.setLevel('channels', 'debug');
+    channels.debug('b');
+    log.debug('c');
+    log.setLevel('channels', 'error');
+    channels.warn('d');
+    log.warn('e');
+    expect(lines.map((line) => line['event'])).toEqual(['b', 'e']);
+    expect(log.levels).toMatchObject({ channels: 'error', daemon: 'info' });
+  });
+
+  it('tells port, VLAN and MAC address of a host apart', () => {
+    const { log, lines } = collect('info');
+    log.info('x', { host: 'swp1/7/02:00:00:00:00:01' });
+    log.info('y', { host: 'something else' });
+    expect(lines).toMatchObject([{ port: 'swp1', vlan: 7, mac: '02:00:00:00:00:01' }, { event: 'y' }]);
+    expect(lines[1]).not.toHaveProperty('port');
   });
 
   it('hides secrets, also some levels down', () => {

@@ -95,6 +95,8 @@ export class World {
   readonly server = new TestServer();
   readonly switch: WatchedSwitch;
   readonly log: Logged[] = [];
+  /** What only `debug` says. */
+  readonly debugLog: Logged[] = [];
   /** Answers to dynamic authorization clients. */
   readonly dynamicReplies: { readonly to: DynamicPeer; readonly bytes: Uint8Array }[] = [];
   /** What the change feed said, each record as it was then. */
@@ -228,7 +230,8 @@ export class World {
 
   #logger(): Logger {
     const say = (event: string, fields?: object) => this.log.push({ at: this.now, event, ...fields });
-    return { debug: () => {}, info: say, warn: say, error: say };
+    const debug = (event: string, fields?: object) => this.debugLog.push({ at: this.now, event, ...fields });
+    return { debug, info: say, warn: say, error: say };
   }
 
   /** xorshift32. */

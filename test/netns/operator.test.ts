@@ -29,7 +29,7 @@ describe.skipIf(reason !== undefined)(`an operator ${reason ?? ''}`, { timeout: 
       channels: [NEWS, FILM],
     });
     closing.push(() => lab.close());
-    const castgate = await lab.startCastgate();
+    const castgate = await lab.startCastgate({ log: { level: 'debug' } });
     closing.push(() => castgate.stop());
     const command = async (...argv: string[]) => {
       let out = '';
@@ -104,6 +104,15 @@ describe.skipIf(reason !== undefined)(`an operator ${reason ?? ''}`, { timeout: 
       10_000,
       async () => (await castgate.ports()).some(({ port, up }) => port === 'swp1' && up) || undefined,
     );
+    // What was logged of all that, to the last detail.
+    expect((await command('log', 'channels', 'error')).out).toMatch(/^channels +error$/m);
+    const logged = castgate.tail(100_000).join('\n');
+    expect(logged).toContain('"event":"authenticator"');
+    expect(logged).toContain('"event":"radius-answer"');
+    for (const secret of ['secret-of-castgates-lab', 'alice-password']) {
+      for (const form of ['utf8', 'hex', 'base64'] as const)
+        expect(logged.includes(Buffer.from(secret).toString(form)), `${secret} as ${form}`).toBe(false);
+    }
     const ended = new Promise((done) => trace.once('exit', done));
     trace.kill('SIGINT');
     expect(await ended).toBe(0);
