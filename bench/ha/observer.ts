@@ -32,6 +32,9 @@ serveCommands(
     } else if (verb !== 'tell') throw new Error('begin or tell');
     return { count, last, gapMs: gap.ms, gapFrom: gap.from };
   },
-  () => process.exit(0),
+  () => {
+    port.close();
+    process.exit(0);
+  },
 );
 emit({ event: 'ready' });
