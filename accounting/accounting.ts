@@ -269,6 +269,7 @@ export class Accounting {
       text(AttributeType.AcctSessionId, own.acctSessionId),
       text(AttributeType.AcctMultiSessionId, acctMultiSessionId),
       integer(AttributeType.AcctAuthentic, AcctAuthentic.Radius),
+      ...chargeable(session),
       ...nas,
       ...place(port, mac),
       ...(own.group === undefined ? [] : channel(own.group, own.source, vlan)),
@@ -373,6 +374,11 @@ function count(record: AccountingRecord, reading: AccountingCounts | undefined):
 /** Seconds since 1970, RFC 2869 §5.3. */
 function eventTimestamp(now: number): RadiusAttribute {
   return integer(AttributeType.EventTimestamp, Math.floor(now / 1000));
+}
+
+/** RFC 4372 §2.2: in every message of a session that was given one. */
+function chargeable({ chargeableUserIdentity: value }: SessionRecord) {
+  return value === undefined ? [] : [octets(AttributeType.ChargeableUserIdentity, value)];
 }
 
 function hostOf({ port, vlan, mac }: AccountingRecord): string {

@@ -25,6 +25,8 @@ export interface LoginTerms {
   readonly userName: Uint8Array | undefined;
   readonly classes: readonly Uint8Array[];
   readonly state: Uint8Array | undefined;
+  /** RFC 4372; a NUL says that there is none. */
+  readonly chargeableUserIdentity: Uint8Array | undefined;
   /** Undefined: as configured here. */
   readonly reAuthPeriodMs: number | undefined;
   /** The session ends after this; undefined: it does not end by itself. */
@@ -90,6 +92,7 @@ export function readAccept(
     userName: firstValue(attributes, AttributeType.UserName)?.slice(),
     classes: allValues(attributes, AttributeType.Class).map((value) => value.slice()),
     state: firstValue(attributes, AttributeType.State)?.slice(),
+    chargeableUserIdentity: chargeableIn(attributes),
     reAuthPeriodMs: again ? Math.max(seconds, LEAST_REAUTH_S) * 1000 : undefined,
     endsAfterMs: seconds !== undefined && !again ? seconds * 1000 : undefined,
     vlan,
@@ -100,6 +103,11 @@ export function readAccept(
     rights,
     interimMs: interim === undefined ? undefined : Math.max(interim, LEAST_INTERIM_S) * 1000,
   };
+}
+
+function chargeableIn(attributes: readonly RadiusAttribute[]): Uint8Array | undefined {
+  const value = firstValue(attributes, AttributeType.ChargeableUserIdentity);
+  return value === undefined || value.every((octet) => octet === 0) ? undefined : value.slice();
 }
 
 const NO_PROFILES: RightsForm = { nativeVendor: EXAMPLE_VENDOR, profiles: new Set() };

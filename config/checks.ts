@@ -7,6 +7,7 @@ import { ipBytes, ipFamily, isMulticastIp } from '../wire/address.ts';
 import { asList, asMapping, lookUp } from './content.ts';
 import { closest } from './did-you-mean.ts';
 import { formatDuration } from './duration.ts';
+import { checkExtraAttributes } from './extra-attributes.ts';
 import type { KeyPath } from './problem.ts';
 import { infoAt, keysUnder } from './reference.ts';
 
@@ -26,6 +27,7 @@ export function findings(content: unknown): Finding[] {
   checkServers(content, report);
   checkServerLists(content, report);
   checkDynamicAuthorization(content, report);
+  checkExtraAttributes(content, report);
   checkRelations(content, report);
   checkHa(content, report);
   return found;

@@ -6,9 +6,11 @@ import type { HostMode, MacMove } from '../auth/crowd.ts';
 import type { SilencePolicy } from '../auth/group-authorization.ts';
 import type { GroupEncoding } from '../auth/group-encoding.ts';
 import type { MabMethod, MacFormat } from '../auth/mab/mab-request.ts';
+import type { ExtraAttribute } from '../session/extra-attributes.ts';
 import type { IpAddress } from '../wire/address.ts';
 import { type ChannelsConfig, toChannelsConfig } from './channel-config.ts';
 import { type DynamicAuthorizationConfig, toDynamicAuthorization } from './dynamic-authorization.ts';
+import { toExtraAttributes } from './extra-attributes.ts';
 import { type MulticastConfig, toMulticastConfig } from './multicast-config.ts';
 import type { FileConfig } from './schema.ts';
 import { RADSEC, type TlsConfig, toTls } from './tls.ts';
@@ -136,6 +138,9 @@ export interface RadiusConfig {
   /** First of the local ports; undefined: the kernel chooses. */
   readonly sourcePorts: number | undefined;
   readonly selection: 'order' | 'load';
+  /** Ask for it, RFC 4372. */
+  readonly chargeableUserIdentity: boolean;
+  readonly attributes: readonly ExtraAttribute[];
   readonly dynamicAuthorization: DynamicAuthorizationConfig;
 }
 
@@ -234,6 +239,8 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
       },
       maxSourcePorts: r.max_source_ports,
       selection: r.selection,
+      chargeableUserIdentity: r.chargeable_user_identity,
+      attributes: toExtraAttributes(r.attributes),
       sourcePorts: r.source_ports ?? (file.ha === undefined ? undefined : HA_SOURCE_PORTS),
       dynamicAuthorization: toDynamicAuthorization(r.dynamic_authorization, (name) => known(secrets, name)),
     },

@@ -334,6 +334,26 @@ export const fileSchema = z.strictObject({
       max: 1024,
       fallback: 128,
     }),
+    chargeable_user_identity: flag({
+      about:
+        'ask servers for Chargeable-User-Identity (RFC 4372); one that they give is told to accounting anyway',
+      fallback: false,
+    }),
+    attributes: optionalListOf('attributes of the site’s own in requests', {
+      attribute: text({ about: 'its number, or vendor and number as in "9/1"', max: 12 }),
+      type: choice({
+        about: 'how the value is written',
+        of: ['text', 'integer', 'address', 'hex'],
+        fallback: 'text',
+      }),
+      value: text({
+        about: 'the value; text may hold {account}, {port}, {mac}, {nas}, {session}, {multi_session}',
+        max: 253,
+      }),
+      login: flag({ about: 'in requests for logins', fallback: true }),
+      group: flag({ about: 'in questions about groups', fallback: true }),
+      accounting: flag({ about: 'in accounting', fallback: true }),
+    }),
     dynamic_authorization: section('requests of RADIUS towards castgate: Disconnect and CoA (RFC 5176)', {
       clients: optionalListOf('who may send them; without any, castgate does not listen', {
         name: text({ about: 'how logs name it', max: 64 }),

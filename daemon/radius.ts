@@ -5,6 +5,7 @@
 import type { NoAnswer } from '../auth/group-authorization.ts';
 import { hostOfLogin, type LoginRequest } from '../auth/login.ts';
 import type { Config } from '../config/config.ts';
+import { AttributeType, octets } from '../radius/attributes.ts';
 import { RadiusClient } from '../radius/client.ts';
 import type { RadiusDiscard } from '../radius/client-types.ts';
 import {
@@ -14,7 +15,8 @@ import {
   radiusClientDefaults,
 } from '../radius/client-types.ts';
 import { type RadiusAttribute, RadiusCode, type RadiusPacket } from '../radius/packet.ts';
-import type { RadiusPort } from '../radius/request-record.ts';
+import type { RadiusList, RadiusPort } from '../radius/request-record.ts';
+import { extraAttributes, type RequestKind } from '../session/extra-attributes.ts';
 import { nasAttributes } from '../session/nas-attributes.ts';
 import type { ConversationRecord } from '../session/records.ts';
 import type { CoreParts } from './parts.ts';
@@ -47,7 +49,8 @@ export class Radius {
     const pinned = server !== undefined;
     const conversation = pinned ? this.#conversationOf(token) : undefined;
     const { answeredAt: stateSince, socket } = conversation ?? {};
-    this.#request(now, { list: 'auth', token, code, attributes, server, pinned, stateSince, socket });
+    const all = [...attributes, ...this.#chargeable(token)];
+    this.#request(now, { list: 'auth', token, code, attributes: all, server, pinned, stateSince, socket });
   }
 
   /** A group question, put first to the server that let the subscriber in. */
@@ -159,7 +162,13 @@ export class Radius {
   #request(now: number, request: RadiusRequest): void {
     this.#askedAt.set(request.token, now);
     this.#parts.log.debug('radius-request', { about: request.token, list: request.list });
-    this.#client.request(now, request);
+    const extra = extraAttributes(
+      this.#parts.config.radius.attributes,
+      KINDS[request.list],
+      request.attributes,
+    );
+    const attributes = extra.length === 0 ? request.attributes : [...request.attributes, ...extra];
+    this.#client.request(now, { ...request, attributes });
   }
 
   #handle(now: number, event: RadiusEvent): void {
@@ -210,6 +219,16 @@ export class Radius {
     conversations.put(conversation.key, { ...conversation, socket, answeredAt: now });
   }
 
+  /** RFC 4372 §2.1: a NUL asks for the identity; who has one says it again. */
+  #chargeable(token: string): readonly RadiusAttribute[] {
+    const host = hostOfLogin(token);
+    const known =
+      host === undefined ? undefined : this.#parts.stores.sessions.get(host)?.chargeableUserIdentity;
+    if (known !== undefined) return [octets(AttributeType.ChargeableUserIdentity, known)];
+    const asks = this.#parts.config.radius.chargeableUserIdentity;
+    return asks ? [octets(AttributeType.ChargeableUserIdentity, NUL)] : [];
+  }
+
   #conversationOf(token: string): ConversationRecord | undefined {
     const host = hostOfLogin(token);
     return host === undefined ? undefined : this.#parts.stores.conversations.get(host);
@@ -253,3 +272,9 @@ const REPLY_NAMES: Readonly<Record<number, string>> = {
 };
 /** What comes when an answer crosses a timer, and says nothing of who sent it. */
 const HARMLESS: ReadonlySet<RadiusDiscard> = new Set(['duplicate', 'no-request', 'unknown-server']);
+const NUL = Uint8Array.of(0);
+const KINDS: Readonly<Record<RadiusList, RequestKind>> = {
+  auth: 'login',
+  authorization: 'group',
+  acct: 'accounting',
+};

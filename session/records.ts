@@ -21,6 +21,8 @@ export interface SessionRecord {
   readonly acctMultiSessionId: string;
   /** Class attributes of the Access-Accept, to be copied unmodified to accounting (RFC 2865 §5.25). */
   readonly classes: readonly Uint8Array[];
+  /** Chargeable-User-Identity of the Access-Accept, for accounting and the next login (RFC 4372). */
+  readonly chargeableUserIdentity?: Uint8Array | undefined;
   /** State of the Access-Accept, for authorization-only requests (RFC 5080 §2.1.1). */
   readonly state: Uint8Array | undefined;
   /** The RADIUS server that let the subscriber in: group questions go to it first (patent 1, step 5). */

@@ -107,6 +107,7 @@ export class Sessions {
       ...idsOf(kept ?? (before === undefined ? admission.ids : newSessionIds(this.#parts, now, place.mac))),
       classes: terms.classes,
       state: terms.state,
+      chargeableUserIdentity: terms.chargeableUserIdentity,
       server,
       startedAt: kept?.startedAt ?? now,
       authenticatedAt: now,
