@@ -229,6 +229,36 @@ END`);
     await passes();
   });
 
+  it('takes over what a switch without a fence left behind, and the other way round', async () => {
+    const kept = {
+      hosts: [host1],
+      channels: [{ port: 'swp1', vlan: 0, group: '239.1.1.1', filter: ANY }],
+    };
+    const takeOver = (fence: boolean) => {
+      rig.switch?.stop({ cleanup: false });
+      const next = rig.make({ fence });
+      rig.switch = next;
+      rig.lab.within('sw', () => next.start(kept));
+      return next;
+    };
+    program(rig.start());
+    await passes();
+    const fenced = takeOver(true);
+    await isShut('fenced now');
+    expect(fenced.audit()).toEqual([]);
+    expect(fenced.renewLease(LONG_MS)).toBeUndefined();
+    await passes();
+    // A fenced one takes over from a fenced one with the counters of its accounts.
+    const before = fenced.channelCounter('swp1', 0, '239.1.1.1');
+    expect(before.packets).toBeGreaterThan(0);
+    const next = takeOver(true);
+    await isShut("the lease was the other one's");
+    expect(next.channelCounter('swp1', 0, '239.1.1.1')).toEqual(before);
+    expect(takeOver(false).audit()).toEqual([]);
+    await passes();
+    expect(await rig.sw('nft list tables')).toBe('table bridge castgate\n');
+  });
+
   it('ends with the switch: shut without a cleanup, and nothing left with one', async () => {
     start().renewLease(LONG_MS);
     await passes();
