@@ -45,10 +45,11 @@ export function acceptOptions({ config, readings }: CoreParts): AcceptOptions {
 
 /** How RADIUS is told of a host's place. */
 export function placeOf(parts: CoreParts, port: string, mac: Mac): PortIdentity {
+  const record = parts.stores.ports.get(port);
   return {
     port,
     mac,
-    portNumber: parts.readings.portNumber(port),
-    portMac: parts.readings.macOf(port),
+    portNumber: record?.number ?? parts.readings.portNumber(port),
+    portMac: record?.mac ?? parts.readings.macOf(port),
   };
 }

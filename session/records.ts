@@ -311,6 +311,12 @@ export interface PortRecord {
   readonly helloId: number;
   /** When it is sent again; undefined: not. */
   readonly helloAt: number | undefined;
+  /**
+   * The interface's number and MAC address when the port came up, by which servers know its sessions: a node that
+   * takes over has others, and goes on with these. Undefined in records of a version that did not keep them.
+   */
+  readonly number?: number | undefined;
+  readonly mac?: Mac | undefined;
 }
 
 /** A port whose link castgate took down for a moment. */

@@ -30,7 +30,10 @@ export class PortHellos {
   portUp(now: number, port: PortConfig): void {
     const linkId = this.#parts.readings.linkId(port.name);
     const helloId = this.#parts.random(1)[0] ?? 0;
-    this.#ask(now, port, { v: 1, key: port.name, up: true, linkId, helloId, helloAt: undefined });
+    const { readings } = this.#parts;
+    const identity = { number: readings.portNumber(port.name), mac: readings.macOf(port.name) };
+    const record = { v: 1, key: port.name, up: true, linkId, helloId, helloAt: undefined } as const;
+    this.#ask(now, port, { ...record, ...identity });
   }
 
   /** The port is up as before: only the name of its link may be another. */
@@ -43,7 +46,10 @@ export class PortHellos {
 
   portDown(port: string): void {
     const down = { up: false, linkId: undefined, helloId: -1, helloAt: undefined };
-    this.#parts.stores.ports.put(port, { v: 1, key: port, ...down });
+    // What has still to be said of its sessions is said of the port as it was.
+    const before = this.#parts.stores.ports.get(port);
+    const identity = { number: before?.number, mac: before?.mac };
+    this.#parts.stores.ports.put(port, { v: 1, key: port, ...down, ...identity });
     this.#deadlines.set(port, undefined);
   }
 
