@@ -65,6 +65,7 @@ describe('logins', () => {
         vlan: 0,
         mac: HOST,
         account: 'alice',
+        method: 'dot1x',
         server: 'lab',
         session: expect.stringMatching(/^[0-9A-F]{16}$/),
       },
