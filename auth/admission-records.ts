@@ -61,6 +61,7 @@ export type RevokeCause =
 export interface AdmissionOptions extends MembershipTimes {
   readonly maxGroupsPerHost: number;
   readonly limits: LimitOptions;
+  readonly leave: LeaveOptions;
   readonly policy: PolicyOptions;
   /** What the table of channels says. */
   readonly weigh: (group: IpAddress, source: IpAddress | undefined) => ChannelWeight;
@@ -68,6 +69,16 @@ export interface AdmissionOptions extends MembershipTimes {
   readonly ignoreIgmpV1: boolean;
   /** Whether the group encoding tells the server the source: then each (S,G) is a question of its own. */
   readonly encodingCarriesSource: boolean;
+}
+
+/**
+ * What a leave ends. `by-host`: what that host received, at once. `immediate`: what the whole port receives of the
+ * group, at once. `normal`: what that host received, unless it says otherwise when asked, within `lastMemberMs`.
+ */
+export interface LeaveOptions {
+  readonly mode: 'by-host' | 'immediate' | 'normal';
+  /** Last member query time (RFC 9776 §8.9.1). */
+  readonly lastMemberMs: number;
 }
 
 export interface AdmissionStores {
@@ -110,6 +121,14 @@ export type AdmissionAction =
     }
   | { readonly kind: 'revoked'; readonly grant: GrantRecord; readonly cause: RevokeCause }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** Ask the port's hosts whether the group, or these sources of it, are still wanted. */
+  | {
+      readonly kind: 'ask-port';
+      readonly port: string;
+      readonly vlan: number;
+      readonly group: IpAddress;
+      readonly sources: readonly IpAddress[];
+    }
   /** What the port receives of the group from now on; undefined: nothing. */
   | {
       readonly kind: 'port-filter';

@@ -17,6 +17,7 @@ import {
   channelKey,
   type DecisionRecord,
   type GrantRecord,
+  hostKey,
   type PreviewTerms,
   type SessionRecord,
   type SessionRights,
@@ -31,8 +32,8 @@ import type {
 } from './admission-records.ts';
 import { GrantTable } from './grant-table.ts';
 import type { GroupAuthorization } from './group-authorization.ts';
-import { type ChannelWish, JoinJudge, type Verdict } from './join-judge.ts';
-import { MembershipTable, type Reporter } from './membership-table.ts';
+import { type ChannelWish, JoinJudge, type Note, type Verdict } from './join-judge.ts';
+import { type Meant, MembershipTable, type Reporter } from './membership-table.ts';
 import { PendingTable } from './pending-table.ts';
 import { ChannelLimits } from './rights/channel-limits.ts';
 import { ChannelPolicy } from './rights/channel-policy.ts';
@@ -88,7 +89,7 @@ export class Admission {
     if (meant === undefined) return;
     const { host, before, filter } = meant;
     if (filter === undefined) {
-      if (before !== undefined) this.#drop(before, 'leave');
+      if (before !== undefined) this.#leave(now, before);
       return;
     }
     const session = this.#stores.sessions.get(host);
@@ -99,7 +100,44 @@ export class Admission {
         this.#refuse(from, session?.account, group, source, why ?? 'no-session');
       return;
     }
-    this.#reconcile(now, session, this.#memberships.keep(now, from, meant, filter), 'leave');
+    const lingering = this.#lingering(now, from, meant, filter);
+    const kept = lingering?.filter ?? filter;
+    this.#reconcile(now, session, this.#memberships.keep(now, from, meant, kept, lingering), 'leave');
+  }
+
+  /** Why a host may have a channel or not, step by step, by what is known now. Changes nothing, asks nobody. */
+  explain(
+    now: number,
+    from: Reporter,
+    group: IpAddress,
+    source: IpAddress | undefined,
+    note: Note,
+  ): Verdict | 'granted' | 'waiting' {
+    const host = hostKey(from.port, from.vlan, from.mac);
+    const key = channelKey(host, group, source);
+    const { port, vlan, mac } = from;
+    const session = this.#stores.sessions.get(host);
+    const membership = this.#memberships.of(host, group);
+    const wanted = wantedSources(membership).includes(source);
+    note('membership', wanted ? 'the host wants it' : 'the host has not asked for it, or has left');
+    if (isLinkLocalGroup(group)) note('group', 'never leaves the link: passed without being asked for');
+    const grant = this.#grants.get(key);
+    if (grant !== undefined) {
+      note('grant', `for ${Math.floor((now - grant.grantedAt) / 1000)} s, by ${grant.by}`);
+      return 'granted';
+    }
+    if (this.#pending.has(key)) return 'waiting';
+    return this.#judge.judge(now, session, { host, port, vlan, mac, group, source }, note);
+  }
+
+  /** Puts the question of an explanation to RADIUS, where it is not there yet; undefined where nobody is in. */
+  askAbout(now: number, host: string, group: IpAddress, source: IpAddress | undefined): string | undefined {
+    const session = this.#stores.sessions.get(host);
+    if (session === undefined) return undefined;
+    const question = this.#grants.questionFor(session.account, group, source);
+    if (this.#authorization.ask(now, question, host))
+      this.#actions.push({ kind: 'ask', question, session, group, source });
+    return question;
   }
 
   /** RADIUS has decided a question: all who wait for it are granted or refused. */
@@ -309,6 +347,41 @@ export class Admission {
     this.#grants.add(now, grant);
     this.#grants.update(port, vlan, group);
     this.#actions.push({ kind: 'granted', grant, session, first });
+  }
+
+  /** The host says that it wants nothing of the group any more. */
+  #leave(now: number, membership: MembershipRecord): void {
+    const { port, vlan, group, mode, sources } = membership;
+    const { leave } = this.#options;
+    if (leave.mode === 'normal') {
+      this.#memberships.shorten(membership, now + leave.lastMemberMs);
+      const asked = mode === 'include' ? sources : [];
+      this.#actions.push({ kind: 'ask-port', port, vlan, group, sources: asked });
+      return;
+    }
+    if (leave.mode === 'immediate') {
+      for (const grant of this.#grants.behind(port, vlan, group)) {
+        const other = this.#memberships.of(grant.host, group);
+        if (other !== undefined && other.key !== membership.key) this.#drop(other, 'leave');
+      }
+    }
+    this.#drop(membership, 'leave');
+  }
+
+  /** With `normal` leaves, sources that the host gives up stay until it was asked for them. */
+  #lingering(
+    now: number,
+    { port, vlan }: Reporter,
+    { before, record }: Meant,
+    filter: HostFilter,
+  ): { filter: HostFilter; sources: readonly IpAddress[]; until: number } | undefined {
+    const { mode, lastMemberMs } = this.#options.leave;
+    if (mode !== 'normal' || before?.mode !== 'include' || filter.mode !== 'include') return undefined;
+    const sources = before.sources.filter((source) => !filter.sources.includes(source));
+    if (sources.length === 0) return undefined;
+    this.#actions.push({ kind: 'ask-port', port, vlan, group: record.group, sources });
+    const both = { mode: 'include', sources: [...filter.sources, ...sources].sort() } as const;
+    return { filter: both, sources, until: now + lastMemberMs };
   }
 
   /** The host wants nothing of the group any more. */

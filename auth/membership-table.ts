@@ -86,14 +86,28 @@ export class MembershipTable {
     return { host, before, filter: filterAfter(before, meant), record: meant, v1Until, v2Until };
   }
 
-  /** Keeps a wish for as long as it holds without being said again. */
-  keep(now: number, from: Reporter, meant: Meant, filter: HostFilter): MembershipRecord {
+  /**
+   * Keeps a wish for as long as it holds without being said again. `lingering`: sources in the filter that the
+   * host no longer wants, and until when they stay nevertheless.
+   */
+  keep(
+    now: number,
+    from: Reporter,
+    meant: Meant,
+    filter: HostFilter,
+    lingering?: { readonly sources: readonly IpAddress[]; readonly until: number },
+  ): MembershipRecord {
     const { host, before, record, v1Until, v2Until } = meant;
     const { port, vlan, mac } = from;
     const { group } = record;
     const { mode, sources } = filter;
     const until = now + this.#times.intervalMs(now, vlan, group);
-    const sourceUntil = mode === 'exclude' ? [] : sourceDeadlines(until, filter, record, before);
+    let sourceUntil = mode === 'exclude' ? [] : sourceDeadlines(until, filter, record, before);
+    if (lingering !== undefined) {
+      sourceUntil = sourceUntil.map((at, i) =>
+        lingering.sources.includes(sources[i] ?? '') ? Math.min(at, lingering.until) : at,
+      );
+    }
     const expiresAt = mode === 'include' ? Math.min(...sourceUntil) : until;
     const key = membershipKey(host, group);
     const kept: MembershipRecord = {
@@ -102,6 +116,12 @@ export class MembershipTable {
     };
     this.#put(kept);
     return kept;
+  }
+
+  /** The host said that it leaves: the wish ends at `until` at the latest, unless it is said again. */
+  shorten(record: MembershipRecord, until: number): void {
+    const sourceUntil = record.sourceUntil.map((at) => Math.min(at, until));
+    this.#put({ ...record, sourceUntil, expiresAt: Math.min(record.expiresAt, until) });
   }
 
   forget({ key, host }: MembershipRecord): void {

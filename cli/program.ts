@@ -7,6 +7,7 @@ import { programVersion } from '../daemon/program-version.ts';
 import { addCheck } from './commands/check.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDecode } from './commands/decode.ts';
+import { addExplain } from './commands/explain.ts';
 import { addLog } from './commands/log.ts';
 import { addOrders } from './commands/orders.ts';
 import { addReplay } from './commands/replay.ts';
@@ -54,6 +55,7 @@ export function commands(context: Context): Command {
     addShow,
     addTrace,
     addTest,
+    addExplain,
     addOrders,
     addLog,
     addRoles,

@@ -4,6 +4,7 @@
  */
 import type {
   AccountingRow,
+  DriftRow,
   GroupRow,
   HaRow,
   PortRow,
@@ -25,6 +26,7 @@ export const SHOW_TOPICS = [
   'refusals',
   'ha',
   'accounting',
+  'drift',
 ] as const satisfies readonly (keyof ShowRows)[];
 export type ShowTopic = (typeof SHOW_TOPICS)[number];
 
@@ -49,6 +51,7 @@ export const SELECTABLE: Readonly<Record<ShowWord, readonly (keyof SelectionOpti
   refusals: [],
   ha: [],
   accounting: [],
+  drift: [],
 };
 
 /** Text to print, or why there is none. */
@@ -103,6 +106,8 @@ export function renderRows(topic: ShowTopic, rows: readonly object[], now: numbe
       return table(HA_COLUMNS, rows) + alarms(rows) + takeover(rows, now);
     case 'accounting':
       return table(accountingColumns(now), rows);
+    case 'drift':
+      return rows.length === 0 ? 'nothing was found changed\n' : table(driftColumns(now), rows);
   }
 }
 
@@ -141,6 +146,10 @@ function groupColumns(now: number): Columns {
     octets<GroupRow>('OCTETS', 'octets'),
     count<GroupRow>('PACKETS', 'packets'),
   ];
+}
+
+function driftColumns(now: number): Columns {
+  return [age<DriftRow>('AGO', 'at', now), text<DriftRow>('WHAT', 'what')];
 }
 
 function accountingColumns(now: number): Columns {

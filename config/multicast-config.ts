@@ -16,6 +16,11 @@ export interface MulticastConfig {
   readonly olderPresentMs: number | undefined;
   readonly igmpv1: 'accept' | 'ignore';
   readonly lastMemberQueryIntervalMs: number;
+  readonly lastMemberQueryCount: number;
+  readonly leave: 'by-host' | 'immediate' | 'normal';
+  /** Records in a second; 0: no limit. */
+  readonly reportsPerHost: number;
+  readonly reportsPerPort: number;
   readonly unsolicitedReportIntervalMs: number;
   /** `address` undefined: 0.0.0.0; `address6` undefined: the bridge's link-local address. */
   readonly querier: {
@@ -44,6 +49,10 @@ export function toMulticastConfig(m: FileConfig['multicast']): MulticastConfig {
     olderPresentMs: m.older_version_present_interval,
     igmpv1: m.igmpv1,
     lastMemberQueryIntervalMs: m.last_member_query_interval,
+    lastMemberQueryCount: m.last_member_query_count ?? m.robustness,
+    leave: m.leave,
+    reportsPerHost: m.reports_per_host,
+    reportsPerPort: m.reports_per_port,
     unsolicitedReportIntervalMs: m.unsolicited_report_interval,
     querier: { enabled, election, address, address6 },
     proxy: m.proxy,

@@ -65,6 +65,29 @@ export const multicastSection = section(
       max: '25500ms',
       fallback: '1s',
     }),
+    last_member_query_count: optionalWhole({
+      about: 'queries after a leave, with leave: normal; robustness by default',
+      min: 1,
+      max: 20,
+    }),
+    leave: choice({
+      about:
+        'what a leave ends at once: what the host received, or what its whole port receives of the group; normal: what the host received, when it did not answer',
+      of: ['by-host', 'immediate', 'normal'],
+      fallback: 'by-host',
+    }),
+    reports_per_host: whole({
+      about: 'records of IGMP and MLD that are heard of a host in a second; 0: all',
+      min: 0,
+      max: 1_000_000,
+      fallback: 1000,
+    }),
+    reports_per_port: whole({
+      about: 'the same of all hosts of a port',
+      min: 0,
+      max: 1_000_000,
+      fallback: 5000,
+    }),
     unsolicited_report_interval: duration({
       about: 'time between repetitions of a report towards the routers',
       min: '100ms',

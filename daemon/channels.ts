@@ -5,11 +5,12 @@
  */
 import { LRUCache } from 'lru-cache';
 import { Admission } from '../auth/admission.ts';
-import type { AdmissionAction, Refusal, RevokeCause } from '../auth/admission-records.ts';
+import type { AdmissionAction, Refusal, RefusalReason, RevokeCause } from '../auth/admission-records.ts';
 import type { ChannelChange } from '../auth/dynamic/changes.ts';
 import { GroupAuthorization, type NoAnswer } from '../auth/group-authorization.ts';
 import { carriesSource } from '../auth/group-encoding.ts';
 import { questionAttributes, questionToken } from '../auth/group-question.ts';
+import type { Reporter } from '../auth/membership-table.ts';
 import type { GroupMessage } from '../igmp/group-message.ts';
 import { decodeGroupPacket, type GroupPacket } from '../igmp/group-packet.ts';
 import { type GroupRecord, RecordType } from '../igmp/group-record.ts';
@@ -21,6 +22,7 @@ import { type IpAddress, ipFamily, type Mac } from '../wire/address.ts';
 import { isMalformed } from '../wire/malformed.ts';
 import { GroupSignalling } from './group-signalling.ts';
 import { type CoreParts, placeOf } from './parts.ts';
+import { ReportRate } from './report-rate.ts';
 
 /** What channels need of the rest of the core. */
 export interface ChannelPeers {
@@ -35,12 +37,22 @@ export interface KeptRefusal extends Refusal {
   readonly at: number;
 }
 
+/** How a join is judged, step by step. */
+export interface Explanation {
+  readonly steps: readonly { readonly step: string; readonly answer: string }[];
+  /** `granted` and `waiting` are so already; `grant`, `ask` and `refuse` would become of a join now. */
+  readonly verdict: 'granted' | 'waiting' | 'grant' | 'ask' | 'refuse';
+  readonly reason: RefusalReason | null;
+  readonly detail: string | null;
+}
+
 export class Channels {
   readonly #parts: CoreParts;
   readonly #peers: ChannelPeers;
   readonly #authorization: GroupAuthorization;
   readonly #admission: Admission;
   readonly #signalling: GroupSignalling;
+  readonly #rate: ReportRate;
   readonly #refusals = new LRUCache<string, KeptRefusal>({ max: KEPT_REFUSALS });
 
   /** Takes up the records that the stores hold already. */
@@ -50,11 +62,16 @@ export class Channels {
     const { config, stores } = parts;
     const { multicast, groups } = config;
     this.#signalling = new GroupSignalling(parts);
+    this.#rate = new ReportRate({ perHost: multicast.reportsPerHost, perPort: multicast.reportsPerPort });
     this.#authorization = new GroupAuthorization(groups, stores.decisions, stores.questions);
     this.#admission = new Admission(
       {
         maxGroupsPerHost: multicast.maxGroupsPerHost,
         ...config.channels,
+        leave: {
+          mode: multicast.leave,
+          lastMemberMs: multicast.lastMemberQueryIntervalMs * multicast.lastMemberQueryCount,
+        },
         intervalMs: (now, vlan, group) => this.#signalling.membershipIntervalMs(now, vlan, ipFamily(group)),
         olderPresentMs: multicast.olderPresentMs,
         ignoreIgmpV1: multicast.igmpv1 === 'ignore',
@@ -68,6 +85,12 @@ export class Channels {
   /** An IP packet from a host on a subscriber port. */
   receive(now: number, port: string, vlan: number, mac: Mac, etherType: number, payload: Uint8Array): void {
     const { tally } = this.#parts;
+    const host = hostKey(port, vlan, mac);
+    const over = this.#rate.take(now, port, host);
+    if (over !== undefined) {
+      tally.count(port, `drop/${over}`);
+      return;
+    }
     const packet = decodeGroupPacket(etherType, payload);
     if (packet === undefined) {
       if (isPim(etherType, payload)) tally.count(port, 'drop/pim-from-subscriber');
@@ -83,7 +106,9 @@ export class Channels {
     else if (message.kind === 'unknown') tally.count(port, 'drop/igmp-unknown-type');
     else {
       const version = versionOf(packet);
-      for (const record of recordsOf(message)) {
+      const records = recordsOf(message);
+      this.#rate.charge(now, port, host, records.length - 1);
+      for (const record of records) {
         if (isLinkLocalGroup(record.group)) tally.count(port, 'ignored/link-local-group');
         else {
           const { group, sources, type } = record;
@@ -188,6 +213,29 @@ export class Channels {
     return this.#admission.channelsOfHost(host);
   }
 
+  /** Why a host may have a channel or not, by what is known now. Changes nothing, asks nobody. */
+  explain(now: number, from: Reporter, group: IpAddress, source: IpAddress | undefined): Explanation {
+    const steps: { step: string; answer: string }[] = [];
+    const note = (step: string, answer: string) => steps.push({ step, answer });
+    const verdict = this.#admission.explain(now, from, group, source, note);
+    if (typeof verdict === 'string') return { steps, verdict, reason: null, detail: null };
+    if (verdict.kind !== 'refuse') return { steps, verdict: verdict.kind, reason: null, detail: null };
+    return { steps, verdict: 'refuse', reason: verdict.reason, detail: verdict.detail ?? null };
+  }
+
+  /** Puts the question of an explanation to RADIUS; what it says is remembered as any answer is. */
+  askAbout(now: number, from: Reporter, group: IpAddress, source: IpAddress | undefined): string | undefined {
+    const host = hostKey(from.port, from.vlan, from.mac);
+    const question = this.#admission.askAbout(now, host, group, source);
+    this.#carryOut(now);
+    return question;
+  }
+
+  /** Whether RADIUS has not answered this question yet. */
+  isAsked(question: string): boolean {
+    return this.#authorization.isAsked(question);
+  }
+
   channelsOfPort(port: string): number {
     return this.#admission.channelsOfPort(port);
   }
@@ -230,6 +278,9 @@ export class Channels {
       }
       case 'refused':
         this.#refused(now, action.refusal);
+        return;
+      case 'ask-port':
+        this.#signalling.askAfterLeave(now, action.port, action.vlan, action.group, action.sources);
         return;
       case 'port-filter':
         effect({

@@ -52,6 +52,7 @@ export class Core {
   readonly #parts: CoreParts;
   readonly #uplinks: ReadonlySet<string>;
   #effects: Effect[] = [];
+  readonly #repairs: { readonly at: number; readonly what: string }[] = [];
 
   constructor(config: Config, options: CoreOptions) {
     this.config = config;
@@ -170,6 +171,8 @@ export class Core {
         break;
       case 'repaired':
         this.#parts.log.warn('switch-repaired', { what: event.what });
+        this.#repairs.push({ at: now, what: event.what });
+        if (this.#repairs.length > KEPT_REPAIRS) this.#repairs.shift();
         break;
     }
     this.#settle(now);
@@ -253,6 +256,11 @@ export class Core {
       if (at !== undefined && (next === undefined || at < next)) next = at;
     }
     return next;
+  }
+
+  /** What others changed in the switch and was put right, the oldest first. */
+  repairs(): readonly { readonly at: number; readonly what: string }[] {
+    return this.#repairs;
   }
 
   /** Takes what is to be done, in order. */
@@ -349,3 +357,5 @@ export class Core {
     this.radius.flush(now);
   }
 }
+
+const KEPT_REPAIRS = 256;

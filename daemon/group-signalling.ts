@@ -13,7 +13,8 @@ import { ProxyReporter } from '../igmp/proxy-reporter.ts';
 import { Querier } from '../igmp/querier.ts';
 import { QuerierElection } from '../igmp/querier-election.ts';
 import { RouterPorts } from '../igmp/router-ports.ts';
-import type { IpAddress } from '../wire/address.ts';
+import { SpecificQueries } from '../igmp/specific-queries.ts';
+import { type IpAddress, ipFamily } from '../wire/address.ts';
 import { u32 } from '../wire/bytes.ts';
 import { isMalformed } from '../wire/malformed.ts';
 import { queryFrame, reportFrames, type Sender, senderOf } from './group-frames.ts';
@@ -25,6 +26,7 @@ export class GroupSignalling {
   readonly #election: QuerierElection;
   readonly #routers: RouterPorts;
   readonly #proxy: ProxyReporter;
+  readonly #specific: SpecificQueries;
 
   /** Takes up the records that the stores hold already. */
   constructor(parts: CoreParts) {
@@ -34,6 +36,7 @@ export class GroupSignalling {
     this.#querier = new Querier(multicast, stores.queriers);
     this.#election = new QuerierElection(multicast, stores.otherQueriers);
     this.#routers = new RouterPorts(stores.routerPorts);
+    this.#specific = new SpecificQueries(multicast, stores.specificQueries);
     this.#proxy = new ProxyReporter(
       { ...multicast, olderQuerierTimeoutMs: multicast.olderPresentMs ?? membershipIntervalMs(multicast) },
       stores.upstreamGroups,
@@ -48,6 +51,7 @@ export class GroupSignalling {
 
   portDown(port: string): void {
     this.#querier.stopPort(port);
+    this.#specific.forget(port);
   }
 
   /**
@@ -69,6 +73,18 @@ export class GroupSignalling {
     const { multicast } = this.#parts.config;
     if (!multicast.querier.enabled) return;
     for (const family of FAMILIES) this.#ask(now, port, vlan, family, multicast.lastMemberQueryIntervalMs);
+  }
+
+  /** A host left: whoever still wants the group, or these sources of it, is to say so. */
+  askAfterLeave(
+    now: number,
+    port: string,
+    vlan: number,
+    group: IpAddress,
+    sources: readonly IpAddress[],
+  ): void {
+    this.#specific.begin(now, port, vlan, group, sources);
+    this.#askSpecifically(now);
   }
 
   /** A packet that came in on an uplink: queries and PIM Hellos count. */
@@ -118,13 +134,14 @@ export class GroupSignalling {
     }
     this.#routers.forgetSilent(now);
     for (const port of this.#querier.takeDue(now)) this.#askPort(now, port);
+    this.#askSpecifically(now);
     this.#proxy.handleTimeout(now);
     this.sendReports(now);
   }
 
   nextTimeout(): number | undefined {
     let next: number | undefined;
-    for (const part of [this.#querier, this.#election, this.#routers, this.#proxy]) {
+    for (const part of [this.#querier, this.#election, this.#routers, this.#specific, this.#proxy]) {
       const at = part.nextTimeout();
       if (at !== undefined && (next === undefined || at < next)) next = at;
     }
@@ -195,6 +212,21 @@ export class GroupSignalling {
         if (this.#election.querier(now, vlan, family) === undefined)
           this.#ask(now, port, vlan, family, queryResponseIntervalMs);
       }
+    }
+  }
+
+  #askSpecifically(now: number): void {
+    for (const { port, vlan, group, sources } of this.#specific.takeDue(now)) {
+      const from = this.#sender(port);
+      if (from === undefined) continue;
+      const { multicast } = this.#parts.config;
+      const asked = {
+        family: ipFamily(group),
+        group,
+        sources,
+        maxResponseMs: multicast.lastMemberQueryIntervalMs,
+      };
+      this.#parts.effect({ kind: 'frame', port, vlan, frame: queryFrame(from, multicast, asked) });
     }
   }
 

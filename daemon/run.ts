@@ -7,6 +7,7 @@ import { LinuxSwitch } from '../switch/linux/linux-switch.ts';
 import { SwitchStartError } from '../switch/linux/preflight.ts';
 import { type ControlHandler, ControlSocket } from './control-socket.ts';
 import type { Core } from './core.ts';
+import { explainHandlers } from './explain.ts';
 import { HaNode } from './ha/node.ts';
 import { HttpServer } from './http/http-server.ts';
 import { metricsRoute } from './http/metrics-route.ts';
@@ -145,6 +146,10 @@ class Daemon {
       log: (params) => logLevels(this.#log, params),
       ...orderHandlers(node),
       ...questionHandlers(node, happenings),
+      ...explainHandlers(
+        () => node.serving ?? { refused: node.idle ?? 'not serving' },
+        () => readings.audit(),
+      ),
       ...(node instanceof HaNode ? node.handlers() : NO_HA),
     };
   }

@@ -12,6 +12,13 @@ export interface ShowRows {
   readonly refusals: readonly RefusalRow[];
   readonly ha: readonly HaRow[];
   readonly accounting: readonly AccountingRow[];
+  readonly drift: readonly DriftRow[];
+}
+
+/** Something in the kernel that was not as castgate had left it, and was put right. */
+export interface DriftRow {
+  readonly at: number;
+  readonly what: string;
 }
 
 /** One node of two: itself, and what it knows of the other one. */

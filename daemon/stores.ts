@@ -12,6 +12,7 @@ import type { UpstreamQuerierRecord, UpstreamRecord } from '../igmp/proxy-report
 import type { QuerierRecord } from '../igmp/querier.ts';
 import type { OtherQuerierRecord } from '../igmp/querier-election.ts';
 import type { RouterPortRecord } from '../igmp/router-ports.ts';
+import type { SpecificQueryRecord } from '../igmp/specific-queries.ts';
 import type { RadiusRequestRecord, RadiusServerRecord } from '../radius/request-record.ts';
 import type { ReplicatedStore, ReplicatedStores } from '../replication/replicated-stores.ts';
 import type {
@@ -51,6 +52,7 @@ export class Stores implements ReplicatedStores {
   readonly queriers: Store<QuerierRecord>;
   readonly otherQueriers: Store<OtherQuerierRecord>;
   readonly routerPorts: Store<RouterPortRecord>;
+  readonly specificQueries: Store<SpecificQueryRecord>;
   readonly upstreamGroups: Store<UpstreamRecord>;
   readonly upstreamQueriers: Store<UpstreamQuerierRecord>;
   readonly radiusRequests: Store<RadiusRequestRecord>;
@@ -85,6 +87,7 @@ export class Stores implements ReplicatedStores {
     this.queriers = this.#keep<QuerierRecord>('queriers');
     this.otherQueriers = this.#keep<OtherQuerierRecord>('other-queriers');
     this.routerPorts = this.#keep<RouterPortRecord>('router-ports');
+    this.specificQueries = this.#keep<SpecificQueryRecord>('specific-queries');
     this.upstreamGroups = this.#keep<UpstreamRecord>('upstream-groups');
     this.upstreamQueriers = this.#keep<UpstreamQuerierRecord>('upstream-queriers');
     this.radiusRequests = this.#keep<RadiusRequestRecord>('radius-requests');

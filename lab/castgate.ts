@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import type { Explanation } from '../daemon/channels.ts';
 import type { GroupRow, PortRow, RadiusRow, SessionRow, ShowRows } from '../daemon/show-rows.ts';
 import { ask } from './control.ts';
 import type { FreeRadius } from './freeradius.ts';
@@ -17,6 +18,10 @@ export interface CastgateSettings {
   readonly authenticator?: Readonly<Record<string, unknown>>;
   readonly groups?: Readonly<Record<string, unknown>>;
   readonly multicast?: Readonly<Record<string, unknown>>;
+  readonly channels?: Readonly<Record<string, unknown>>;
+  readonly profiles?: Readonly<Record<string, unknown>>;
+  readonly previews?: Readonly<Record<string, unknown>>;
+  readonly limits?: Readonly<Record<string, unknown>>;
   readonly accounting?: Readonly<Record<string, unknown>>;
   readonly retransmit?: Readonly<Record<string, unknown>>;
   /** Keys of the section `radius` beside its one server. */
@@ -124,6 +129,15 @@ export class Castgate {
     return ['ip netns exec', this.#namespace, 'node', PROGRAM, ...args, '--socket', this.socket].join(' ');
   }
 
+  /** What `castgate explain` says of a host and group, as JSON. */
+  async explain(host: { port: string; mac: string }, group: string, ...more: readonly string[]) {
+    const { port, mac } = host;
+    const about = ['--port', port, '--mac', mac, '--group', group];
+    const shown = await this.#command(['explain', ...about, ...more, '--json', '--socket', this.socket]);
+    if (shown.code !== 0) throw new LabError('castgate explain failed', lastLines(shown.stderr));
+    return JSON.parse(shown.stdout) as Explanation;
+  }
+
   /** The last lines of its log. */
   tail(most?: number): readonly string[] {
     return this.#process?.tail(most) ?? [];
@@ -182,7 +196,21 @@ function configuration(
       ...settings.radius,
     },
     ...Object.fromEntries(
-      (['authenticator', 'groups', 'multicast', 'accounting', 'restart', 'log', 'ha'] as const)
+      (
+        [
+          'authenticator',
+          'groups',
+          'multicast',
+          'channels',
+          'profiles',
+          'previews',
+          'limits',
+          'accounting',
+          'restart',
+          'log',
+          'ha',
+        ] as const
+      )
         .filter((section) => settings[section] !== undefined)
         .map((section) => [section, settings[section]]),
     ),

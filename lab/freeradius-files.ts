@@ -1,7 +1,8 @@
 /**
  * FreeRADIUS's configuration for the lab, written out of a plan: who may log in and who may receive which
  * channel. Logins are EAP-MD5 and PEAP-MSCHAPv2; a channel question is an Access-Request without EAP that
- * carries a group in H3C's attribute 98 or 100 or in Huawei's 98. Invariant: an Access-Accept names the
+ * carries a group in any of castgate's encodings: H3C's attribute 98 or 100, Huawei's 98 with 97 for a source,
+ * castgate's own, or Framed-IP-Address as D-Link's switches do. Invariant: an Access-Accept names the
  * account that was proved (the inner identity where there is a tunnel), and every reply is signed with
  * Message-Authenticator, also those that FreeRADIUS 3.2.1 would leave unsigned.
  */
@@ -18,12 +19,18 @@ export interface RadiusUser {
   readonly interimS?: number;
   /** Text of the Class attribute; none when left out. */
   readonly class?: string;
+  /** Further attributes of the Accept, as a users file has them: `Castgate-Right += "watch 239.1.0.0/16"`. */
+  readonly replies?: readonly string[];
 }
 
 /** One account's right to one channel. */
 export interface Permission {
   readonly account: string;
   readonly group: string;
+  /** For this source alone; without it, for all of them. Only where the encoding tells. */
+  readonly source?: string;
+  /** Further attributes of the answer, as a users file has them. */
+  readonly replies?: readonly string[];
   /** Session-Timeout of the answer in seconds: how long it holds. */
   readonly holdsS: number;
   readonly class?: string;
@@ -52,7 +59,7 @@ export function freeRadiusFiles(plan: RadiusPlan, folder: string): ReadonlyMap<s
     ['logins', plan.users.map(loginEntry).join('\n')],
     ['login-replies', plan.users.map(loginReplyEntry).join('\n')],
     ['channels', plan.permissions.map(channelEntry).join('\n')],
-    ['dictionary', '# No attributes beside those that FreeRADIUS knows.\n'],
+    ['dictionary', DICTIONARY],
   ]);
 }
 
@@ -68,13 +75,17 @@ function loginReplyEntry(user: RadiusUser): string {
       ? undefined
       : `Termination-Action := ${user.whenOver === 'reauthenticate' ? 'RADIUS-Request' : 'Default'}`,
     user.interimS === undefined ? undefined : `Acct-Interim-Interval := ${user.interimS}`,
+    ...(user.replies ?? []),
   ]);
 }
 
 function channelEntry(permission: Permission): string {
-  return entry(`${permission.account}/${permission.group}`, 'Auth-Type := Accept', [
+  const { account, group, source } = permission;
+  const channel = source === undefined ? group : `${group}@${source}`;
+  return entry(`${account}/${channel}`, 'Auth-Type := Accept', [
     `Session-Timeout := ${permission.holdsS}`,
     permission.class === undefined ? undefined : `Class := ${octets(permission.class)}`,
+    ...(permission.replies ?? []),
   ]);
 }
 
@@ -172,6 +183,10 @@ ${plan.streams === true ? MORE_METHODS : ''}	}
 		usersfile = ${folder}/channels
 		key = "%{User-Name}/%{Tmp-String-0}"
 	}
+	files channels_of_sources {
+		usersfile = ${folder}/channels
+		key = "%{User-Name}/%{Tmp-String-0}@%{Tmp-String-1}"
+	}
 	detail accounting_records {
 		filename = ${folder}/accounting.detail
 		permissions = 0600
@@ -189,7 +204,17 @@ ${plan.streams === true ? MORE_METHODS : ''}	}
 }
 policy {
 	channel_question {
-		if (&H3C-IPv6-Multicast-Receive-Group) {
+		if (&Castgate-Group) {
+			update request {
+				&Tmp-String-0 := "%{Castgate-Group}"
+			}
+			if (&Castgate-Source) {
+				update request {
+					&Tmp-String-1 := "%{Castgate-Source}"
+				}
+			}
+		}
+		elsif (&H3C-IPv6-Multicast-Receive-Group) {
 			update request {
 				&Tmp-String-0 := "%{H3C-IPv6-Multicast-Receive-Group}"
 			}
@@ -203,11 +228,26 @@ policy {
 			update request {
 				&Tmp-String-0 := "%{Huawei-Multicast-Receive-Group}"
 			}
+			if (&Huawei-Multicast-Source-Group && (&Huawei-Multicast-Source-Group =~ /^([^ ]+) /)) {
+				update request {
+					&Tmp-String-1 := "%{1}"
+				}
+			}
+		}
+		elsif (&Framed-IP-Address) {
+			update request {
+				&Tmp-String-0 := "%{Framed-IP-Address}"
+			}
 		}
 		else {
 			reject
 		}
-		channels
+		if (&Tmp-String-1) {
+			channels_of_sources
+		}
+		if (!&Tmp-String-1 || notfound || noop) {
+			channels
+		}
 		if (notfound || noop) {
 			update reply {
 				&Reply-Message := "%{User-Name} may not receive %{Tmp-String-0}"
@@ -355,3 +395,21 @@ function streamListeners(plan: RadiusPlan, folder: string): string {
 	}
 `;
 }
+/** castgate's own attributes, under the number that RFC 5612 keeps for examples. */
+const DICTIONARY = `VENDOR\t\tCastgate\t32473
+BEGIN-VENDOR\tCastgate
+ATTRIBUTE\tCastgate-Group\t\t\t1\tstring
+ATTRIBUTE\tCastgate-Source\t\t\t2\tstring
+ATTRIBUTE\tCastgate-VLAN\t\t\t3\tinteger
+ATTRIBUTE\tCastgate-Family\t\t\t4\tinteger
+ATTRIBUTE\tCastgate-Right\t\t\t5\tstring
+ATTRIBUTE\tCastgate-Profile\t\t6\tstring
+ATTRIBUTE\tCastgate-Max-Groups\t\t7\tinteger
+ATTRIBUTE\tCastgate-Max-Bandwidth\t\t8\tinteger
+ATTRIBUTE\tCastgate-Access\t\t\t9\tstring
+ATTRIBUTE\tCastgate-Preview-Length\t\t10\tinteger
+ATTRIBUTE\tCastgate-Preview-Interval\t11\tinteger
+ATTRIBUTE\tCastgate-Preview-Count\t\t12\tinteger
+ATTRIBUTE\tCastgate-Preview-Reset\t\t13\tinteger
+END-VENDOR\tCastgate
+`;

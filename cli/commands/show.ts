@@ -84,7 +84,8 @@ const SHOW = `Asks the running daemon and prints a table, or JSON.
   ports      link, hosts, channels, frames, drops by reason; what the kernel refused
   refusals   what the kernel refused on all ports, each of its counters
   ha         which of two nodes serves, how far the other one is, the last takeover
-  accounting what is accounted for, what waits for a server, the queue on the disk`;
+  accounting what is accounted for, what waits for a server, the queue on the disk
+  drift      what others changed in the kernel and castgate put right`;
 const SHOW_HELP = `
 The socket is --socket, else control_socket of --config, else
 ${DEFAULT_SOCKET}. In JSON, times are milliseconds since 1970 and

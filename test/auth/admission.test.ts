@@ -68,6 +68,7 @@ class Gate {
     this.#options = {
       maxGroupsPerHost: 8,
       limits: limits(12),
+      leave: { mode: 'by-host', lastMemberMs: 2000 },
       policy: { lists: [], profiles: new Map(), preview: NO_PREVIEW },
       weigh: () => ({ kbps: 0, priority: 0 }),
       intervalMs: () => GMI,
