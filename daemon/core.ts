@@ -143,12 +143,12 @@ export class Core {
    * castgate goes on with the records of its stores: the switch gets the state that they say, requests in
    * flight are sent again as they were, hosts are told again what they may not have heard, upstream hears at
    * once what is received here. Servers are told nothing: for them nothing happened. `counters`: whether the
-   * switch's counters go on or begin at zero. `programmed`: the switch has that state already. `servedUntil`:
-   * when the node that served before gave its last sign of life, where that is known.
+   * switch's counters go on or begin at zero. `programmed`: the switch has that state already. `saidUntil`:
+   * what the node that served before decided until then has left, where that is known.
    */
-  resume(now: number, counters: 'kept' | 'new', programmed = false, servedUntil?: number): void {
+  resume(now: number, counters: 'kept' | 'new', programmed = false, saidUntil?: number): void {
     if (!programmed) for (const { effect } of new DataPlane(this.stores).all()) this.#effects.push(effect);
-    this.subscribers.resume(now, counters, servedUntil);
+    this.subscribers.resume(now, counters, saidUntil);
     this.channels.resume(now);
     this.books.resume(now, counters);
     this.radius.resume(now);

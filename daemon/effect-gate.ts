@@ -14,6 +14,7 @@ import type { SwitchReadings } from './parts.ts';
 interface HeldTurn {
   readonly change: number;
   readonly effects: readonly Effect[];
+  readonly at: number;
 }
 
 export class EffectGate {
@@ -32,15 +33,20 @@ export class EffectGate {
     return this.#held.length > 0;
   }
 
+  /** When the oldest of what waits was decided; undefined where nothing waits. */
+  get waitingSince(): number | undefined {
+    return this.#held[0]?.at;
+  }
+
   /** Effects that wait, in order. */
   get waiting(): readonly Effect[] {
     return this.#held.flatMap(({ effects }) => effects);
   }
 
-  /** Takes the effects of a turn; `change` is the number of the last change when it ended, and never falls. */
-  hold(effects: readonly Effect[], change: number): void {
+  /** Takes the effects of a turn at `at`; `change` is the number of the last change when it ended, and never falls. */
+  hold(effects: readonly Effect[], change: number, at = 0): void {
     if (effects.length === 0) return;
-    this.#held.push({ change, effects });
+    this.#held.push({ change, effects, at });
     for (const effect of effects) this.#count(effect, 1);
   }
 

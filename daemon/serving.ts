@@ -59,6 +59,7 @@ export class Serving {
   #wanted: ((effect: Effect) => boolean) | undefined;
   #quiet = false;
   #closed = false;
+  #turnBeganAt = 0;
 
   constructor(options: ServingOptions) {
     const { config, log, bridge, stores, commit, watch } = options;
@@ -141,6 +142,16 @@ export class Serving {
     this.#alarm.set(undefined);
   }
 
+  /** What was decided before that time has left; on the clock of `now`. */
+  get saidUntil(): number {
+    return this.#gate?.waitingSince ?? this.now();
+  }
+
+  /** Number of the last change whose effects have left. */
+  get released(): number {
+    return this.#gate?.released ?? 0;
+  }
+
   /** Effects that wait for the standby. */
   get held(): number {
     return this.#gate?.waiting.length ?? 0;
@@ -160,7 +171,8 @@ export class Serving {
 
   #think(think: (at: number) => void, port?: string): void {
     try {
-      think(this.now());
+      this.#turnBeganAt = this.now();
+      think(this.#turnBeganAt);
       this.#endTurn();
     } catch (cause) {
       const { log } = this.#options;
@@ -187,7 +199,7 @@ export class Serving {
       ...end,
       pass: (effects) => {
         change = commit.seal(this.now());
-        gate.hold(effects, change);
+        gate.hold(effects, change, this.#turnBeganAt);
         return commit.mayAct ? gate.release(commit.committed) : [];
       },
     });

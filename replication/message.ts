@@ -9,7 +9,7 @@ export type ControlMessage =
   /** Active: this is my log. */
   | { readonly say: 'hello'; readonly logId: string }
   /** Active: I serve, under this epoch; `at` is my clock in milliseconds. */
-  | { readonly say: 'beat'; readonly at: number; readonly epoch: number }
+  | { readonly say: 'beat'; readonly at: number; readonly epoch: number; readonly saidUntil: number }
   /** Standby: I heard the beat of `at`. */
   | { readonly say: 'heard'; readonly at: number }
   /** Active: I end this link, and live. */
@@ -45,12 +45,12 @@ export function readMessage(payload: Uint8Array): ControlMessage | undefined {
   const value = decoder.value();
   if (decoder.fault !== undefined || typeof value !== 'object' || value === null) return undefined;
   const fields = value as Readonly<Record<string, unknown>>;
-  const { say, logId, change, at, digest, stores, epoch } = fields;
+  const { say, logId, change, at, digest, stores, epoch, saidUntil } = fields;
   switch (say) {
     case 'hello':
       return isText(logId) ? { say, logId } : undefined;
     case 'beat':
-      return isTime(at) && isCount(epoch) ? { say, at, epoch } : undefined;
+      return isTime(at) && isCount(epoch) && isTime(saidUntil) ? { say, at, epoch, saidUntil } : undefined;
     case 'heard':
       return isTime(at) ? { say, at } : undefined;
     case 'take':

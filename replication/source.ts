@@ -117,9 +117,12 @@ export class ReplicationSource implements ChangeFeed {
     return this.#log.state.digest();
   }
 
-  /** Tells a standby that this node serves. To be called several times within the time for which it is believed. */
-  beat(now: number, epoch: number): void {
-    this.#say({ say: 'beat', at: now, epoch });
+  /**
+   * Tells a standby that this node serves. To be called several times within the time for which it is believed.
+   * `saidUntil`: everything that was decided before has left.
+   */
+  beat(now: number, epoch: number, saidUntil: number): void {
+    this.#say({ say: 'beat', at: now, epoch, saidUntil });
   }
 
   /** Tells the standby that the link ends and this node does not. */

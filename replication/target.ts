@@ -25,7 +25,7 @@ export type TargetState = 'empty' | 'stale' | 'in-step';
 
 /** What the active said, beside its records. */
 export type TargetEvent =
-  | { readonly kind: 'beat'; readonly at: number; readonly epoch: number }
+  | { readonly kind: 'beat'; readonly at: number; readonly epoch: number; readonly saidUntil: number }
   /** It ends the link, and lives. */
   | { readonly kind: 'bye' }
   /** It serves no more; `whole`: the stores are all that it had. */
@@ -145,7 +145,12 @@ export class ReplicationTarget<S extends ReplicatedStores> {
         if (this.#inStep && message.at === this.have) this.#compare(message.digest);
         return undefined;
       case 'beat':
-        this.#events.push({ kind: 'beat', at: message.at, epoch: message.epoch });
+        this.#events.push({
+          kind: 'beat',
+          at: message.at,
+          epoch: message.epoch,
+          saidUntil: message.saidUntil,
+        });
         this.#say({ say: 'heard', at: message.at });
         return undefined;
       case 'bye':

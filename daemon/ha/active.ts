@@ -40,6 +40,9 @@ export class Active {
   #link: Link | undefined;
   #pumping = false;
   #gaveWay = false;
+  #beatAt = 0;
+  /** Number of the last change whose effects the standby knows to have left. */
+  #told = 0;
   /** Infinity: what happens before `begin` is one long turn. */
   #tickedAt = Infinity;
   #doubtUntil: number | undefined;
@@ -112,7 +115,7 @@ export class Active {
       (octets) => this.#heard(link, octets),
       (why) => this.#closed(link, why),
     );
-    this.source.beat(this.serving.now(), this.epoch);
+    this.#beat();
     this.#pump();
   }
 
@@ -136,7 +139,7 @@ export class Active {
     }
     if (refused !== undefined) log.error('lease-refused', { why: refused.failed, errno: refused.errno });
     this.claim();
-    this.source.beat(this.serving.now(), this.epoch);
+    this.#beat();
     this.source.handleTimeout(this.serving.now());
     this.#look();
     this.#pump();
@@ -215,6 +218,18 @@ export class Active {
     this.#look();
     this.#pump();
     this.serving.release();
+    // A host that is told twice of its success logs in again: the standby is to know what has left.
+    if (this.serving.released !== this.#told && wallClock() - this.#beatAt >= BEAT_PAUSE_MS) {
+      this.#beat();
+      this.#pump();
+    }
+  }
+
+  #beat(): void {
+    const { serving } = this;
+    this.#beatAt = wallClock();
+    this.#told = serving.released;
+    this.source.beat(serving.now(), this.epoch, serving.saidUntil);
   }
 
   #closed(link: Link, why: string): void {
@@ -301,6 +316,8 @@ export function sendClaim(
   }
 }
 
+/** Beats between two ticks are no oftener than this. */
+const BEAT_PAUSE_MS = 2;
 /** What a standby that was away for a moment goes on from. */
 const KEEP_OCTETS = 16 << 20;
 const DIGEST_INTERVAL_MS = 2_000;

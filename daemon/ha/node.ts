@@ -347,7 +347,7 @@ export class HaNode implements Node {
         if (own !== undefined) serving.core.dropChangedPorts(at);
         grantGrace(fed.stores, at, graceMs(this.#config));
         if (own !== undefined) serving.core.resume(at, own.counters, true);
-        else serving.core.resume(at, 'new', true, legacy.servedUntil);
+        else serving.core.resume(at, 'new', true, legacy.saidUntil);
       }
     });
     timeline.step('records taken up');

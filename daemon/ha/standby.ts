@@ -37,8 +37,8 @@ export interface Legacy {
   readonly digest: StateDigest | undefined;
   /** What the active's clock was ahead of this one's, in milliseconds. */
   readonly clockOffsetMs: number;
-  /** When the active last said that it serves, on its own clock. */
-  readonly servedUntil: number | undefined;
+  /** What the active decided before that time, on its own clock, has left. */
+  readonly saidUntil: number | undefined;
   /** Links as they are, and the frames that the active can have answered no more. */
   readonly events: readonly SwitchEvent[];
 }
@@ -53,6 +53,7 @@ export class Standby {
   #suspects = false;
   #wake: (() => void) | undefined;
   #beatAt: number | undefined;
+  #saidUntil: number | undefined;
   /** When the active last said anything on the link. */
   #heardAt = 0;
   #inStepUntil: number | undefined;
@@ -143,7 +144,7 @@ export class Standby {
       fed: stores === undefined ? undefined : this.plane.fed(stores),
       digest,
       clockOffsetMs: this.#offset ?? 0,
-      servedUntil: this.#beatAt === undefined ? undefined : this.#beatAt + (this.#offset ?? 0),
+      saidUntil: this.#saidUntil,
       events: [...this.#links.values(), ...unanswered.map(({ event }) => event)],
     };
   }
@@ -200,6 +201,7 @@ export class Standby {
           if (event.kind === 'beat') {
             served = true;
             this.#suspects = false;
+            this.#saidUntil = event.saidUntil;
             this.#beat(event.at, event.epoch);
           } else if (event.kind === 'bye') {
             // It goes on, and this node does not know with what.

@@ -162,12 +162,12 @@ export class Authenticators {
   /**
    * Says again what hosts were told last, where it may not have left or is a question to them. Not oftener:
    * a wpa_supplicant that has its EAP-Success takes a second one for the beginning of another conversation, and
-   * logs in again when nothing follows. What was said before `servedUntil` has left, all but the very last.
+   * logs in again when nothing follows. What was decided before `saidUntil` has left.
    */
-  resume(now: number, servedUntil = now - STILL_NEWS_MS + ON_THE_WAY_MS): void {
-    const since = servedUntil - ON_THE_WAY_MS;
+  resume(now: number, saidUntil = now - STILL_NEWS_MS): void {
     for (const record of [...this.#parts.stores.authenticators.values()]) {
-      if (this.#toldAt(record) > since) this.run(now, record, 'takeover', (machine) => machine.repeat(now));
+      if (this.#toldAt(record) >= saidUntil)
+        this.run(now, record, 'takeover', (machine) => machine.repeat(now));
     }
   }
 
@@ -331,10 +331,8 @@ export class Authenticators {
   }
 }
 
-/** Hosts hear again how a login ended that ended no longer ago than this, where nobody knows who served until when. */
+/** Hosts hear again how a login ended that ended no longer ago than this, where nobody knows what has left. */
 const STILL_NEWS_MS = 10_000;
-/** What a node has decided waits no longer than this for the other node to know it, and leaves. */
-const ON_THE_WAY_MS = 150;
 const SESSION_END: Readonly<Record<UnauthorizeCause, SessionEnd>> = {
   logoff: 'logoff',
   rejected: 'reauthentication-failed',

@@ -215,13 +215,13 @@ export class Subscribers {
 
   /**
    * Says again what hosts were told last, where that was a moment ago or is a question to them. `counters`:
-   * whether the switch is the one from before, or another one. `servedUntil`: when somebody last served for
-   * certain, where that is known.
+   * whether the switch is the one from before, or another one. `saidUntil`: what was decided before
+   * has left for certain.
    */
-  resume(now: number, counters: 'kept' | 'new', servedUntil?: number): void {
+  resume(now: number, counters: 'kept' | 'new', saidUntil?: number): void {
     if (counters === 'new') this.#hellos.moved();
     this.#sessions.resume();
-    this.#authenticators.resume(now, servedUntil);
+    this.#authenticators.resume(now, saidUntil);
   }
 
   /** Ends every session, for a clean stop. */

@@ -33,8 +33,10 @@ function* reauthentications(seen: Observation): Iterable<string> {
     if (requests > 0) yield `re-authentication: ${requests} Access-Requests with EAP for ${name}`;
   }
   for (const name of seen.restarted) yield `re-authentication: ${name}'s supplicant began again`;
-  for (const { line, askedAgain, thrownOut } of seen.crowd) {
-    if (askedAgain > 0) yield `re-authentication: ${line} was asked ${askedAgain} times after it was in`;
+  for (const { line, retries, askedAgain, thrownOut } of seen.crowd) {
+    // Who began anew by itself, as nothing came for a second, is rightly asked anew.
+    if (askedAgain > 0 && retries === 0)
+      yield `re-authentication: ${line} was asked ${askedAgain} times after it was in`;
     if (thrownOut > 0) yield `lost session: ${line} got an EAP-Failure after it was in`;
   }
 }

@@ -461,11 +461,11 @@ describe('who serves', () => {
     pair.connect();
     pair.carry();
     expect(pair.source.roundTripMs).toBe(undefined);
-    pair.source.beat(pair.now, 7);
+    pair.source.beat(pair.now, 7, pair.now - 3);
     expect(pair.target.drainEvents()).toEqual([]);
     const forth = pair.source.drainOutput(pair.now);
     for (const octets of forth) pair.target.receive(octets);
-    expect(pair.target.drainEvents()).toEqual([{ kind: 'beat', at: 1000, epoch: 7 }]);
+    expect(pair.target.drainEvents()).toEqual([{ kind: 'beat', at: 1000, epoch: 7, saidUntil: 997 }]);
     pair.now += 3;
     for (const octets of pair.target.drainOutput()) pair.source.receive(pair.now, octets);
     expect(pair.source.roundTripMs).toBe(3);
