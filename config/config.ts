@@ -3,6 +3,7 @@
  * secrets read, lists of servers resolved. It is made from the file's own keys here and nowhere else.
  */
 import type { HostMode, MacMove } from '../auth/crowd.ts';
+import type { FallbackVlans } from '../auth/fallback.ts';
 import type { SilencePolicy } from '../auth/group-authorization.ts';
 import type { GroupEncoding } from '../auth/group-encoding.ts';
 import type { MabMethod, MacFormat } from '../auth/mab/mab-request.ts';
@@ -78,7 +79,7 @@ export type LoginMethod = 'dot1x' | 'mab';
 export type PortMode = 'auto' | 'force-authorized' | 'force-unauthorized';
 
 /** 802.1X's variables by the standard's names (802.1X-2004 §8.2.4.1.2, §8.2.9.1.2). */
-export interface AuthenticatorConfig {
+export interface AuthenticatorConfig extends FallbackVlans {
   readonly hostMode: HostMode;
   /** In the order in which they are tried; at least one. */
   readonly methods: readonly LoginMethod[];
@@ -86,6 +87,7 @@ export interface AuthenticatorConfig {
   readonly mabAfterMs: number;
   /** 0: never. */
   readonly idleTimeoutMs: number;
+  readonly authFailAfter: number;
   readonly eapolVersion: number;
   /** Where EAPOL to a known supplicant is sent: its own MAC, or the PAE group address. */
   readonly destination: 'unicast' | 'group';
@@ -304,6 +306,10 @@ function authenticatorOf(
     priority: keys.priority,
     mabAfterMs: keys.mab_after,
     idleTimeoutMs: keys.idle_timeout,
+    guestVlan: keys.guest_vlan,
+    authFailVlan: keys.auth_fail_vlan,
+    criticalVlan: keys.critical_vlan,
+    authFailAfter: keys.auth_fail_after,
     eapolVersion: keys.eapol_version,
     destination: keys.destination,
     quietPeriodMs: keys.quiet_period,

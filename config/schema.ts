@@ -60,6 +60,14 @@ const MAB_AFTER = {
   min: '1s',
   max: '65535s',
 };
+const GUEST_VLAN = { about: 'VLAN of a port where nobody speaks 802.1X', min: 1, max: 4094 };
+const AUTH_FAIL_VLAN = { about: 'VLAN of a port where RADIUS rejects whoever is there', min: 1, max: 4094 };
+const CRITICAL_VLAN = { about: 'VLAN of a port while no RADIUS server answers', min: 1, max: 4094 };
+const AUTH_FAIL_AFTER = {
+  about: 'rejects in a row after which a port goes to auth_fail_vlan',
+  min: 1,
+  max: 100,
+};
 const IDLE_TIMEOUT = {
   about:
     'a session ends after so long without a packet of its host; Idle-Timeout of the Access-Accept overrules it',
@@ -122,6 +130,10 @@ export const fileSchema = z.strictObject({
       priority: optionalChoice(PRIORITY),
       mab_after: optionalDuration(MAB_AFTER),
       idle_timeout: optionalDuration(IDLE_TIMEOUT),
+      guest_vlan: optionalWhole(GUEST_VLAN),
+      auth_fail_vlan: optionalWhole(AUTH_FAIL_VLAN),
+      critical_vlan: optionalWhole(CRITICAL_VLAN),
+      auth_fail_after: optionalWhole(AUTH_FAIL_AFTER),
       max_hosts: optionalWhole({ about: 'hosts on this port at one time', min: 1, max: 4096 }),
       eapol_version: optionalWhole(EAPOL_VERSION),
       destination: optionalChoice(DESTINATION),
@@ -245,6 +257,10 @@ export const fileSchema = z.strictObject({
     reauth_max: whole({ ...REAUTH_MAX, fallback: 2 }),
     reauth_enabled: flag({ ...REAUTH_ENABLED, fallback: true }),
     reauth_period: duration({ ...REAUTH_PERIOD, fallback: '1h' }),
+    guest_vlan: optionalWhole(GUEST_VLAN),
+    auth_fail_vlan: optionalWhole(AUTH_FAIL_VLAN),
+    critical_vlan: optionalWhole(CRITICAL_VLAN),
+    auth_fail_after: whole({ ...AUTH_FAIL_AFTER, fallback: 3 }),
     idle_timeout: duration({ ...IDLE_TIMEOUT, fallback: '0s' }),
     login_rate_per_port: whole({
       about: 'hosts that were never in before and may begin to log in on one port, a second',

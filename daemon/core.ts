@@ -98,6 +98,7 @@ export class Core {
     this.subscribers = new Subscribers(as('subscribers'), {
       askLogin: (now, request) => this.radius.askLogin(now, request),
       cancel: (now, token) => this.radius.cancel(now, token),
+      hasLoginServer: () => this.radius.hasLoginServer(),
       receivesChannels: (host) => this.channels.channelsOfHost(host) > 0,
       sessionStarted: (now, session) => this.#sessionStarted(now, session),
       sessionRenewed: (now, session) => this.#sessionRenewed(now, session),

@@ -146,6 +146,11 @@ export class Radius {
     return this.#roundTripMs.get(server);
   }
 
+  /** Some server for logins is not known to be dead. */
+  hasLoginServer(): boolean {
+    return this.#parts.config.radius.authentication.some(({ name }) => !this.isDead(name, 'auth'));
+  }
+
   isDead(server: string, port: RadiusPort): boolean {
     return this.#client.isDead(server, port);
   }

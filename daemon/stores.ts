@@ -5,6 +5,7 @@
 
 import { DecisionCache } from '../auth/decision-cache.ts';
 import type { DynamicReplyRecord } from '../auth/dynamic/dynamic-gate.ts';
+import type { FallbackRecord } from '../auth/fallback.ts';
 import type { MabRecord } from '../auth/mab/mab-record.ts';
 import type { AuthenticatorRecord } from '../eapol/authenticator-record.ts';
 import type { MembershipRecord } from '../igmp/membership.ts';
@@ -41,6 +42,7 @@ export class Stores implements ReplicatedStores {
   readonly mabs: Store<MabRecord>;
   readonly acquaintances: Store<AcquaintanceRecord>;
   readonly activities: Store<ActivityRecord>;
+  readonly fallbacks: Store<FallbackRecord>;
   readonly sessions: Store<SessionRecord>;
   readonly memberships: Store<MembershipRecord>;
   readonly pending: Store<PendingRecord>;
@@ -75,6 +77,7 @@ export class Stores implements ReplicatedStores {
     this.mabs = this.#keep<MabRecord>('mabs');
     this.acquaintances = this.#keep<AcquaintanceRecord>('acquaintances');
     this.activities = this.#keep<ActivityRecord>('activities');
+    this.fallbacks = this.#keep<FallbackRecord>('fallbacks');
     this.sessions = this.#keep<SessionRecord>('sessions');
     this.memberships = this.#keep<MembershipRecord>('memberships');
     this.pending = this.#keep<PendingRecord>('pending');

@@ -27,6 +27,7 @@ export interface CastgateSettings {
   /** Keys of the section `radius` beside its one server. */
   readonly radius?: Readonly<Record<string, unknown>>;
   readonly restart?: Readonly<Record<string, unknown>>;
+  readonly vlan_bridges?: Readonly<Record<string, string>>;
   readonly log?: Readonly<Record<string, unknown>>;
   readonly ha?: Readonly<Record<string, unknown>>;
   /** The address that RADIUS knows the switch by, where it is not the one of a single switch. */
@@ -207,6 +208,7 @@ function configuration(
           'limits',
           'accounting',
           'restart',
+          'vlan_bridges',
           'log',
           'ha',
         ] as const

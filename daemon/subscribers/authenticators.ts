@@ -30,6 +30,8 @@ export interface AuthenticatorPeers {
   endHost(now: number, key: string, cause: SessionEnd): void;
   /** Hosts on the port that are known by their MAC address alone. */
   silentHosts(port: string): number;
+  /** A login on the port came to nothing: a server rejected it, or none answered. */
+  failed(now: number, port: PortConfig, how: 'rejected' | 'unanswered'): void;
   sendEap(port: PortConfig, host: HostPlace, eap: Uint8Array, about: string): void;
 }
 
@@ -133,6 +135,7 @@ export class Authenticators {
       (machine) => machine.receiveVerdict(now, verdict),
       answer,
     );
+    if (verdict.kind === 'reject') this.#failed(now, record.port, 'rejected');
   }
 
   /** No RADIUS server answered a login. */
@@ -142,6 +145,7 @@ export class Authenticators {
     if (record === undefined) return;
     this.#refused(record, reason, undefined);
     this.run(now, record, reason, (machine) => machine.receiveVerdict(now, { kind: 'timeout' }));
+    this.#failed(now, record.port, 'unanswered');
   }
 
   /** Asks the host no more; its session is another method's. */
@@ -241,7 +245,9 @@ export class Authenticators {
       case 'abort-server': {
         const token = this.#login.tokenFor(record.key);
         if (token !== undefined) this.#peers.cancel(now, token);
-        if (action.why === 'timeout') this.#refused(record, 'radius-timeout', undefined);
+        if (action.why !== 'timeout') return;
+        this.#refused(record, 'radius-timeout', undefined);
+        this.#failed(now, record.port, 'unanswered');
         return;
       }
       case 'authorize':
@@ -302,6 +308,11 @@ export class Authenticators {
     const account = userName === undefined ? undefined : accountText(userName);
     const level = reason === 'radius-reject' ? 'info' : 'warn';
     this.#parts.log[level]('login-refused', { host: record.key, account, server, reason });
+  }
+
+  #failed(now: number, port: string, how: 'rejected' | 'unanswered'): void {
+    const config = this.#parts.ports.get(port);
+    if (config !== undefined) this.#peers.failed(now, config, how);
   }
 
   #forget(key: string): void {

@@ -34,6 +34,8 @@ export interface MacLoginPeers {
   dropDot1x(now: number, key: string): void;
   /** Whether the port has no place left. */
   isFull(port: PortConfig): boolean;
+  /** A login on the port came to nothing: a server rejected it, or none answered. */
+  failed(now: number, port: PortConfig, how: 'rejected' | 'unanswered'): void;
   /** Another host's session ends, in favour of this one. */
   endHost(now: number, key: string, cause: SessionEnd): void;
 }
@@ -122,6 +124,7 @@ export class MacLogins {
     } else if (record.authorized) {
       this.#put({ ...record, state: 'AUTHENTICATED', unanswered, until: now + port.quietPeriodMs });
     } else this.#hold(now, record, port);
+    this.#peers.failed(now, port, 'unanswered');
   }
 
   /** Asks again for a host that is in; false where it is not in by its MAC address. */
@@ -217,7 +220,7 @@ export class MacLogins {
     // The other method has its turn.
     if (port.methods[0] === 'mab' && port.methods.includes('dot1x')) {
       this.#peers.beginDot1x(now, port, record.vlan, record.mac);
-    }
+    } else this.#peers.failed(now, port, 'rejected');
   }
 
   #hold(now: number, record: MabRecord, port: PortConfig): void {

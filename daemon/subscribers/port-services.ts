@@ -2,7 +2,8 @@
  * How each port is served as a whole, which follows from who is in on it: looked at whenever that changes, kept
  * as a record where it is not the ordinary way, and told to the switch.
  */
-import type { Config } from '../../config/config.ts';
+import { fallbackVlan } from '../../auth/fallback.ts';
+import type { Config, PortConfig } from '../../config/config.ts';
 import type { SessionRecord } from '../../session/records.ts';
 import { ORDINARY, type PortService } from '../../switch/switch.ts';
 import type { CoreParts } from '../parts.ts';
@@ -35,9 +36,16 @@ export class PortServices {
   #wanted(name: string): PortService {
     const port = this.#parts.ports.get(name);
     const sessions = this.#sessionsOf(name);
-    if (port === undefined || sessions.length === 0) return ORDINARY;
+    if (port === undefined) return ORDINARY;
+    if (sessions.length === 0) return this.#fallbackOf(port);
     const open = port.hostMode === 'multi-host';
     return placeIn(this.#parts.config, assignedVlan(sessions), open);
+  }
+
+  #fallbackOf(port: PortConfig): PortService {
+    const record = this.#parts.stores.fallbacks.get(port.name);
+    const vlan = record === undefined ? undefined : fallbackVlan(port, record.kind);
+    return vlan === undefined ? ORDINARY : placeIn(this.#parts.config, vlan, true);
   }
 
   #tell(port: string, service: PortService, about: string | undefined): void {

@@ -28,7 +28,7 @@ export interface SessionPeers {
   /** Whether the host is granted a channel. */
   receivesChannels(host: string): boolean;
   /** It is no more. */
-  sessionEnded(now: number, key: string): void;
+  sessionEnded(now: number, session: SessionRecord): void;
 }
 
 /** A host that is let in. */
@@ -176,7 +176,12 @@ export class Sessions {
       session: session.acctSessionId,
       cause,
     });
-    this.#peers.sessionEnded(now, key);
+    this.#peers.sessionEnded(now, session);
+  }
+
+  /** Something else than its sessions has changed how the port is to be served. */
+  serve(port: string): void {
+    this.#services.follow(port);
   }
 
   /** Whether the host was in before. */

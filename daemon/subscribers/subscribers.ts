@@ -21,12 +21,15 @@ import type { CoreParts } from '../parts.ts';
 import { Authenticators } from './authenticators.ts';
 import { eapFrame, PAE_GROUP_ADDRESS } from './eapol-frames.ts';
 import { Entrance } from './entrance.ts';
+import { Fallbacks } from './fallbacks.ts';
 import { MacLogins } from './mac-logins.ts';
 import { PortHellos } from './port-hellos.ts';
 import { type SessionPeers, Sessions } from './sessions.ts';
 
 /** What subscribers need of the rest of the core. */
 export interface SubscriberPeers extends Omit<SessionPeers, 'sessionEnded'> {
+  /** Some server for logins is not known to be dead. */
+  hasLoginServer(): boolean;
   askLogin(now: number, request: LoginRequest): void;
   cancel(now: number, token: string): void;
 }
@@ -37,6 +40,7 @@ export class Subscribers {
   readonly #authenticators: Authenticators;
   readonly #macLogins: MacLogins;
   readonly #pace: LoginPace;
+  readonly #fallbacks: Fallbacks;
   readonly #hellos: PortHellos;
 
   /** Takes up the records that the stores hold already. */
@@ -49,16 +53,23 @@ export class Subscribers {
       ports: ports.length,
     });
     this.#sessions = new Sessions(parts, {
-      sessionStarted: (now, session) => peers.sessionStarted(now, session),
+      sessionStarted: (now, session) => {
+        this.#fallbacks.end(session.port);
+        peers.sessionStarted(now, session);
+      },
       sessionRenewed: (now, session) => peers.sessionRenewed(now, session),
       sessionEnding: (now, session, cause) => peers.sessionEnding(now, session, cause),
       receivesChannels: (host) => peers.receivesChannels(host),
-      sessionEnded: (now, key) => this.#macLogins.sessionEnded(now, key),
+      sessionEnded: (now, { key, port }) => {
+        this.#macLogins.sessionEnded(now, key);
+        this.#vacated(now, port);
+      },
     });
     const entrance = new Entrance(parts, this.#sessions);
     const endHost = (now: number, key: string, cause: SessionEnd) => this.#end(now, key, cause);
     this.#authenticators = new Authenticators(parts, this.#sessions, entrance, {
       endHost,
+      failed: (now, port, how) => this.#fallbacks[how](now, port),
       silentHosts: (port) => this.#silentHosts(port),
       askLogin: (now, request) => peers.askLogin(now, request),
       cancel: (now, token) => peers.cancel(now, token),
@@ -70,8 +81,16 @@ export class Subscribers {
       beginDot1x: (now, port, vlan, mac) => this.#authenticators.begin(now, port, vlan, mac),
       speaksDot1x: (key) => speaks(this.#authenticators.get(key)),
       dropDot1x: (now, key) => this.#authenticators.drop(now, key),
+      failed: (now, port, how) => this.#fallbacks[how](now, port),
       isFull: (port) => this.hostsOfPort(port.name) >= port.maxHosts,
       endHost,
+    });
+    this.#fallbacks = new Fallbacks(parts, {
+      isOccupied: (port) => this.#sessions.countOfPort(port) > 0,
+      isSpokenTo: (port) => this.#hostsOn(port).some((key) => this.#isSpokenTo(key)),
+      hasServer: () => peers.hasLoginServer(),
+      changed: (port) => this.#sessions.serve(port),
+      ask: (now, port) => this.#hellos.portUp(now, port),
     });
     this.#hellos = new PortHellos(
       parts,
@@ -97,6 +116,7 @@ export class Subscribers {
     }
     switch (pdu.type) {
       case EapolType.Start:
+        this.#fallbacks.heard(now, port);
         if (!this.#mayBegin(now, port, key)) return;
         if (record !== undefined)
           this.#authenticators.run(now, record, 'eapol-start', (machine) => machine.receiveStart(now));
@@ -143,6 +163,7 @@ export class Subscribers {
   /** The port came up: whoever is behind it is asked who it is. */
   portUp(now: number, port: PortConfig): void {
     this.#hellos.portUp(now, port);
+    this.#fallbacks.begin(now, port);
     this.#parts.log.info('port-up', { port: port.name });
   }
 
@@ -155,6 +176,7 @@ export class Subscribers {
   portDown(now: number, port: string): void {
     this.#hellos.portDown(port);
     for (const key of this.#hostsOn(port)) this.#end(now, key, 'lost-carrier');
+    this.#fallbacks.end(port);
     this.#parts.log.info('port-down', { port });
   }
 
@@ -222,6 +244,9 @@ export class Subscribers {
     if (counters === 'new') this.#hellos.moved();
     this.#sessions.resume();
     this.#authenticators.resume(now, saidUntil);
+    for (const { name } of this.#parts.ports.values()) {
+      if (!this.#parts.stores.fallbacks.has(name)) this.#vacated(now, name);
+    }
   }
 
   /** Ends every session, for a clean stop. */
@@ -234,6 +259,7 @@ export class Subscribers {
   handleTimeout(now: number): void {
     this.#authenticators.handleTimeout(now);
     this.#macLogins.handleTimeout(now);
+    this.#fallbacks.handleTimeout(now);
     this.#endTimedOut(now);
     this.#endIdle(now);
     this.#hellos.handleTimeout(now);
@@ -241,7 +267,13 @@ export class Subscribers {
 
   nextTimeout(): number | undefined {
     let next: number | undefined;
-    for (const part of [this.#authenticators, this.#macLogins, this.#sessions, this.#hellos]) {
+    for (const part of [
+      this.#authenticators,
+      this.#macLogins,
+      this.#fallbacks,
+      this.#sessions,
+      this.#hellos,
+    ]) {
       const at = part.nextTimeout();
       if (at !== undefined && (next === undefined || at < next)) next = at;
     }
@@ -318,6 +350,18 @@ export class Subscribers {
     if (mode !== 'auto') return false;
     if (!methods.includes('dot1x')) return true;
     return priority === 'mab' && methods.includes('mab') && this.#sessions.get(key)?.method === 'mab';
+  }
+
+  /** The last session of a port that is still up has ended. */
+  #vacated(now: number, name: string): void {
+    const port = this.#parts.ports.get(name);
+    const isUp = this.#parts.stores.ports.get(name)?.up === true;
+    if (port !== undefined && isUp && this.#sessions.countOfPort(name) === 0)
+      this.#fallbacks.begin(now, port);
+  }
+
+  #isSpokenTo(key: string): boolean {
+    return speaks(this.#authenticators.get(key)) || this.#macLogins.get(key)?.state === 'ASKING';
   }
 
   /** Nobody was there for as long as Idle-Timeout: out; the host's next frame of EAPOL logs it in anew. */

@@ -283,7 +283,8 @@ export class Subscriber {
   #askedWho(toAll: boolean): void {
     const now = this.#now;
     if (this.state === 'in' && !this.#reauthenticating) {
-      const due = Math.min(this.#times.askedAgainAfterMs, this.#times.endsAfterMs) + this.heardAt;
+      // The local period is shorter by up to a tenth, so that hosts are not asked all at once.
+      const due = Math.min(0.9 * this.#times.askedAgainAfterMs, this.#times.endsAfterMs) + this.heardAt;
       must(
         now >= due - SLACK_MS ||
           this.#restarts ||

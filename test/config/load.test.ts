@@ -100,6 +100,7 @@ describe('a valid configuration', () => {
       priority: 'dot1x',
       mabAfterMs: 30_000,
       idleTimeoutMs: 0,
+      authFailAfter: 3,
       eapolVersion: 2,
       destination: 'unicast',
       quietPeriodMs: 60_000,

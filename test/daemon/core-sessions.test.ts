@@ -160,9 +160,9 @@ describe('authenticating again', () => {
     const w = world({ authenticator: { reauth_period: '1m', tx_period: '1s', max_req: 2, reauth_max: 2 } });
     const alice = w.host('alice');
     alice.login();
-    w.pass(60_000);
+    w.pass(54_000);
     expect(w.session(alice)).toBeDefined();
-    w.pass(60_000);
+    w.pass(66_000);
     expect(w.session(alice)).toBeUndefined();
     expect(w.core.stores.authenticators.has(alice.key)).toBe(false);
     expect(w.logged('session-ended')[0]).toMatchObject({ cause: 'reauthentication-failed' });
