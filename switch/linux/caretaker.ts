@@ -13,7 +13,7 @@ import { type Expectation, reconcileMacs, reconcileMemberships, reconcileSets } 
 import { expectation, type Running } from './running.ts';
 
 /** One after the other compares one of the kernel's tables with what castgate has opened. */
-export const RECONCILERS: readonly ((kernel: Kernel, expected: Expectation) => string | undefined)[] = [
+const RECONCILERS: readonly ((kernel: Kernel, expected: Expectation) => string | undefined)[] = [
   reconcileSets,
   reconcileMacs,
   reconcileMemberships,

@@ -24,7 +24,7 @@ import {
 } from '../switch.ts';
 import { BridgeGuard, mustNot } from './bridge-guard.ts';
 import { applyAll } from './bulk.ts';
-import { Caretaker, RECONCILERS } from './caretaker.ts';
+import { Caretaker } from './caretaker.ts';
 import { clearForwarding, setForwarding } from './channel-operations.ts';
 import {
   type AllCounters,
@@ -46,7 +46,7 @@ import { MDB_WAYS, type MdbWay, mdbWayOf, type SourcesIn } from './mdb-way.ts';
 import { bringHome, setPortService } from './port-service.ts';
 import { PortTable } from './port-table.ts';
 import { checkBridge, checkSystem, SwitchStartError } from './preflight.ts';
-import { reconcileSets } from './reconcile.ts';
+import { reconcileMacs, reconcileMemberships, reconcileSets } from './reconcile.ts';
 import { restore } from './restore.ts';
 import { type RefusalCounter, refusalCounters, TABLE } from './ruleset.ts';
 import { expectation, type Running, subscriberPort } from './running.ts';
@@ -318,7 +318,8 @@ export class LinuxSwitch implements Switch, Leased {
     for (const port of this.#ports.all()) {
       if (port.link !== undefined) mustNot(guard.setPort(port.link, port.role), `port ${port.name}`);
     }
-    for (const look of RECONCILERS) look(kernel, expectation(running));
+    reconcileMacs(kernel, expectation(running));
+    reconcileMemberships(kernel, expectation(running));
     frames.watch(
       (batch) => this.#deliver(running, batch),
       (errno) => this.#tell({ kind: 'repaired', what: `packet socket: ${errno}, reading on` }),
