@@ -35,6 +35,8 @@ export interface BedOptions {
   readonly accounting: boolean;
   /** With a second node that follows; what others could believe waits for it. */
   readonly standby?: boolean;
+  /** castgate asks its server by Status-Server how it is. */
+  readonly statusServer?: boolean;
 }
 
 export class Bed {
@@ -42,7 +44,7 @@ export class Bed {
   readonly castgate: Castgate;
   readonly #options: BedOptions;
   readonly #workspace: Workspace;
-  readonly #radius: FreeRadius;
+  readonly radius: FreeRadius;
   readonly #players: LineProgram;
 
   private constructor(
@@ -56,7 +58,7 @@ export class Bed {
     this.#options = options;
     this.#workspace = workspace;
     this.network = network;
-    this.#radius = radius;
+    this.radius = radius;
     this.castgate = castgate;
     this.#players = players;
   }
@@ -97,7 +99,7 @@ export class Bed {
 
   /** A hostapd that knows nobody yet. */
   startHostapd(): Promise<Hostapd> {
-    return Hostapd.start(this.#workspace.directory, this.network, this.#radius, this.#options.accounting);
+    return Hostapd.start(this.#workspace.directory, this.network, this.radius, this.#options.accounting);
   }
 
   async login(plan: Omit<LoginPlan, 'accounts' | 'password'>): Promise<LoginOutcome> {
@@ -139,13 +141,13 @@ async function startCastgate(
   options: BedOptions,
 ): Promise<Castgate> {
   if (options.standby !== true) {
-    return Castgate.start(join(directory, 'castgate'), network, radius, settings(options));
+    return Castgate.start(join(directory, 'castgate'), network, radius, settings(options, radius));
   }
   await network.addStandby();
   const key = join(directory, 'ha.key');
   writeFileSync(key, randomBytes(32).toString('hex'), { mode: 0o600 });
   const ha = (node: string, address: string, peer: string) => ({
-    ...settings(options),
+    ...settings(options, radius),
     ha: { node, address, peer, key_file: key, vrrp_instance: 'bench' },
   });
   const { active, standby } = REPLICATION;
@@ -179,7 +181,10 @@ async function startCastgate(
   return castgate;
 }
 
-function settings({ profileDirectory, accounting }: BedOptions): CastgateSettings {
+function settings(
+  { profileDirectory, accounting, statusServer = false }: BedOptions,
+  radius: FreeRadius,
+): CastgateSettings {
   return {
     authenticator: {
       max_hosts_per_port: 4096,
@@ -189,6 +194,16 @@ function settings({ profileDirectory, accounting }: BedOptions): CastgateSetting
     },
     multicast: { max_groups_per_host: 4096, max_groups_per_port: 4096 },
     accounting: { enabled: accounting },
+    radius: {
+      servers: [
+        {
+          name: 'lab',
+          address: LabAddress.radius,
+          secret_file: radius.secretFile,
+          status_server: statusServer,
+        },
+      ],
+    },
     ...(profileDirectory === undefined
       ? {}
       : { nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`] }),

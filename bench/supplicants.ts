@@ -24,6 +24,8 @@ export interface LoginPlan {
   /** Silence after which a supplicant starts again, and how often it does before it gives up. */
   readonly retryMs: number;
   readonly tries: number;
+  /** One that is refused starts again too, as real ones do, and counts as stalled. */
+  readonly insists?: boolean;
 }
 
 export interface LoginOutcome {
@@ -117,7 +119,7 @@ class Run {
     supplicant.lastAt = performance.now();
     if (eap.code === EapCode.Request) this.#answer(supplicant, eap);
     else if (eap.code === EapCode.Success) this.#end(number, supplicant, true);
-    else if (eap.code === EapCode.Failure) this.#end(number, supplicant, false);
+    else if (eap.code === EapCode.Failure) this.#refused(number, supplicant);
   }
 
   #fill(): void {
@@ -154,18 +156,27 @@ class Run {
     this.#fill();
   }
 
+  #refused(number: number, supplicant: Supplicant): void {
+    if (this.#plan.insists === true) this.#again(number, supplicant);
+    else this.#end(number, supplicant, false);
+  }
+
+  #again(number: number, supplicant: Supplicant): void {
+    if (supplicant.tries === 1) this.#stalled++;
+    if (supplicant.tries === this.#plan.tries) {
+      this.#end(number, supplicant, false);
+      return;
+    }
+    supplicant.tries++;
+    supplicant.lastAt = performance.now();
+    this.#send(supplicant, EapolType.Start, NO_OCTETS);
+  }
+
   #wakeTheSilent(): void {
     const at = performance.now();
     for (const [number, supplicant] of [...this.#open]) {
       if (at - supplicant.lastAt < this.#plan.retryMs) continue;
-      if (supplicant.tries === 1) this.#stalled++;
-      if (supplicant.tries === this.#plan.tries) {
-        this.#end(number, supplicant, false);
-        continue;
-      }
-      supplicant.tries++;
-      supplicant.lastAt = at;
-      this.#send(supplicant, EapolType.Start, NO_OCTETS);
+      this.#again(number, supplicant);
     }
   }
 

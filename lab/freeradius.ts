@@ -65,6 +65,11 @@ export class FreeRadius {
     await this.#process?.stop('SIGTERM');
   }
 
+  /** SIGKILL: it forgets every conversation. */
+  async kill(): Promise<void> {
+    await this.#process?.stop('SIGKILL');
+  }
+
   /** Accounting-Requests in the order in which the server wrote them down. */
   accountingRecords(): readonly DetailRecord[] {
     return this.#detail('accounting.detail');
