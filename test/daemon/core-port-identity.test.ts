@@ -11,7 +11,9 @@ describe('NAS-Port and Called-Station-Id', () => {
     w.pass(10);
     const of = (status: number) => {
       const attributes = w.server.accounting(status).at(-1)?.attributes ?? [];
-      return [AttributeType.NasPort, AttributeType.CalledStationId].map((type) => firstValue(attributes, type));
+      return [AttributeType.NasPort, AttributeType.CalledStationId].map((type) =>
+        firstValue(attributes, type),
+      );
     };
     const begun = of(1);
     expect(begun.every((value) => value !== undefined)).toBe(true);
