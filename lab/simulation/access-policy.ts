@@ -22,7 +22,7 @@ import type { IpAddress } from '../../wire/address.ts';
 import { concatBytes, sameBytes, toHex } from '../../wire/bytes.ts';
 import { isMalformed } from '../../wire/malformed.ts';
 import { md5Value } from './host-frames.ts';
-import { REAUTH_PERIOD_MS } from './plan.ts';
+import { LEAST_REAUTH_PERIOD_MS } from './plan.ts';
 import type { Random } from './random.ts';
 import type { LoginTimes } from './subscriber.ts';
 import { must } from './violation.ts';
@@ -85,7 +85,7 @@ export class AccessPolicy {
 
   /** The times of the last Access-Accept for a station. */
   timesOf(station: string): LoginTimes {
-    return this.#times.get(station) ?? { askedAgainAfterMs: REAUTH_PERIOD_MS, endsAfterMs: Infinity };
+    return this.#times.get(station) ?? { askedAgainAfterMs: LEAST_REAUTH_PERIOD_MS, endsAfterMs: Infinity };
   }
 
   judgeLogin(_now: number, { attributes }: RadiusPacket): Reply {
@@ -146,7 +146,7 @@ export class AccessPolicy {
     const { timeout, seconds } = account;
     this.#times.set(station, {
       askedAgainAfterMs:
-        timeout === 'end' ? Infinity : timeout === 'again' ? seconds * 1000 : REAUTH_PERIOD_MS,
+        timeout === 'end' ? Infinity : timeout === 'again' ? seconds * 1000 : LEAST_REAUTH_PERIOD_MS,
       endsAfterMs: timeout === 'end' ? seconds * 1000 : Infinity,
     });
     const times =

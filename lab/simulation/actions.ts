@@ -34,6 +34,7 @@ const ACTIONS: readonly Action[] = [
   ['somebody moves', 0.5, (world, who) => world.plan.calm || move(world, who)],
   ['somebody is somebody else', 0.7, otherAccount],
   ['somebody forgets the password', 0.7, forgetPassword],
+  ['a server ends a session', 0.7, disconnect],
   ['an operator asks for a login', 2, askAgain],
   ['a permission changes', 3, changePermission],
   ['the router asks', 2, (world) => world.queryUpstream(world.random.chance(0.1) ? 2 : 3)],
@@ -122,6 +123,13 @@ function askAgain(world: World, who: Subscriber): void {
   who.mark('asked-by-operator');
   const key = hostKey(who.port, who.identity.vlan, who.mac);
   active.turn((now) => active.core.reauthenticate(now, key));
+}
+
+function disconnect(world: World): void {
+  const sessions = [...(world.pair.active?.stores.sessions.values() ?? [])];
+  if (sessions.length > 0) {
+    world.disconnects.disconnect(world.random.pick(sessions), world.random.chance(0.3));
+  }
 }
 
 function changePermission(world: World): void {

@@ -112,6 +112,7 @@ export class ActiveNode {
         this.#watched?.push({ server, port, socket, bytes });
         world.datagrams.send(server, port, socket, bytes);
       },
+      reply: (from, to, bytes) => world.datagrams.reply?.(from, to, bytes),
     };
     this.core = new Core(config, {
       readings: this.gate.readings(this.bridge),

@@ -37,6 +37,7 @@ const EXCUSES: Readonly<Record<string, readonly [number, readonly Mark[]]>> = {
     120_000,
     ['silent', 'unplugged', 'rejected', 'radius-trouble', 'logoff', 'insists'],
   ],
+  'admin-reset': [100, ['disconnected']],
   leave: [20_000, ['left']],
   'membership-timeout': [90_000, ['silent', 'unplugged', 'left']],
   'permission-ended': [60_000, ['radius-trouble']],

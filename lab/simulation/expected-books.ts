@@ -202,6 +202,7 @@ const TERMINATE_CAUSES: Readonly<Record<string, number>> = {
   'session-timeout': 5,
   'permission-ended': 5,
   'permission-withdrawn': 6,
+  'admin-reset': 6,
   'switch-failed': 9,
   'account-changed': 15,
   'reauthentication-failed': 20,

@@ -16,6 +16,8 @@ export type Mark =
   | 'session-timeout'
   | 'other-account'
   | 'switch-trouble'
+  /** A server asks that sessions end. */
+  | 'disconnected'
   /** Its session ended, for a cause that something else explains. */
   | 'ended'
   /** A node went on that did not know everything. */

@@ -129,6 +129,9 @@ export function simulatedConfig(ports: readonly string[]): Config {
     },
     radius: {
       servers: SERVERS.map((name, i) => ({ name, address: `198.18.1.${i + 1}`, secret_file: 'secret' })),
+      dynamic_authorization: {
+        clients: [{ name: 'disconnects', address: '198.18.1.9', secret_file: 'secret' }],
+      },
       retransmit: { initial: '1s', max_interval: '4s', max_count: 6, max_duration: '12s' },
     },
     groups: { patience: '4s', default_permit: '20s', deny: '3s', timeout_hold: '2s', cache_size: 16 },
@@ -153,5 +156,7 @@ export const UPLINK = 'up0';
 export const SERVERS: readonly string[] = ['r1', 'r2'];
 export const SECRET = new TextEncoder().encode('the secret of the simulation');
 export const REAUTH_PERIOD_MS = 60_000;
+/** The switch's own period is up to a tenth shorter, so that hosts that came in together part. */
+export const LEAST_REAUTH_PERIOD_MS = 0.9 * REAUTH_PERIOD_MS;
 export const QUERY_INTERVAL_MS = 20_000;
 export const QUERY_RESPONSE_MS = 2_000;

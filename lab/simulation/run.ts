@@ -20,6 +20,8 @@ export interface RunResult extends Readonly<PairFigures> {
   readonly turns: number;
   readonly probes: number;
   readonly duplicates: number;
+  /** Copies of Disconnect-Requests that got their answer again. */
+  readonly disconnects: number;
   readonly records: number;
 }
 
@@ -32,7 +34,7 @@ export function simulate(seed: number, options: WorldOptions): RunResult {
     failure = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     world.say(`FAILED: ${failure}`);
   }
-  const { pair, radius, books, turns, steps, probes } = world;
+  const { pair, radius, disconnects, books, turns, steps, probes } = world;
   return {
     ...pair.figures,
     seed,
@@ -42,6 +44,7 @@ export function simulate(seed: number, options: WorldOptions): RunResult {
     turns,
     probes,
     duplicates: radius.duplicates,
+    disconnects: disconnects.repeated,
     records: books.size,
   };
 }
@@ -63,6 +66,7 @@ export function figures(results: readonly RunResult[]): string {
     `${sum((r) => r.snapshots)} snapshots (${sum((r) => r.joinedUnderLoad)} changes during them)`,
     `${sum((r) => r.faults)} faults of the link noticed`,
     `${sum((r) => r.duplicates)} repeated RADIUS requests known again`,
+    `${sum((r) => r.disconnects)} repeated Disconnect-Requests answered as before`,
     `${sum((r) => r.records)} accounting records`,
   ].join(', ');
 }
@@ -101,6 +105,7 @@ class Run {
     const world = this.#world;
     world.say('--- calm');
     world.radius.heal();
+    world.disconnects.healed = true;
     world.pair.heal();
     for (const what of ['openHost', 'setForwarding', 'sendFrame'] as const)
       world.pair.bridge?.fail(what, '', 0);

@@ -4,6 +4,7 @@
  * hold is looked at.
  */
 import type { Config } from '../../config/config.ts';
+import type { DynamicPeer } from '../../daemon/effects.ts';
 import type { Logger } from '../../daemon/log.ts';
 import { stationText } from '../../radius/attributes.ts';
 import type { RadiusPort } from '../../radius/request-record.ts';
@@ -14,6 +15,7 @@ import type { IpAddress, Mac } from '../../wire/address.ts';
 import { AccessPolicy } from './access-policy.ts';
 import type { ActiveNode, Doom } from './active-node.ts';
 import { Agenda } from './agenda.ts';
+import { DISCONNECT_CLIENT, DisconnectClient, type DisconnectWorld } from './disconnect-client.ts';
 import { checkCause } from './excuses.ts';
 import { ExpectedBooks } from './expected-books.ts';
 import { Ledger } from './ledger.ts';
@@ -38,7 +40,7 @@ export interface WorldOptions {
   readonly dieAt?: number | undefined;
 }
 
-export class World implements HostWorld, ServiceWorld, PairWorld {
+export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorld {
   readonly agenda = new Agenda();
   readonly random: Random;
   readonly plan: Plan;
@@ -48,12 +50,14 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
   readonly books = new ExpectedBooks();
   readonly router = new UpstreamRouter();
   readonly radius: RadiusService;
+  readonly disconnects: DisconnectClient;
   readonly subscribers: readonly Subscriber[];
   readonly pair: Pair;
   readonly log: Logger;
   readonly datagrams = {
     send: (server: string, port: RadiusPort, socket: number, bytes: Uint8Array) =>
       this.radius.send(server, port, socket, bytes),
+    reply: (_from: number, _to: DynamicPeer, bytes: Uint8Array) => this.disconnects.answered(bytes),
   };
   /** Turns of the active so far. */
   turns = 0;
@@ -98,6 +102,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
     this.policy = new AccessPolicy(this.random);
     openAccounts(this.policy, this.random);
     this.radius = new RadiusService(this, this.plan.radius);
+    this.disconnects = new DisconnectClient(this, this.plan.radius);
     this.subscribers = settle(this.plan, this.random, this.policy, this);
     this.log = this.#logger();
     this.pair = new Pair(this);
@@ -230,6 +235,13 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
     active?.turn((now) => active.core.datagram(now, server, port, socket, bytes));
   }
 
+  deliverDynamic(bytes: Uint8Array): void {
+    for (const who of this.subscribers) who.mark('disconnected');
+    this.pair.active?.turn(() => {
+      this.pair.active?.core.dynamicRequest(this.agenda.now, 0, DISCONNECT_CLIENT, bytes);
+    });
+  }
+
   trouble(): void {
     for (const who of this.subscribers) who.mark('radius-trouble');
   }
@@ -286,6 +298,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
       this.books.tookOver(have, 'new');
       return;
     }
+    this.disconnects.forget();
     if (fate === 'stale') this.books.lost(have, this.ledger);
     else this.books.forgotten(this.ledger);
     for (const who of this.subscribers) {
@@ -376,6 +389,9 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
     const { stores, gate, bridge } = active;
     checkRecords(stores, now);
     checkSwitch(stores, bridge, gate.waiting);
+    for (const { key, acctSessionId } of stores.sessions.values()) {
+      must(!this.disconnects.gone.has(acctSessionId), () => `${key} is in, and its end was acknowledged`);
+    }
     for (const who of this.subscribers) {
       const key = hostKey(who.port, who.identity.vlan, who.mac);
       must(
@@ -424,6 +440,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld {
       const said = fields as Readonly<Record<string, string | undefined>>;
       const { host = '', cause = '', group = '', source } = said;
       if (event === 'session-ended') {
+        if (cause === 'admin-reset') this.disconnects.checkCarriedOut(host);
         this.books.said(`session/${host}`, cause);
         this.#explain(host, 'the session', cause);
       } else if (event === 'channel-ended') {
@@ -471,4 +488,12 @@ const LONG_AGO_MS = 200_000;
 /** Requests to the server in the longest login, and how long a server may take for one. */
 const ROUNDS = 5;
 const THINKING_MS = 400;
-const DISTURBING: readonly Mark[] = ['start', 'logoff', 'carrier', 'silent', 'unplugged', 'other-account'];
+const DISTURBING: readonly Mark[] = [
+  'start',
+  'logoff',
+  'carrier',
+  'silent',
+  'unplugged',
+  'other-account',
+  'ended',
+];
