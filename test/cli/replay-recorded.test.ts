@@ -43,7 +43,7 @@ describe.skipIf(!existsSync(RECORDED))(
       ['unknown-user', ['login-refused no-such-user radius-reject']],
       ['method-nak-all', ['login-refused alice radius-reject']],
       ['denied', ['login-refused mallory radius-reject']],
-      ['vlan-success', ['login-refused bob accept-tunnel']],
+      ['vlan-success', ['login-refused bob accept-vlan']],
       ['reject-without-eap', ['login-refused mute radius-reject', 'frame-dropped eap-stale']],
       ['logoff-logon', ['session-started alice', 'session-ended alice logoff']],
       [
