@@ -14,6 +14,8 @@ export interface Booking {
   readonly account: string;
   readonly station: string;
   readonly startedAt: number;
+  /** Event-Timestamp of the newest message about it, in seconds. */
+  heardAt: number;
   stop: { readonly cause: number | undefined; readonly at: number } | undefined;
   input: number;
   output: number;
@@ -57,6 +59,7 @@ export class Ledger {
           account: firstText(attributes, AttributeType.UserName) ?? '',
           station: firstText(attributes, AttributeType.CallingStationId) ?? '',
           startedAt: at,
+          heardAt: at,
           stop: undefined,
           input: 0,
           output: 0,
@@ -84,6 +87,12 @@ export class Ledger {
       this.overtaken++;
       return;
     }
+    // One that was sent again when a node went on may be overtaken by the next: its time says which is newer.
+    if (at < booking.heardAt && !stops) {
+      this.overtaken++;
+      return;
+    }
+    booking.heardAt = at;
     must(
       this.loose.has(id) || (input >= booking.input && output >= booking.output),
       () => `octets of ${id} fell from ${booking.input}/${booking.output} to ${input}/${output}`,
