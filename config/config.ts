@@ -56,6 +56,8 @@ export interface HttpConfig {
   readonly enabled: boolean;
   readonly address: IpAddress;
   readonly port: number;
+  /** Undefined: nobody may do anything on the page. */
+  readonly token: Uint8Array | undefined;
 }
 
 /** A node of two, of which one serves. */
@@ -215,7 +217,12 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
     nas: { identifier: file.nas.identifier, address: file.nas.address },
     stateDirectory: file.state_directory,
     controlSocket: file.control_socket,
-    http: { enabled: file.http.enabled, address: file.http.address, port: file.http.port },
+    http: {
+      enabled: file.http.enabled,
+      address: file.http.address,
+      port: file.http.port,
+      token: file.http.token_file === undefined ? undefined : known(secrets, HTTP_TOKEN),
+    },
     restart: { warm: file.restart.warm, maxAgeMs: file.restart.max_age },
     ha: file.ha === undefined ? undefined : haOf(file.ha, known(secrets, HA_KEY)),
     log: { level: file.log.level },
@@ -326,6 +333,8 @@ function authenticatorOf(
 
 /** Under which the key of both nodes stands among the secrets: no server can have this name. */
 export const HA_KEY = '\0ha';
+/** Under which the page's token stands there. */
+export const HTTP_TOKEN = '\0http';
 /** Below the ports that kernels give out by themselves. */
 const HA_SOURCE_PORTS = 20000;
 

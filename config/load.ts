@@ -6,7 +6,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { findings } from './checks.ts';
-import { type Config, HA_KEY, toConfig } from './config.ts';
+import { type Config, HA_KEY, HTTP_TOKEN, toConfig } from './config.ts';
 import { asList, lookUp } from './content.ts';
 import { closest } from './did-you-mean.ts';
 import { nounOf } from './duration.ts';
@@ -176,6 +176,7 @@ function secretFiles(content: object): NamedSecret[] {
     add([...clients, index, 'secret_file'], known, 1);
   });
   add(['ha', 'key_file'], HA_KEY, HA_KEY_OCTETS);
+  add(['http', 'token_file'], HTTP_TOKEN, HTTP_TOKEN_OCTETS);
   return files;
 }
 
@@ -198,4 +199,6 @@ function byPlace(a: ConfigProblem, b: ConfigProblem): number {
 const MAX_FILE_OCTETS = 1 << 20;
 /** What the link's cipher makes of it has 32 octets. */
 const HA_KEY_OCTETS = 32;
+/** Not to be guessed over the network. */
+const HTTP_TOKEN_OCTETS = 16;
 const EXPECTED: Readonly<Record<string, string>> = { object: 'mapping', record: 'mapping', array: 'list' };

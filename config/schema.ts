@@ -169,6 +169,11 @@ export const fileSchema = z.strictObject({
     enabled: flag({ about: 'answer at all', fallback: true }),
     address: addressOr({ about: 'local address to answer on', fallback: '127.0.0.1' }),
     port: whole({ about: 'TCP port', min: 1, max: 65535, fallback: 8021 }),
+    token_file: optionalText({
+      about:
+        'file that holds the token for actions on the page, 16 octets or more; without it the page is read-only',
+      max: 4095,
+    }),
   }),
   restart: section('how a daemon that starts again takes up what the last one left', {
     warm: flag({

@@ -155,6 +155,12 @@ function presentableValue(value: unknown, depth: number): unknown {
 
 type Fields = Record<string, unknown>;
 
-const SECRET_NAMES: ReadonlySet<string> = new Set(['secret', 'password', 'userPassword', 'sharedSecret']);
+const SECRET_NAMES: ReadonlySet<string> = new Set([
+  'secret',
+  'token',
+  'password',
+  'userPassword',
+  'sharedSecret',
+]);
 /** Deeper than anything that is logged: a record that holds itself comes to an end. */
 const MAX_DEPTH = 6;

@@ -11,6 +11,8 @@ import { explainHandlers } from './explain.ts';
 import { HaNode } from './ha/node.ts';
 import { HttpServer } from './http/http-server.ts';
 import { metricsRoute } from './http/metrics-route.ts';
+import { pageRoutes } from './http/page-routes.ts';
+import { pageState } from './http/page-state.ts';
 import { RefusalLog, refusalRows } from './kernel-refusals.ts';
 import { facilityOf, openLog } from './log.ts';
 import { logLevels } from './log-levels.ts';
@@ -87,7 +89,19 @@ class Daemon {
         ? new LoneNode(config, log, this.#switch, now(), watch)
         : new HaNode({ ...config, ha }, facilityOf(log, 'ha'), this.#switch, watch);
     metrics.read(nodeReadings(this.#node, () => this.#switch.refusals(), programVersion()));
-    this.#http = new HttpServer(config.http, new Map([['/metrics', metricsRoute(metrics)]]), log);
+    const page = pageRoutes({
+      state: () =>
+        pageState({
+          node: this.#node,
+          readings: this.#switch,
+          name: config.nas.identifier ?? config.bridge,
+          version: programVersion(),
+          actions: config.http.token !== undefined,
+        }),
+      orders: orderHandlers(this.#node),
+      token: config.http.token,
+    });
+    this.#http = new HttpServer(config.http, page.set('/metrics', metricsRoute(metrics)), log);
     this.#control = new ControlSocket(config.controlSocket, this.#handlers(happenings), { log });
   }
 

@@ -61,6 +61,7 @@ const PEER_PACKAGES = {
   hostapd: ['hostapd'],
   eapoltest: ['eapol_test'],
   prometheus: ['promtool'],
+  chromium: ['chromium'],
 };
 const PACKAGES_FOR = {
   lab: { ...BUILD_PACKAGES, ...LAB_PACKAGES },

@@ -40,7 +40,8 @@ export class HttpServer {
     server.on('error', (cause) => this.#failed(cause));
     server.on('listening', () => {
       this.#told = '';
-      this.#log.info('http-listening', this.#config);
+      const { address, port } = this.#config;
+      this.#log.info('http-listening', { address, port });
     });
     // A daemon that is to end must not wait for who looks on.
     server.unref();
@@ -56,8 +57,9 @@ export class HttpServer {
   }
 
   #failed(cause: Error): void {
+    const { address, port } = this.#config;
     if (cause.message !== this.#told)
-      this.#log.warn('http-not-listening', { ...this.#config, why: cause.message });
+      this.#log.warn('http-not-listening', { address, port, why: cause.message });
     this.#told = cause.message;
     clearTimeout(this.#again);
     this.#again = setTimeout(() => {

@@ -20,8 +20,8 @@ const NEWS = '239.1.1.1';
 const FILM = '239.1.1.2';
 
 /** The metrics, asked for inside a namespace as Prometheus would. */
-async function scrape(namespace: string): Promise<string> {
-  const script = `fetch('http://127.0.0.1:8021/metrics').then((r) => r.text()).then((t) => process.stdout.write(t))`;
+async function scrape(namespace: string, path = '/metrics'): Promise<string> {
+  const script = `fetch('http://127.0.0.1:8021${path}').then((r) => r.text()).then((t) => process.stdout.write(t))`;
   const asked = await attempt([process.execPath, '-e', script], { namespace });
   return asked.stdout;
 }
@@ -72,6 +72,14 @@ describe.skipIf(reason !== undefined)(`metrics ${reason ?? ''}`, { timeout: 60_0
     expect(seriesOf(text, 'radius_client_server_up{server="lab",port="auth"}')).toBe(1);
     expect(seriesOf(text, 'nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0);
     expect(text).not.toContain('castgate_ha_role{');
+    // The page of the built program, and what it shows.
+    expect(await scrape(lab.topology.switchNamespace, '/')).toContain('<h2>Front panel</h2>');
+    expect(await scrape(lab.topology.switchNamespace, '/page.js')).toContain('EventSource');
+    expect(JSON.parse(await scrape(lab.topology.switchNamespace, '/api/state'))).toMatchObject({
+      serving: true,
+      actions: false,
+      sessions: [{ account: 'alice', authorized: true }],
+    });
     const rules = readFileSync(
       new URL('../../contrib/prometheus/castgate.rules.yml', import.meta.url),
       'utf8',

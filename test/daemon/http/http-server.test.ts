@@ -59,7 +59,7 @@ async function start(enabled = true): Promise<number> {
       },
     ],
   ]);
-  server = new HttpServer({ enabled, address: '127.0.0.1', port }, routes, log);
+  server = new HttpServer({ enabled, address: '127.0.0.1', port, token: undefined }, routes, log);
   server.start();
   if (enabled) await heard('http-listening');
   return port;
@@ -98,7 +98,7 @@ describe('control address', () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
     server = new HttpServer(
-      { enabled: true, address: '127.0.0.1', port },
+      { enabled: true, address: '127.0.0.1', port, token: undefined },
       new Map([['/metrics', metricsRoute(metricsOf(undefined).metrics)]]),
       log,
     );
