@@ -155,15 +155,39 @@ export class Accounting {
     acctSessionId: string,
     reading: AccountingCounts,
   ): void {
-    this.#start(now, session, reading, {
-      key: channelRecordKey(grant.key),
-      kind: 'channel',
-      acctSessionId,
-      group: grant.group,
-      source: grant.source,
-      // The answer to the group question speaks for the channel; without a word of it the session's does.
-      classes: grant.classes.length > 0 ? grant.classes : session.classes,
-    });
+    this.#start(
+      now,
+      session,
+      reading,
+      {
+        key: channelRecordKey(grant.key),
+        kind: 'channel',
+        acctSessionId,
+        group: grant.group,
+        source: grant.source,
+        // The answer to the group question speaks for the channel; without a word of it the session's does.
+        classes: grant.classes.length > 0 ? grant.classes : session.classes,
+      },
+      grant.access === 'preview',
+    );
+  }
+
+  /** Tells of a join that was refused: a message of its own, with no record behind it. */
+  refused(
+    now: number,
+    session: SessionRecord,
+    acctSessionId: string,
+    channel: { readonly key: string; readonly group: IpAddress; readonly source: IpAddress | undefined },
+    reason: string,
+  ): void {
+    const attributes = [
+      integer(AttributeType.AcctStatusType, STATUS.refused),
+      ...this.#identity(session, acctSessionId, channel),
+      text(AttributeType.ConnectInfo, `refused: ${reason}`),
+      ...session.classes.map((value) => octets(AttributeType.Class, value)),
+      eventTimestamp(now),
+    ];
+    this.#queue.add({ status: 'refused', about: `refused/${channel.key}`, eventAt: now, attributes });
   }
 
   /** Ends the record of a channel, as stopSession does. */
@@ -259,21 +283,13 @@ export class Accounting {
     session: SessionRecord,
     reading: AccountingCounts,
     own: Pick<AccountingRecord, 'key' | 'kind' | 'acctSessionId' | 'group' | 'source' | 'classes'>,
+    isPreview = false,
   ): void {
     if (this.#records.has(own.key)) throw new Error(`accounting of ${own.key} runs already`);
     const { port, vlan, mac, account, acctMultiSessionId } = session;
-    const { nas, place, channel } = this.#options;
     const interimMs = this.#options.interimMs || (session.interimMs ?? 0);
-    const attributes = [
-      octets(AttributeType.UserName, session.userName),
-      text(AttributeType.AcctSessionId, own.acctSessionId),
-      text(AttributeType.AcctMultiSessionId, acctMultiSessionId),
-      integer(AttributeType.AcctAuthentic, AcctAuthentic.Radius),
-      ...chargeable(session),
-      ...nas,
-      ...place(port, mac),
-      ...(own.group === undefined ? [] : channel(own.group, own.source, vlan)),
-    ];
+    const attributes = this.#identity(session, own.acctSessionId, own);
+    if (isPreview) attributes.push(text(AttributeType.ConnectInfo, 'preview'));
     const record: AccountingRecord = {
       v: 1,
       ...own,
@@ -293,6 +309,26 @@ export class Accounting {
     this.#track(record);
     if (this.#options.noteMs > 0) this.#notes.set(record.key, now + this.#options.noteMs);
     this.#say(now, 'start', record, undefined);
+  }
+
+  /** Who, where and what: in every message. */
+  #identity(
+    session: SessionRecord,
+    acctSessionId: string,
+    of: { readonly group: IpAddress | undefined; readonly source: IpAddress | undefined },
+  ): RadiusAttribute[] {
+    const { nas, place, channel } = this.#options;
+    const { port, vlan, mac } = session;
+    return [
+      octets(AttributeType.UserName, session.userName),
+      text(AttributeType.AcctSessionId, acctSessionId),
+      text(AttributeType.AcctMultiSessionId, session.acctMultiSessionId),
+      integer(AttributeType.AcctAuthentic, AcctAuthentic.Radius),
+      ...chargeable(session),
+      ...nas,
+      ...place(port, mac),
+      ...(of.group === undefined ? [] : channel(of.group, of.source, vlan)),
+    ];
   }
 
   #stop(now: number, key: string, reading: AccountingCounts | undefined, cause: TerminateCause): boolean {
@@ -391,6 +427,7 @@ const STATUS = {
   stop: AcctStatusType.Stop,
   on: AcctStatusType.AccountingOn,
   off: AcctStatusType.AccountingOff,
+  refused: AcctStatusType.Failed,
 } as const;
 /** An interim message comes up to a tenth of its interval earlier or later. */
 const FUDGE = 0.1;

@@ -264,7 +264,7 @@ export class AccountingQueue {
    * which says all that its Start did, a Start goes too.
    */
   #makeRoom(status: AccountingMessage['status']): boolean {
-    if (status === 'interim') return false;
+    if (status === 'interim' || status === 'refused') return false;
     for (const key of this.#interims.values()) {
       if (!this.#inFlight.has(key)) return this.#evict(key);
     }

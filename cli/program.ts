@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { programVersion } from '../daemon/program-version.ts';
+import { addAccounting } from './commands/accounting.ts';
 import { addCheck } from './commands/check.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDecode } from './commands/decode.ts';
@@ -59,6 +60,7 @@ export function commands(context: Context): Command {
     addOrders,
     addLog,
     addRoles,
+    addAccounting,
     addDecode,
     addReplay,
     addCompletion,

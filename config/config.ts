@@ -171,6 +171,14 @@ export interface AccountingConfig {
   readonly noteIntervalMs: number;
   readonly sessions: boolean;
   readonly channels: boolean;
+  /** Of refused joins. */
+  readonly refusals: boolean;
+  /** False: what is in the export file is done. */
+  readonly toServers: boolean;
+  /** Undefined: no file. */
+  readonly exportFile:
+    | { readonly path: string; readonly maxOctets: number; readonly keep: number }
+    | undefined;
   readonly queueLimit: number;
   /** Messages that are handed to servers in a second. */
   readonly maxRate: number;
@@ -274,6 +282,17 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
       noteIntervalMs: file.accounting.note_interval,
       sessions: file.accounting.sessions,
       channels: file.accounting.channels,
+      refusals: file.accounting.refusals,
+      // Without a file there must be servers.
+      toServers: file.accounting.to_servers || file.accounting.export_file === undefined,
+      exportFile:
+        file.accounting.export_file === undefined
+          ? undefined
+          : {
+              path: file.accounting.export_file,
+              maxOctets: file.accounting.export_size * MEGABYTE,
+              keep: file.accounting.export_keep,
+            },
       queueLimit: file.accounting.queue_limit,
       maxRate: file.accounting.max_rate,
       diskLimit: file.accounting.disk_limit * MEGABYTE,

@@ -491,6 +491,19 @@ export const fileSchema = z.strictObject({
     }),
     sessions: flag({ about: 'records of 802.1X sessions', fallback: true }),
     channels: flag({ about: 'records of each channel of each host', fallback: true }),
+    refusals: flag({ about: 'a record of each refused join of a host that is in', fallback: false }),
+    to_servers: flag({
+      about: 'tell RADIUS servers; false needs export_file: what is there is done',
+      fallback: true,
+    }),
+    export_file: optionalPath({ about: 'the same records as JSON lines in this file' }),
+    export_size: whole({
+      about: 'MiB of the file; then it is renamed to FILE.1, and so on',
+      min: 1,
+      max: 65536,
+      fallback: 64,
+    }),
+    export_keep: whole({ about: 'renamed files that are kept', min: 1, max: 1000, fallback: 10 }),
     queue_limit: whole({
       about: 'records that wait for a server at one time; past it, interim records are left out first',
       min: 100,

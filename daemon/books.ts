@@ -7,10 +7,17 @@
  */
 import { Accounting, type AccountingOptions, accountingDefaults } from '../accounting/accounting.ts';
 import { ACCOUNTING_TOKEN } from '../accounting/queue.ts';
+import type { Refusal } from '../auth/admission-records.ts';
 import { accountedChannel } from '../auth/group-encoding.ts';
 import { TerminateCause } from '../radius/values.ts';
 import { nasAttributes, portAttributes } from '../session/nas-attributes.ts';
-import type { AccountingCounts, GrantRecord, SessionRecord } from '../session/records.ts';
+import {
+  type AccountingCounts,
+  channelKey,
+  type GrantRecord,
+  hostKey,
+  type SessionRecord,
+} from '../session/records.ts';
 import type { Counter, HostPlace } from '../switch/switch.ts';
 import type { IpAddress } from '../wire/address.ts';
 import { toHex, u32 } from '../wire/bytes.ts';
@@ -21,6 +28,9 @@ export class Books {
   readonly #parts: CoreParts;
   readonly #radius: Radius;
   readonly #accounting: Accounting;
+  /** What is handed out and not known to be in the export file, where there are no servers. */
+  #unexported: string[] = [];
+  #exportedUpTo = '';
   /** More wait than should: it is said once. */
   #isBacklog = false;
   /** Acct-Session-Id of Accounting-On and Accounting-Off. */
@@ -96,6 +106,30 @@ export class Books {
     this.#accounting.stopChannel(now, grant.key, this.#readChannel(grant), cause);
   }
 
+  /** A join was refused; told only where that is wanted. */
+  refused(now: number, refusal: Refusal): void {
+    const { enabled, refusals } = this.#parts.config.accounting;
+    const { port, vlan, mac, group, source, reason } = refusal;
+    const host = hostKey(port, vlan, mac);
+    const session = this.#parts.stores.sessions.get(host);
+    if (!enabled || !refusals || session === undefined) return;
+    const channel = { key: channelKey(host, group, source), group, source };
+    this.#accounting.refused(now, session, newAcctSessionId(this.#parts), channel, reason);
+  }
+
+  /** All messages up to this one are in the export file: where there are no servers, that is their end. */
+  exported(key: string): void {
+    this.#exportedUpTo = key;
+    const { toServers } = this.#parts.config.accounting;
+    if (toServers) return;
+    const rest: string[] = [];
+    for (const token of this.#unexported) {
+      if (token.slice(ACCOUNTING_TOKEN.length) > key) rest.push(token);
+      else this.answered(token);
+    }
+    this.#unexported = rest;
+  }
+
   answered(token: string): void {
     this.#parts.tally.count('accounting', 'acknowledged');
     this.#accounting.acknowledged(token);
@@ -140,12 +174,14 @@ export class Books {
   flush(now: number): void {
     for (const action of this.#accounting.drainRequests(now)) {
       if (action.kind === 'cancel') this.#radius.cancel(now, action.token);
+      else if (!this.#parts.config.accounting.toServers) this.#unexported.push(action.token);
       else this.#radius.askAccounting(now, action.token, action.attributes, action.eventAt);
     }
     for (const lost of this.#accounting.drainLost()) {
       this.#parts.tally.count('accounting', `lost/${lost.reason}`);
       this.#parts.log.error('accounting-lost', lost);
     }
+    if (this.#unexported.length > 0 && this.#exportedUpTo !== '') this.exported(this.#exportedUpTo);
     this.#lookAtBacklog();
   }
 

@@ -28,6 +28,8 @@ import { ReportRate } from './report-rate.ts';
 export interface ChannelPeers {
   askGroup(now: number, token: string, server: string, attributes: readonly RadiusAttribute[]): void;
   channelStarted(now: number, grant: GrantRecord, session: SessionRecord, first: boolean): void;
+  /** The first refusal of a wish. */
+  channelRefused(now: number, refusal: Refusal): void;
   /** Called before the switch stops the channel, so that its counter can still be read. */
   channelEnding(now: number, grant: GrantRecord, cause: RevokeCause): void;
 }
@@ -314,6 +316,7 @@ export class Channels {
     const key = channelKey(hostKey(port, vlan, mac), group, source);
     const news = this.#refusals.get(key)?.reason !== reason;
     this.#refusals.set(key, { ...refusal, at: now });
+    if (news) this.#peers.channelRefused(now, refusal);
     this.#parts.log[news ? 'info' : 'debug']('join-refused', refusal);
   }
 }

@@ -93,6 +93,7 @@ export class Core {
     this.channels = new Channels(as('channels'), {
       askGroup: (now, token, server, attributes) => this.radius.askGroup(now, token, server, attributes),
       channelStarted: (now, grant, session, first) => this.books.startChannel(now, grant, session, first),
+      channelRefused: (now, refusal) => this.books.refused(now, refusal),
       channelEnding: (now, grant, cause) => this.#endChannelBooks(now, grant, cause),
     });
     this.subscribers = new Subscribers(as('subscribers'), {
@@ -212,6 +213,12 @@ export class Core {
   /** A datagram from whoever claims to be a dynamic authorization client; `socket` counts the listening sockets. */
   dynamicRequest(now: number, socket: number, from: DynamicPeer, bytes: Uint8Array): void {
     this.dynamic.receive(now, socket, from, bytes);
+    this.#settle(now);
+  }
+
+  /** Accounting messages up to this key are in the export file. */
+  accountingExported(now: number, key: string): void {
+    this.books.exported(key);
     this.#settle(now);
   }
 

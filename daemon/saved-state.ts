@@ -12,6 +12,7 @@ import { now as wallClock } from '../switch/clock.ts';
 import { JournalFile } from './journal-file.ts';
 import type { Logger } from './log.ts';
 import { AccountingDisk } from './spool/accounting-disk.ts';
+import { ExportFile } from './spool/export-file.ts';
 import { SegmentFiles } from './spool/segments.ts';
 import { Stores } from './stores.ts';
 
@@ -46,7 +47,10 @@ export class SavedState {
       log,
     );
     const segments = new SegmentFiles(stateDirectory, `accounting-${bridge}`);
-    if (accounting.enabled) this.accountingDisk = new AccountingDisk(segments, accounting.diskLimit, log);
+    const { exportFile } = accounting;
+    const file = exportFile && new ExportFile(exportFile, log);
+    if (accounting.enabled)
+      this.accountingDisk = new AccountingDisk(segments, accounting.diskLimit, log, file);
   }
 
   /** What the last run left, where it can be gone on with. */

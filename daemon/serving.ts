@@ -37,7 +37,9 @@ export interface ServingOptions {
   /** Called at the end of a turn before its effects leave: what they follow from can be written down. */
   readonly saved: () => void;
   /** Undefined: no datagram waits for the disk. */
-  readonly disk?: { gate(sender: DatagramSender): DatagramSender } | undefined;
+  readonly disk?:
+    | { gate(sender: DatagramSender, exported: (key: string) => void): DatagramSender }
+    | undefined;
   /** Undefined: a node alone. */
   readonly commit?: Commit;
   /** What the node's time is ahead of this machine's, in milliseconds: deadlines of another node go on as they are. */
@@ -86,7 +88,9 @@ export class Serving {
       },
       log,
     );
-    this.#datagrams = options.disk?.gate(this.#sockets) ?? this.#sockets;
+    this.#datagrams =
+      options.disk?.gate(this.#sockets, (key) => this.turn((at) => this.core.accountingExported(at, key))) ??
+      this.#sockets;
   }
 
   /** The node's clock. */

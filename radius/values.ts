@@ -29,6 +29,8 @@ export const AcctStatusType = {
   InterimUpdate: 3,
   AccountingOn: 7,
   AccountingOff: 8,
+  /** Of a join that was refused; reserved by RFC 2866 §5.1. */
+  Failed: 15,
 } as const;
 export type AcctStatusType = (typeof AcctStatusType)[keyof typeof AcctStatusType];
 

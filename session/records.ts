@@ -165,7 +165,7 @@ export interface AccountingMessage {
   readonly v: 1;
   /** Sequence number as text with leading zeros: the order in which they happened. */
   readonly key: string;
-  readonly status: 'start' | 'interim' | 'stop' | 'on' | 'off';
+  readonly status: 'start' | 'interim' | 'stop' | 'on' | 'off' | 'refused';
   /** Key of the AccountingRecord; empty for on and off. */
   readonly about: string;
   readonly eventAt: number;

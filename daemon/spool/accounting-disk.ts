@@ -11,6 +11,7 @@ import type { Feed } from '../../session/feed.ts';
 import type { Change, ChangeFeed, Store } from '../../session/store.ts';
 import type { DatagramSender } from '../effects.ts';
 import type { Logger } from '../log.ts';
+import type { ExportFile } from './export-file.ts';
 import type { Segments } from './segments.ts';
 import { Spool } from './spool.ts';
 
@@ -38,12 +39,20 @@ export class AccountingDisk {
   readonly limitOctets: number;
   readonly #spool: Spool;
   readonly #log: Logger;
-  readonly #follower: ChangeFeed = { changed: (change: Change) => this.#spool.changed(change) };
+  readonly #export: ExportFile | undefined;
+  readonly #follower: ChangeFeed = {
+    changed: (change: Change) => {
+      this.#spool.changed(change);
+      this.#export?.changed(change);
+    },
+  };
   #kept: SpooledFeed | undefined;
   #held: Held[] = [];
   #nearlyFull = false;
 
-  constructor(segments: Segments, limitOctets: number, log: Logger) {
+  /** `file`: where messages are exported to; undefined: nowhere. */
+  constructor(segments: Segments, limitOctets: number, log: Logger, file?: ExportFile) {
+    this.#export = file;
     this.limitOctets = limitOctets;
     this.#log = log;
     const options = { limitOctets, expendable: 'accounting-queue' };
@@ -98,6 +107,8 @@ export class AccountingDisk {
   /** To be called before the effects of the turn leave. */
   endTurn(now: number): void {
     this.#spool.endTurn(now);
+    this.#export?.seal(this.#spool.turn);
+    if (this.#spool.fault !== undefined) this.#export?.write(Number.POSITIVE_INFINITY);
   }
 
   /** To be called every second or so. */
@@ -114,9 +125,13 @@ export class AccountingDisk {
     });
   }
 
-  /** Sends what is safe at once, and accounting once it is. */
-  gate(sender: DatagramSender): DatagramSender {
+  /**
+   * For a node that serves: sends what is safe at once, and accounting once it is. Messages go into the export
+   * file from here on; `exported` hears of the key up to which they are safe there.
+   */
+  gate(sender: DatagramSender, exported: (key: string) => void = () => {}): DatagramSender {
     this.#held = [];
+    if (this.#kept !== undefined) this.#export?.begin(this.#kept.stores.accountingQueue, exported);
     return {
       reply: (from, to, bytes) => sender.reply?.(from, to, bytes),
       send: (server, port, socket, bytes) => {
@@ -131,6 +146,8 @@ export class AccountingDisk {
   /** Waits for the disk. */
   close(now: number): void {
     this.#spool.close(now);
+    this.#export?.write(Number.POSITIVE_INFINITY);
+    this.#export?.close();
   }
 
   #keep(fed: SpooledFeed): void {
@@ -143,6 +160,7 @@ export class AccountingDisk {
     let ready = 0;
     while ((this.#held[ready]?.turn ?? Number.POSITIVE_INFINITY) <= turn && ready < this.#held.length)
       ready++;
+    this.#export?.write(turn);
     for (const { send } of this.#held.splice(0, ready)) send();
   }
 }
