@@ -104,9 +104,17 @@ export class Accounting {
     this.#whole(now, 'off', acctSessionId);
   }
 
-  /** Begins the record of a session. `reading`: the host's counters as they are now. One that runs is a bug. */
-  startSession(now: number, session: SessionRecord, reading: AccountingCounts): void {
-    this.#start(now, session, reading, {
+  /**
+   * Begins the record of a session. `reading`: the host's counters as they will be at the end of the turn;
+   * `replaces`: what they are until then, where somebody else was there. One that runs is a bug.
+   */
+  startSession(
+    now: number,
+    session: SessionRecord,
+    reading: AccountingCounts,
+    replaces?: AccountingCounts,
+  ): void {
+    this.#start(now, session, reading, replaces, {
       key: sessionRecordKey(session.key),
       kind: 'session',
       acctSessionId: session.acctSessionId,
@@ -154,11 +162,13 @@ export class Accounting {
     session: SessionRecord,
     acctSessionId: string,
     reading: AccountingCounts,
+    replaces?: AccountingCounts,
   ): void {
     this.#start(
       now,
       session,
       reading,
+      replaces,
       {
         key: channelRecordKey(grant.key),
         kind: 'channel',
@@ -229,16 +239,15 @@ export class Accounting {
   dueNotes(now: number): AccountingRecord[] {
     const { noteMs, draw } = this.#options;
     const due: AccountingRecord[] = [];
-    if (noteMs === 0) return due;
     // Spread over the interval, so that they do not all come together.
-    for (const key of this.#unscheduled) this.#notes.set(key, now + noteMs * draw());
+    if (noteMs > 0) for (const key of this.#unscheduled) this.#notes.set(key, now + noteMs * draw());
     this.#unscheduled = [];
     for (;;) {
       const key = this.#notes.takeDue(now);
       if (key === undefined) return due;
       const record = this.#records.get(key);
       if (record === undefined) continue;
-      this.#notes.set(key, now + noteMs);
+      this.#notes.set(key, noteMs === 0 ? undefined : now + noteMs);
       due.push(record);
     }
   }
@@ -246,8 +255,23 @@ export class Accounting {
   /** Keeps what the counters say now, and says nothing. No record, or nothing new: no error. */
   note(key: string, reading: AccountingCounts | undefined): void {
     const record = this.#records.get(key);
-    if (record === undefined || reading === undefined || sameCounts(record.lastReading, reading)) return;
+    if (record === undefined || reading === undefined) return;
+    if (record.replaces === undefined && sameCounts(record.lastReading, reading)) return;
     this.#records.put(key, count(record, reading));
+  }
+
+  /**
+   * After a death: `reading` is what the counters of a record say that `replaces` others. Where they are not below
+   * these, they are the same ones still, and count from there.
+   */
+  settle(record: AccountingRecord, reading: AccountingCounts | undefined): void {
+    const { replaces, ...rest } = record;
+    if (replaces === undefined) return;
+    const isOld =
+      reading !== undefined &&
+      reading.inputOctets >= replaces.inputOctets &&
+      reading.outputOctets >= replaces.outputOctets;
+    this.#records.put(record.key, { ...rest, lastReading: isOld ? replaces : record.lastReading });
   }
 
   /** What is to be sent by the RADIUS client (list `acct`) or cancelled there. */
@@ -282,6 +306,7 @@ export class Accounting {
     now: number,
     session: SessionRecord,
     reading: AccountingCounts,
+    replaces: AccountingCounts | undefined,
     own: Pick<AccountingRecord, 'key' | 'kind' | 'acctSessionId' | 'group' | 'source' | 'classes'>,
     isPreview = false,
   ): void {
@@ -301,13 +326,16 @@ export class Accounting {
       attributes,
       startedAt: now,
       lastReading: reading,
+      ...(replaces === undefined ? {} : { replaces }),
       counts: NO_COUNTS,
       interimMs,
       nextInterimAt: this.#nextInterim(now, interimMs),
     };
     this.#records.put(record.key, record);
     this.#track(record);
-    if (this.#options.noteMs > 0) this.#notes.set(record.key, now + this.#options.noteMs);
+    // Where it is not certain what the counters count, they are read at once.
+    if (replaces !== undefined) this.#notes.set(record.key, now);
+    else if (this.#options.noteMs > 0) this.#notes.set(record.key, now + this.#options.noteMs);
     this.#say(now, 'start', record, undefined);
   }
 
@@ -404,7 +432,8 @@ export function channelRecordKey(channel: string): string {
 /** The record with a reading counted in. */
 function count(record: AccountingRecord, reading: AccountingCounts | undefined): AccountingRecord {
   if (reading === undefined) return record;
-  return { ...record, counts: addReading(record.counts, record.lastReading, reading), lastReading: reading };
+  const { replaces: _, ...rest } = record;
+  return { ...rest, counts: addReading(record.counts, record.lastReading, reading), lastReading: reading };
 }
 
 /** Seconds since 1970, RFC 2869 §5.3. */

@@ -13,6 +13,7 @@ import { TerminateCause } from '../radius/values.ts';
 import { nasAttributes, portAttributes } from '../session/nas-attributes.ts';
 import {
   type AccountingCounts,
+  type AccountingRecord,
   channelKey,
   type GrantRecord,
   hostKey,
@@ -82,7 +83,8 @@ export class Books {
   startSession(now: number, session: SessionRecord): void {
     const { enabled, sessions } = this.#parts.config.accounting;
     // The host is opened at the end of this turn: its counters begin at nothing.
-    if (enabled && sessions) this.#accounting.startSession(now, session, NOTHING);
+    const there = this.#readHost(session);
+    if (enabled && sessions) this.#accounting.startSession(now, session, NOTHING, someOf(there));
   }
 
   /** A re-authentication may bring another Class. */
@@ -98,8 +100,10 @@ export class Books {
   startChannel(now: number, grant: GrantRecord, session: SessionRecord, first: boolean): void {
     const { enabled, channels } = this.#parts.config.accounting;
     if (!enabled || !channels) return;
-    const reading = first ? NOTHING : this.#readChannel(grant);
-    this.#accounting.startChannel(now, grant, session, newAcctSessionId(this.#parts), reading);
+    const there = this.#readChannel(grant);
+    const id = newAcctSessionId(this.#parts);
+    if (first) this.#accounting.startChannel(now, grant, session, id, NOTHING, someOf(there));
+    else this.#accounting.startChannel(now, grant, session, id, there);
   }
 
   stopChannel(now: number, grant: GrantRecord, cause: TerminateCause): void {
@@ -142,10 +146,10 @@ export class Books {
   /** Goes on: `new` counters begin at zero, and requests whose message was replaced are forgotten. */
   resume(now: number, counters: 'kept' | 'new'): void {
     const { accountingRecords, accountingQueue, radiusRequests } = this.#parts.stores;
-    if (counters === 'new') {
-      for (const record of [...accountingRecords.values()]) {
-        accountingRecords.put(record.key, { ...record, lastReading: NOTHING });
-      }
+    for (const record of [...accountingRecords.values()]) {
+      const { replaces, ...rest } = record;
+      if (counters === 'new') accountingRecords.put(record.key, { ...rest, lastReading: NOTHING });
+      else if (replaces !== undefined) this.#accounting.settle(record, this.#read(record));
     }
     for (const { token } of [...radiusRequests.values()]) {
       const message = token.startsWith(ACCOUNTING_TOKEN) ? token.slice(ACCOUNTING_TOKEN.length) : undefined;
@@ -155,14 +159,10 @@ export class Books {
 
   handleTimeout(now: number): void {
     for (const record of this.#accounting.due(now)) {
-      const { group } = record;
-      const reading = group === undefined ? this.#readHost(record) : this.#readChannel({ ...record, group });
-      this.#accounting.interim(now, record.key, reading);
+      this.#accounting.interim(now, record.key, this.#read(record));
     }
     for (const record of this.#accounting.dueNotes(now)) {
-      const { group } = record;
-      const reading = group === undefined ? this.#readHost(record) : this.#readChannel({ ...record, group });
-      this.#accounting.note(record.key, reading);
+      this.#accounting.note(record.key, this.#read(record));
     }
   }
 
@@ -200,6 +200,11 @@ export class Books {
     });
   }
 
+  #read(record: AccountingRecord): AccountingCounts | undefined {
+    const { group } = record;
+    return group === undefined ? this.#readHost(record) : this.#readChannel({ ...record, group });
+  }
+
   #readHost(host: HostPlace): AccountingCounts | undefined {
     const counters = this.#parts.readings.hostCounters(host);
     if (counters === undefined) return undefined;
@@ -220,6 +225,11 @@ export class Books {
 /** 64 random bits in hex: unique over restarts (RFC 2866 §5.5). */
 export function newAcctSessionId(parts: CoreParts): string {
   return toHex(parts.random(8)).toUpperCase();
+}
+
+/** Undefined where nothing was counted. */
+function someOf(counts: AccountingCounts | undefined): AccountingCounts | undefined {
+  return counts === undefined || (counts.inputOctets === 0 && counts.outputOctets === 0) ? undefined : counts;
 }
 
 function delivered({ octets, packets }: Counter): AccountingCounts {

@@ -145,6 +145,11 @@ export interface AccountingRecord {
   readonly startedAt: number;
   /** The switch's counters when they were last read; they may go back to zero, `counts` does not. */
   readonly lastReading: AccountingCounts;
+  /**
+   * The counters of who was at this place until the turn in which the record began. Until they are read once it is
+   * not certain that the switch has begun anew: castgate may have died before it could tell it to.
+   */
+  readonly replaces?: AccountingCounts | undefined;
   /** What was counted from the beginning up to the last reading. */
   readonly counts: AccountingCounts;
   /** 0: no interim records. */

@@ -6,7 +6,8 @@ export function addAccounting(program: Command, { output, done }: Context): void
   const accounting = program
     .command('accounting')
     .summary('look at accounting that was written to files')
-    .description(ACCOUNTING);
+    .description(ACCOUNTING)
+    .addHelpText('after', ACCOUNTING_HELP);
   accounting
     .command('tail')
     .summary('print the last records of an export file')
@@ -43,6 +44,10 @@ function wholeNumber(word: string): number {
 
 const ACCOUNTING = `Reads accounting that castgate exported (accounting.export_file), or that
 FreeRADIUS wrote down. Asks no daemon.`;
+const ACCOUNTING_HELP = `
+Examples:
+  castgate accounting tail -n 100 /var/log/castgate/accounting.json
+  castgate accounting verify /var/log/castgate/accounting.json`;
 const TAIL = 'Prints records of an export file, one a line, for people.';
 const TAIL_HELP = `
 Example:
