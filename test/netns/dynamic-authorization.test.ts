@@ -43,6 +43,8 @@ async function raise(): Promise<{ on: Lab; daemon: Castgate; alice: Supplicant; 
   const on = await Lab.open(PLAN);
   lab = on;
   const daemon = await on.startCastgate({
+    // A host's answer to the first request after the link is back may be lost in the veth.
+    authenticator: { tx_period: '2s' },
     multicast: { query_interval: '2s', query_response_interval: '500ms' },
     groups: { deny: '1s' },
     radius: {
