@@ -36,6 +36,7 @@ describe('the ledger', () => {
       account: 'alice',
       station: '',
       startedAt: 0,
+      heardAt: 0,
       stop: { cause: 1, at: 1 },
       input: 100,
       output: 0,
