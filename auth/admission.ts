@@ -219,6 +219,11 @@ export class Admission {
     this.#grants.update(port, vlan, group);
   }
 
+  /** Nobody asked hosts of the VLAN lately: what they want holds until then at least, so that they can say it. */
+  keepWishes(vlan: number, family: 4 | 6, until: number): void {
+    this.#memberships.extend(vlan, family, until);
+  }
+
   /** Lets wishes that were not repeated end, and permissions be asked for again before they end. */
   handleTimeout(now: number): void {
     this.#grants.handleTimeout(now);

@@ -12,7 +12,7 @@ import {
 } from '../igmp/membership.ts';
 import { KeyIndex } from '../session/key-index.ts';
 import { hostKey } from '../session/records.ts';
-import type { IpAddress, Mac } from '../wire/address.ts';
+import { type IpAddress, ipFamily, type Mac } from '../wire/address.ts';
 import { DeadlineHeap } from '../wire/deadline-heap.ts';
 import type { RecordMap } from '../wire/records.ts';
 
@@ -122,6 +122,15 @@ export class MembershipTable {
   shorten(record: MembershipRecord, until: number): void {
     const sourceUntil = record.sourceUntil.map((at) => Math.min(at, until));
     this.#put({ ...record, sourceUntil, expiresAt: Math.min(record.expiresAt, until) });
+  }
+
+  /** Wishes of a VLAN that nobody was asked for lately hold until then at least. */
+  extend(vlan: number, family: 4 | 6, until: number): void {
+    for (const record of [...this.#records.values()]) {
+      if (record.vlan !== vlan || ipFamily(record.group) !== family || record.expiresAt >= until) continue;
+      const sourceUntil = record.sourceUntil.map((at) => Math.max(at, until));
+      this.#put({ ...record, sourceUntil, expiresAt: until });
+    }
   }
 
   forget({ key, host }: MembershipRecord): void {

@@ -20,6 +20,7 @@ import type { RadiusAttribute, RadiusPacket } from '../radius/packet.ts';
 import { channelKey, type GrantRecord, hostKey, type SessionRecord } from '../session/records.ts';
 import { type IpAddress, ipFamily, type Mac } from '../wire/address.ts';
 import { isMalformed } from '../wire/malformed.ts';
+import { graceMs } from './grace.ts';
 import { GroupSignalling } from './group-signalling.ts';
 import { type CoreParts, placeOf } from './parts.ts';
 import { ReportRate } from './report-rate.ts';
@@ -201,7 +202,10 @@ export class Channels {
   handleTimeout(now: number): void {
     this.#admission.handleTimeout(now);
     this.#carryOut(now);
-    this.#signalling.handleTimeout(now);
+    for (const { vlan, family } of this.#signalling.handleTimeout(now)) {
+      // A host may answer as late as its wish would have ended (RFC 9776 §8.4, §8.5).
+      this.#admission.keepWishes(vlan, family, now + graceMs(this.#parts.config));
+    }
   }
 
   nextTimeout(): number | undefined {

@@ -11,7 +11,7 @@ import { membershipIntervalMs } from '../igmp/membership.ts';
 import { pimHelloHoldMs } from '../igmp/pim.ts';
 import { ProxyReporter } from '../igmp/proxy-reporter.ts';
 import { Querier } from '../igmp/querier.ts';
-import { QuerierElection } from '../igmp/querier-election.ts';
+import { type OtherQuerierRecord, QuerierElection } from '../igmp/querier-election.ts';
 import { RouterPorts } from '../igmp/router-ports.ts';
 import { SpecificQueries } from '../igmp/specific-queries.ts';
 import { type IpAddress, ipFamily } from '../wire/address.ts';
@@ -127,8 +127,10 @@ export class GroupSignalling {
     this.sendReports(now);
   }
 
-  handleTimeout(now: number): void {
-    for (const { vlan, family, address } of this.#election.takeSilent(now)) {
+  /** Gives the queriers in whose place castgate asks from here on. */
+  handleTimeout(now: number): readonly OtherQuerierRecord[] {
+    const silent = this.#election.takeSilent(now);
+    for (const { vlan, family, address } of silent) {
       this.#parts.log.info('querier-silent', { vlan, family, address });
       if (this.#parts.config.multicast.querier.enabled) this.#querier.askNow(now);
     }
@@ -137,6 +139,7 @@ export class GroupSignalling {
     this.#askSpecifically(now);
     this.#proxy.handleTimeout(now);
     this.sendReports(now);
+    return silent;
   }
 
   nextTimeout(): number | undefined {

@@ -53,6 +53,8 @@ export class Ledger {
         this.ons++;
         return;
       case AcctStatusType.Start:
+        // An older state may bring back a login in the middle, with the id that its session was to have.
+        if (this.loose.has(id) && this.bookings.has(id)) return;
         must(!this.bookings.has(id), () => `accounting of ${id} was begun twice`);
         this.bookings.set(id, {
           id,

@@ -330,6 +330,11 @@ export class Subscriber {
     this.#reauthenticating = false;
     this.conversing = false;
     this.#sure = true;
+    // Said by a node that died with what it knew, and in the air since.
+    if (this.marks.any(this.#now - IN_THE_AIR_MS, ['state-lost'])) {
+      this.#sure = false;
+      this.mark('state-lost');
+    }
     this.heardAt = this.#now;
     this.concludedAt = this.#now;
     this.#times = this.#world.loginTimes(this.mac);
@@ -399,5 +404,7 @@ const SLACK_MS = 4_000;
 const RECENT_MS = 15_000;
 /** A little more than the longest time for which a supplicant waits before it begins again. */
 const INSISTS_MS = 20_000;
+/** The longest way of a frame. */
+const IN_THE_AIR_MS = 2;
 const FORGOTTEN_MS = 200_000;
 const EXPLAINS_QUESTION: readonly Mark[] = ['start', 'carrier', 'unplugged', 'silent', 'ended', 'state-lost'];

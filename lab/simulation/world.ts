@@ -424,7 +424,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
           who.concludedAt > since ||
             pair.active !== active ||
             who.marks.any(since, DISTURBING) ||
-            who.marks.any(since - TROUBLE_MS, ['radius-trouble']) ||
+            who.marks.any(since - TROUBLE_MS, ['radius-trouble', 'state-lost']) ||
             // A host that the switch could not open is told nothing.
             who.marks.any(since - LONG_AGO_MS, ['switch-trouble']),
           () =>

@@ -112,6 +112,20 @@ describe('election', () => {
     expect(w.core.stores.grants.size).toBe(0);
   });
 
+  it('hosts that castgate asks in a silent querier’s place have time to answer', () => {
+    const w = world();
+    const alice = inside(w);
+    query(w, '198.51.100.8');
+    alice.join(NEWS);
+    // Silent after 65 s; the wish would end after 70 s, an answer may take until 75 s.
+    w.pass(74_900);
+    expect(w.core.stores.grants.size).toBe(1);
+    w.pass(9_000);
+    expect(w.core.stores.grants.size).toBe(1);
+    w.pass(1_200);
+    expect(w.core.stores.grants.size).toBe(0);
+  });
+
   it('is not held where the configuration says so', () => {
     const w = world({ multicast: { querier: { election: false } } });
     w.pass(60_000);
