@@ -3,6 +3,7 @@
  * each other and against what each account may see.
  */
 import { decodeEapol, EapolType } from '../eapol/eapol.ts';
+import { decodeGroupPacket } from '../igmp/group-packet.ts';
 import { RecordType } from '../igmp/group-record.ts';
 import { decodeIgmp } from '../igmp/igmp.ts';
 import type { IpAddress, Mac } from '../wire/address.ts';
@@ -175,7 +176,10 @@ function groupsAskedFor(frame: CapturedFrame): string[] {
 
 /** EAPOL and IGMP: the switch and the host talk to each other, nothing is carried. */
 function isControl(frame: CapturedFrame): boolean {
-  return frame.etherType === EtherType.Eapol || frame.ip?.protocol === IpProtocol.Igmp;
+  // A querier asks everybody, also for IPv6: decodeGroupPacket knows IGMP and MLD.
+  return (
+    frame.etherType === EtherType.Eapol || decodeGroupPacket(frame.etherType, frame.payload) !== undefined
+  );
 }
 
 function classOf(account: string): string | undefined {
