@@ -45,8 +45,9 @@ class Hour {
     agenda.after(0, 'the first start', () => world.begin());
     const next = () => {
       if (agenda.now >= end) return;
-      world.say(`* ${world.act()}`);
+      // Before this one: the node may not outlive it.
       agenda.after(-Math.log(1 - random.fraction()) * PACE_MS, 'the next action', next);
+      world.say(`* ${world.act()}`);
     };
     agenda.after(1_000, 'the first action', next);
     this.#until(() => agenda.now >= end, 'the hour to end');
