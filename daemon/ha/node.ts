@@ -275,7 +275,8 @@ export class HaNode implements Node {
       this.#timeline.step('other node asked');
       // As long as it lives it brings what it has to its end; a link that breaks is looked at again below.
       const until = wallClock() + RELEASE_PATIENCE_MS;
-      const isHeard = () => wallClock() - this.#lastSign() < SILENCE_IN_LEASE * leaseMs;
+      // On the link itself: claims on the uplink say that it lives, not that it hears.
+      const isHeard = () => wallClock() - standby.heardAt < SILENCE_IN_LEASE * leaseMs;
       while (!this.#otherIsOut && standby.isLinked && isHeard() && wallClock() < until) {
         await this.#woken(leaseMs / TICKS_IN_LEASE);
       }
