@@ -217,6 +217,14 @@ export class Spool implements ChangeFeed {
       if (reader.fault !== undefined) this.#watcher.damaged(segment, reader.fault);
       this.#index.grow(octets.length);
     }
+    // A process that was killed may have written what no sync has covered.
+    const { newest } = this.#index;
+    if (newest === 0) return;
+    try {
+      this.#segments.settle(newest);
+    } catch (cause) {
+      this.#watcher.damaged(newest, messageOf(cause));
+    }
   }
 
   /** Undefined: all that was pending is written. Else why not; what got in before is there. */

@@ -90,6 +90,17 @@ describe('the durable queue', () => {
     expect(found(before.disk).contents()).toEqual(before.contents());
   });
 
+  it('is safe from a power cut as soon as the next process has read it', () => {
+    const before = rig();
+    before.spool.load(before.stores);
+    before.queue.put('written by a process that was killed', message(1));
+    before.spool.endTurn(1);
+    before.disk.kill();
+    expect(found(before.disk).queue.size).toBe(1);
+    for (let seed = 0; seed < 10; seed++) before.disk.cutPower(new Random(seed));
+    expect(found(before.disk).queue.size).toBe(1);
+  });
+
   it('leaves out a write that was torn, and goes on in another segment', () => {
     const before = rig();
     before.spool.load(before.stores);
