@@ -192,7 +192,12 @@ function settings(
       login_rate_per_port: 100000,
       login_rate: 1000000,
     },
-    multicast: { max_groups_per_host: 4096, max_groups_per_port: 4096 },
+    multicast: {
+      max_groups_per_host: 4096,
+      max_groups_per_port: 4096,
+      reports_per_host: 0,
+      reports_per_port: 0,
+    },
     accounting: { enabled: accounting },
     radius: {
       servers: [

@@ -191,8 +191,20 @@ function now(): number {
 
 const LINES = 16;
 const SETTINGS = {
-  authenticator: { max_hosts_per_port: 4096, max_hosts: 65_536, reauth_period: '1d' },
-  multicast: { max_groups_per_host: 64, max_groups_per_port: 1024, hash_max: 1_048_576 },
+  authenticator: {
+    max_hosts_per_port: 4096,
+    max_hosts: 65_536,
+    reauth_period: '1d',
+    login_rate_per_port: 100_000,
+    login_rate: 1_000_000,
+  },
+  multicast: {
+    max_groups_per_host: 64,
+    max_groups_per_port: 1024,
+    hash_max: 1_048_576,
+    reports_per_host: 0,
+    reports_per_port: 0,
+  },
   groups: { cache_size: 1_000_000, max_permit: '1d' },
   restart: { warm: true, max_age: '1d' },
 };

@@ -307,7 +307,7 @@ export class HaNode implements Node {
     const timeline = this.#timeline;
     timeline.step('other node out');
     // The channels flow before anything else is done: the switch is programmed already.
-    const refused = this.#bridge.renewLease(TAKEOVER_LEASE_MS);
+    const refused = this.#bridge.renewLease(TAKEOVER_LEASE_MS + RECORD_LEASE_MS * this.#standby.records);
     if (refused !== undefined)
       this.#log.error('lease-refused', { why: refused.failed, errno: refused.errno });
     sendClaim(this.#config, this.#bridge, epoch, false);
@@ -578,6 +578,8 @@ const SILENCE_IN_LEASE = 0.6;
 const LEASE_MARGIN_MS = 10;
 /** Building the core is one long turn, in which nobody renews a lease. */
 const TAKEOVER_LEASE_MS = 5_000;
+/** And for each record that it takes up: well over what that takes on a slow machine. The first tick shortens it. */
+const RECORD_LEASE_MS = 1;
 const HAND_OVER_PATIENCE_MS = 2_000;
 /** For an active that lives and still sends a snapshot. */
 const RELEASE_PATIENCE_MS = 10_000;

@@ -81,6 +81,13 @@ export class Standby {
     return this.#link !== undefined && this.#beatAt !== undefined;
   }
 
+  /** How many records it holds. */
+  get records(): number {
+    let count = 0;
+    for (const store of this.#target.stores?.all() ?? []) count += store.size();
+    return count;
+  }
+
   get have(): number {
     return this.#target.have;
   }
