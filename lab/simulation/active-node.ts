@@ -232,11 +232,12 @@ export class ActiveNode {
   }
 
   #fall(amongEffects: boolean): void {
-    const isTorn =
-      !amongEffects && this.doom === 'torn' && this.chassis.journal?.tear(this.#world.random) === true;
-    const has = isTorn ? this.#lastTurn : this.source.last;
+    const { journal } = this.chassis;
+    const isTorn = !amongEffects && this.doom === 'torn' && journal?.tear(this.#world.random) === true;
+    // What a refused effect changed is written with the next round, which never came.
+    const has = isTorn || amongEffects ? this.#lastTurn : this.source.last;
     this.die();
-    if (!amongEffects) this.#world.sealed(this);
+    this.#world.sealed(this);
     this.#world.sent(this.bridge.takeSent());
     this.#world.fell(this, has);
   }

@@ -330,10 +330,12 @@ export class Subscriber {
     this.#reauthenticating = false;
     this.conversing = false;
     this.#sure = true;
-    // Said by a node that died with what it knew, and in the air since.
-    if (this.marks.any(this.#now - IN_THE_AIR_MS, ['state-lost'])) {
+    // Said by a node that died with what it knew, and in the air since; or said before its session ended
+    // again, while what is said still waited for the standby.
+    for (const [mark, ms] of LATE_NEWS) {
+      if (!this.marks.any(this.#now - ms, [mark])) continue;
       this.#sure = false;
-      this.mark('state-lost');
+      this.mark(mark);
     }
     this.heardAt = this.#now;
     this.concludedAt = this.#now;
@@ -404,7 +406,10 @@ const SLACK_MS = 4_000;
 const RECENT_MS = 15_000;
 /** A little more than the longest time for which a supplicant waits before it begins again. */
 const INSISTS_MS = 20_000;
-/** The longest way of a frame. */
-const IN_THE_AIR_MS = 2;
+/** What makes an EAP-Success an old story, and for how long: the longest way of a frame, the longest commit. */
+const LATE_NEWS: readonly (readonly [Mark, number])[] = [
+  ['state-lost', 2],
+  ['ended', 400],
+];
 const FORGOTTEN_MS = 200_000;
 const EXPLAINS_QUESTION: readonly Mark[] = ['start', 'carrier', 'unplugged', 'silent', 'ended', 'state-lost'];

@@ -356,7 +356,8 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
     if (this.crashesLeft <= 0 || active === undefined || active.doom !== undefined) return;
     if (!random.chance(1 / plan.crashEvery)) return;
     const wantsRestart = random.chance(plan.restarts);
-    const fate = () => pair.fateOf(wantsRestart, plan.careless);
+    // In the time of calm nobody is told any more that he is to log in again.
+    const fate = () => pair.fateOf(wantsRestart, plan.careless && !this.radius.healed);
     if (!random.chance(plan.midTurn)) {
       const now = fate();
       if (now !== undefined) this.#dies(now);
