@@ -21,7 +21,8 @@ export type RateRefusal = 'host-report-rate' | 'port-report-rate';
 
 export class ReportRate {
   readonly #rates: ReportRates;
-  readonly #hosts = new LRUCache<string, Bucket>({ max: HOSTS });
+  /** Made with the first report: room for so many takes milliseconds, which a takeover has not. */
+  #hosts: LRUCache<string, Bucket> | undefined;
   readonly #ports = new Map<string, Bucket>();
 
   constructor(rates: ReportRates) {
@@ -57,6 +58,7 @@ export class ReportRate {
   }
 
   #bucketOfHost(host: string, now: number): Bucket {
+    this.#hosts ??= new LRUCache<string, Bucket>({ max: HOSTS });
     let bucket = this.#hosts.get(host);
     if (bucket === undefined) {
       bucket = { tokens: this.#rates.perHost, at: now };

@@ -217,11 +217,11 @@ class Run {
   #until(done: () => boolean, withinMs: number, what: string | (() => string)): void {
     const { agenda } = this.#world;
     const began = agenda.now + withinMs;
-    const idle = this.#world.idleMs;
+    const idle = this.#world.idleTotalMs;
     while (!done()) {
       const name = () => (typeof what === 'string' ? what : what());
       must(this.#world.step(), () => `nothing happens any more, waiting for ${name()}`);
-      const until = began + Math.max(0, this.#world.idleMs - idle);
+      const until = began + this.#world.idleTotalMs - idle;
       must(
         agenda.now <= until || this.#world.pair.active === undefined,
         () => `waited in vain for ${name()}`,

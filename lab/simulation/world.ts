@@ -331,6 +331,11 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
     return idle;
   }
 
+  /** How long nobody served, in all. */
+  get idleTotalMs(): number {
+    return this.#idle.reduce((total, [from, until]) => total + until - from, 0);
+  }
+
   /** The switch refuses something, as often as that. */
   refuse(times: number): void {
     const { bridge } = this.pair;
