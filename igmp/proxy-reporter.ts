@@ -122,10 +122,20 @@ export class ProxyReporter {
     }
   }
 
-  /** Says everything that is received, unasked. */
+  /** Says everything that is received, unasked, and as often as a change: nobody asks for it if it is lost. */
   sayAll(now: number): void {
     for (const record of [...this.#groups.values()]) {
-      if (record.filter !== undefined) this.#keep({ ...record, answerAt: now });
+      const { group, filter } = record;
+      if (filter === undefined) continue;
+      const isOpen = record.pendingLeft > 0;
+      const pendingLeft = isOpen ? record.pendingLeft : this.#timers.robustness - 1;
+      this.#keep({
+        ...record,
+        answerAt: now,
+        pending: isOpen ? record.pending : [currentState(group, filter)],
+        pendingLeft,
+        pendingAt: isOpen || pendingLeft === 0 ? record.pendingAt : now + this.#repetitionDelay(),
+      });
     }
     this.handleTimeout(now);
   }

@@ -39,6 +39,8 @@ export interface HostWorld {
   transmit(from: Subscriber, frame: Uint8Array): void;
   /** The times of the last Access-Accept for this host. */
   loginTimes(mac: Mac): LoginTimes;
+  /** Whether the switch has a session of it now; false while nobody serves. Not there where nobody dies. */
+  isIn?(who: Subscriber): boolean;
   say(line: string): void;
 }
 
@@ -72,6 +74,10 @@ export class Subscriber {
   #reauthenticating = false;
   #lastRequest: Uint8Array | undefined;
   #lastResponse: Uint8Array | undefined;
+  /** When it first gave the answer that it gave last: who was let in for it was not let in before. */
+  #respondedAt = 0;
+  /** Not later than that it was let in. */
+  #letInAt = 0;
   #times: LoginTimes = { askedAgainAfterMs: Infinity, endsAfterMs: Infinity };
   /** It was asked, and waits for what comes next. */
   conversing = false;
@@ -276,6 +282,7 @@ export class Subscriber {
       eap.type === EapType.Identity
         ? identityFrame(this.mac, eap.id, this.account)
         : md5Frame(this.mac, eap.id, eap.typeData, this.password);
+    this.#respondedAt = this.#now;
     this.#answer(this.#lastResponse, eap.type === EapType.Identity ? 'its identity' : 'a response');
     this.#persist();
   }
@@ -284,7 +291,7 @@ export class Subscriber {
     const now = this.#now;
     if (this.state === 'in' && !this.#reauthenticating) {
       // The local period is shorter by up to a tenth, so that hosts are not asked all at once.
-      const due = Math.min(0.9 * this.#times.askedAgainAfterMs, this.#times.endsAfterMs) + this.heardAt;
+      const due = Math.min(0.9 * this.#times.askedAgainAfterMs, this.#times.endsAfterMs) + this.#letInAt;
       must(
         now >= due - SLACK_MS ||
           this.#restarts ||
@@ -333,11 +340,13 @@ export class Subscriber {
     // Said by a node that died with what it knew, and in the air since; or said before its session ended
     // again, while what is said still waited for the standby.
     for (const [mark, ms] of LATE_NEWS) {
-      if (!this.marks.any(this.#now - ms, [mark])) continue;
+      if (!this.marks.any(this.#now - ms, [mark]) || this.#world.isIn?.(this) === true) continue;
       this.#sure = false;
       this.mark(mark);
     }
     this.heardAt = this.#now;
+    // Since then: what it hears may have waited for the standby.
+    this.#letInAt = this.#respondedAt;
     this.concludedAt = this.#now;
     this.#times = this.#world.loginTimes(this.mac);
     if (this.#times.endsAfterMs !== Infinity) this.mark('session-timeout');

@@ -228,6 +228,11 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
     return this.policy.timesOf(stationText(mac));
   }
 
+  isIn(who: Subscriber): boolean {
+    const key = hostKey(who.port, who.identity.vlan, who.mac);
+    return this.pair.active?.stores.sessions.has(key) === true;
+  }
+
   // ---- ServiceWorld
 
   deliver(server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {

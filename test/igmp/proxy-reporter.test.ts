@@ -90,6 +90,25 @@ describe('proxy reporting', () => {
     expect(bench.proxy.nextTimeout()).toBeUndefined();
   });
 
+  it('says everything unasked and once again, since the first may be lost', () => {
+    const bench = new Bench();
+    bench.set(NEWS, any);
+    bench.set('239.1.1.2', only('a'));
+    bench.pass(10_000);
+    bench.set('239.1.1.3', any);
+    bench.proxy.sayAll(bench.now);
+    expect(bench.said()).toEqual([
+      [IsExclude, NEWS, []],
+      [IsInclude, '239.1.1.2', ['a']],
+      [IsExclude, '239.1.1.3', []],
+    ]);
+    const again = bench.pass(10_000);
+    expect(again).toHaveLength(3);
+    expect(again).toContainEqual([IsExclude, NEWS, []]);
+    expect(again).toContainEqual([IsInclude, '239.1.1.2', ['a']]);
+    expect(again).toContainEqual([ToExclude, '239.1.1.3', []]);
+  });
+
   it('goes on with the records that there are', () => {
     const bench = new Bench();
     bench.set(NEWS, any);
