@@ -11,6 +11,8 @@ import {
   type AccountingCounts,
   type AccountingMessage,
   type AccountingRecord,
+  COUNTER_GENERATION,
+  type CounterGeneration,
   type GrantRecord,
   hostKey,
   type SessionRecord,
@@ -52,6 +54,7 @@ export const accountingDefaults = {
 
 export class Accounting {
   readonly #records: RecordMap<AccountingRecord>;
+  readonly #generations: RecordMap<CounterGeneration>;
   readonly #queue: AccountingQueue;
   readonly #interims = new DeadlineHeap();
   readonly #notes = new DeadlineHeap();
@@ -62,20 +65,24 @@ export class Accounting {
   #options: AccountingOptions;
 
   /**
-   * Goes on with the records and the queue. `isInFlight` tells which of the queue's tokens are with the RADIUS
-   * client already.
+   * Goes on with the records, the generation of the counters that they were read from, and the queue. `isInFlight`
+   * tells which of the queue's tokens are with the RADIUS client already.
    */
   constructor(
     options: AccountingOptions,
     records: RecordMap<AccountingRecord>,
+    generations: RecordMap<CounterGeneration>,
     queue: RecordMap<AccountingMessage>,
     isInFlight: (token: string) => boolean = () => false,
   ) {
     this.#options = options;
     this.#records = records;
+    this.#generations = generations;
     this.#queue = new AccountingQueue(queue, options, isInFlight);
-    for (const record of records.values()) this.#track(record);
-    this.#unscheduled = [...records.values()].map(({ key }) => key);
+    for (const record of records.values()) {
+      this.#track(record);
+      this.#unscheduled.push(record.key);
+    }
   }
 
   /** Messages that no server has acknowledged yet. */
@@ -229,7 +236,7 @@ export class Accounting {
     const record = this.#records.get(key);
     if (record === undefined) return;
     const nextInterimAt = this.#interims.at(key) ?? this.#nextInterim(now, record.interimMs);
-    const counted = { ...count(record, reading), nextInterimAt };
+    const counted = { ...this.#count(record, reading), nextInterimAt };
     this.#records.put(key, counted);
     this.#interims.set(key, nextInterimAt);
     this.#say(now, 'interim', counted, undefined);
@@ -256,8 +263,24 @@ export class Accounting {
   note(key: string, reading: AccountingCounts | undefined): void {
     const record = this.#records.get(key);
     if (record === undefined || reading === undefined) return;
-    if (record.replaces === undefined && sameCounts(record.lastReading, reading)) return;
-    this.#records.put(key, count(record, reading));
+    const { replaces, lastReading } = this.#current(record);
+    if (replaces === undefined && sameCounts(lastReading, reading)) return;
+    this.#records.put(key, this.#count(record, reading));
+  }
+
+  /** All counters of the switch begin at zero: what was read of them before counts no more, nor what was replaced. */
+  countersBegin(): void {
+    const generation = this.#generation + 1;
+    this.#generations.put(COUNTER_GENERATION, { v: 1, key: COUNTER_GENERATION, generation });
+  }
+
+  /** Records of which `settle` is to be asked after a death with which the counters did not begin again. */
+  unsettled(): AccountingRecord[] {
+    const unsettled: AccountingRecord[] = [];
+    for (const record of this.#records.values()) {
+      if (record.replaces !== undefined && this.#current(record) === record) unsettled.push(record);
+    }
+    return unsettled;
   }
 
   /**
@@ -326,6 +349,7 @@ export class Accounting {
       attributes,
       startedAt: now,
       lastReading: reading,
+      generation: this.#generation,
       ...(replaces === undefined ? {} : { replaces }),
       counts: NO_COUNTS,
       interimMs,
@@ -362,7 +386,7 @@ export class Accounting {
   #stop(now: number, key: string, reading: AccountingCounts | undefined, cause: TerminateCause): boolean {
     const record = this.#records.get(key);
     if (record === undefined) return false;
-    this.#say(now, 'stop', count(record, reading), cause);
+    this.#say(now, 'stop', this.#count(record, reading), cause);
     this.#records.delete(key);
     this.#interims.set(key, undefined);
     this.#notes.set(key, undefined);
@@ -370,6 +394,25 @@ export class Accounting {
     channels?.delete(key);
     if (channels?.size === 0) this.#channels.delete(hostOf(record));
     return true;
+  }
+
+  get #generation(): number {
+    return this.#generations.get(COUNTER_GENERATION)?.generation ?? 0;
+  }
+
+  /** The record as the counters are now: one that was read from earlier ones counts from zero. */
+  #current(record: AccountingRecord): AccountingRecord {
+    const generation = this.#generation;
+    if ((record.generation ?? 0) === generation) return record;
+    const { replaces: _, ...rest } = record;
+    return { ...rest, lastReading: NO_COUNTS, generation };
+  }
+
+  /** The record with a reading counted in. */
+  #count(record: AccountingRecord, reading: AccountingCounts | undefined): AccountingRecord {
+    if (reading === undefined) return record;
+    const { replaces: _, ...rest } = this.#current(record);
+    return { ...rest, counts: addReading(record.counts, rest.lastReading, reading), lastReading: reading };
   }
 
   /** What is kept beside a record: its next interim message, and under its host. */
@@ -427,13 +470,6 @@ export function sessionRecordKey(host: string): string {
 /** Key of the record of a channel; `channel` is channelKey. */
 export function channelRecordKey(channel: string): string {
   return `channel/${channel}`;
-}
-
-/** The record with a reading counted in. */
-function count(record: AccountingRecord, reading: AccountingCounts | undefined): AccountingRecord {
-  if (reading === undefined) return record;
-  const { replaces: _, ...rest } = record;
-  return { ...rest, counts: addReading(record.counts, record.lastReading, reading), lastReading: reading };
 }
 
 /** Seconds since 1970, RFC 2869 §5.3. */

@@ -42,9 +42,13 @@ export class Books {
     this.#parts = parts;
     this.#radius = radius;
     this.#bootId = newAcctSessionId(parts);
-    const { accountingRecords, accountingQueue, radiusRequests } = parts.stores;
-    this.#accounting = new Accounting(accountingOptions(parts), accountingRecords, accountingQueue, (token) =>
-      radiusRequests.has(token),
+    const { accountingRecords, counterGenerations, accountingQueue, radiusRequests } = parts.stores;
+    this.#accounting = new Accounting(
+      accountingOptions(parts),
+      accountingRecords,
+      counterGenerations,
+      accountingQueue,
+      (token) => radiusRequests.has(token),
     );
   }
 
@@ -145,12 +149,9 @@ export class Books {
 
   /** Goes on: `new` counters begin at zero, and requests whose message was replaced are forgotten. */
   resume(now: number, counters: 'kept' | 'new'): void {
-    const { accountingRecords, accountingQueue, radiusRequests } = this.#parts.stores;
-    for (const record of [...accountingRecords.values()]) {
-      const { replaces, ...rest } = record;
-      if (counters === 'new') accountingRecords.put(record.key, { ...rest, lastReading: NOTHING });
-      else if (replaces !== undefined) this.#accounting.settle(record, this.#read(record));
-    }
+    const { accountingQueue, radiusRequests } = this.#parts.stores;
+    if (counters === 'new') this.#accounting.countersBegin();
+    for (const record of this.#accounting.unsettled()) this.#accounting.settle(record, this.#read(record));
     for (const { token } of [...radiusRequests.values()]) {
       const message = token.startsWith(ACCOUNTING_TOKEN) ? token.slice(ACCOUNTING_TOKEN.length) : undefined;
       if (message !== undefined && !accountingQueue.has(message)) this.#radius.cancel(now, token);

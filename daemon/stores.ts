@@ -22,6 +22,7 @@ import type {
   AcquaintanceRecord,
   ActivityRecord,
   ConversationRecord,
+  CounterGeneration,
   ForwardingRecord,
   GrantRecord,
   PendingRecord,
@@ -60,6 +61,7 @@ export class Stores implements ReplicatedStores {
   readonly radiusRequests: Store<RadiusRequestRecord>;
   readonly radiusServers: Store<RadiusServerRecord>;
   readonly accountingRecords: Store<AccountingRecord>;
+  readonly counterGenerations: Store<CounterGeneration>;
   readonly accountingQueue: Store<AccountingMessage>;
   readonly dynamicReplies: Store<DynamicReplyRecord>;
   readonly portBounces: Store<PortBounceRecord>;
@@ -96,6 +98,7 @@ export class Stores implements ReplicatedStores {
     this.radiusRequests = this.#keep<RadiusRequestRecord>('radius-requests');
     this.radiusServers = this.#keep<RadiusServerRecord>('radius-servers');
     this.accountingRecords = this.#keep<AccountingRecord>('accounting-records');
+    this.counterGenerations = this.#keep<CounterGeneration>('counter-generations');
     this.accountingQueue = this.#keep<AccountingMessage>('accounting-queue');
     this.dynamicReplies = this.#keep<DynamicReplyRecord>('dynamic-replies');
     this.portBounces = this.#keep<PortBounceRecord>('port-bounces');

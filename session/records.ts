@@ -145,6 +145,8 @@ export interface AccountingRecord {
   readonly startedAt: number;
   /** The switch's counters when they were last read; they may go back to zero, `counts` does not. */
   readonly lastReading: AccountingCounts;
+  /** The CounterGeneration of `lastReading`; 0 when left out. */
+  readonly generation?: number;
   /**
    * The counters of who was at this place until the turn in which the record began. Until they are read once it is
    * not certain that the switch has begun anew: castgate may have died before it could tell it to.
@@ -156,6 +158,16 @@ export interface AccountingRecord {
   readonly interimMs: number;
   readonly nextInterimAt: number | undefined;
 }
+
+/** How often the switch's counters have all begun at zero again: a reading of an earlier generation counts no more. */
+export interface CounterGeneration {
+  readonly v: 1;
+  /** COUNTER_GENERATION: there is one. */
+  readonly key: string;
+  readonly generation: number;
+}
+
+export const COUNTER_GENERATION = 'counters';
 
 /** `input` is what came from the subscriber, `output` what was delivered to it (RFC 2866 §5.3, §5.4). */
 export interface AccountingCounts {

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Accounting } from '../../accounting/accounting.ts';
 import { AttributeType, firstInteger, firstText } from '../../radius/attributes.ts';
 import { RadiusCode } from '../../radius/packet.ts';
 import { AcctStatusType, TerminateCause } from '../../radius/values.ts';
@@ -356,6 +355,29 @@ describe('another node', () => {
     expect(books.queue.size).toBe(0);
   });
 
+  it('counts from zero what other counters count, without a word in any record', () => {
+    const books = makeBooks();
+    const [alice, bob] = [session(), session({ port: 'swp4', acctSessionId: 'B' })];
+    books.accounting.startSession(NOW, alice, reading(100, 100));
+    books.accounting.startSession(NOW, bob, reading(0, 0), reading(500, 500));
+    books.accounting.interim(NOW + 1, `session/${alice.key}`, reading(200, 300));
+    const written = structuredClone([...books.records.values()]);
+    const taken = books.make();
+    taken.countersBegin();
+    expect([...books.records.values()]).toEqual(written);
+    // Whose counters bob's replaced is of no interest on another node.
+    expect(taken.unsettled()).toEqual([]);
+    taken.note(`session/${alice.key}`, reading(1_000, 2_000));
+    const again = books.make();
+    again.stopSession(NOW + 2, alice.key, reading(1_010, 2_020), LostCarrier);
+    again.stopSession(NOW + 2, bob.key, reading(700, 800), LostCarrier);
+    const said = settle(again, NOW + 2).filter((m) => m.status === Stop);
+    expect(said.map((m) => [m.id, m.input, m.output])).toEqual([
+      ['5F1A0001', 1_110, 2_220],
+      ['B', 700, 800],
+    ]);
+  });
+
   it('sends again what was with a RADIUS client that is gone', () => {
     const books = makeBooks();
     books.accounting.startSession(NOW, session(), reading(0, 0));
@@ -373,7 +395,7 @@ describe('the whole way to the server and back', () => {
     fc.record({ do: fc.constant('traffic' as const), host: fc.nat(3), octets: fc.nat(2 ** 31) }),
     fc.record({ do: fc.constant('reset' as const), host: fc.nat(3) }),
     fc.record({ do: fc.constant('wait' as const), ms: fc.nat(90_000) }),
-    fc.record({ do: fc.constant('takeover' as const) }),
+    fc.record({ do: fc.constant('takeover' as const), counters: fc.constantFrom('kept', 'new') }),
   );
 
   it('conformance 39: every record has one Start and one Stop at the server, in order, with true sums, whatever is lost', () => {
@@ -477,9 +499,15 @@ describe('the whole way to the server and back', () => {
               }
               kernel[host] = 0;
             } else if (one.do === 'takeover') {
-              accounting = new Accounting(books.options, books.records, books.queue, (t) =>
-                world.client.has(t),
-              );
+              if (one.counters === 'new') {
+                // On the other node: what passed unread died with this one.
+                for (const key of running.keys()) {
+                  accounting.interim(world.now, key, reading(0, kernel[hostOf(key)] ?? 0));
+                }
+                kernel.fill(0);
+              }
+              accounting = books.make((t) => world.client.has(t));
+              if (one.counters === 'new') accounting.countersBegin();
               world.client = world.makeClient();
               world.client.resume(world.now);
             }

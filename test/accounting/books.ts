@@ -8,6 +8,7 @@ import {
   type AccountingCounts,
   type AccountingMessage,
   type AccountingRecord,
+  type CounterGeneration,
   channelKey,
   type GrantRecord,
   hostKey,
@@ -73,6 +74,7 @@ export function reading(inputOctets: number, outputOctets: number): AccountingCo
 
 export function makeBooks(options: Partial<AccountingOptions> = {}) {
   const records = new Store<AccountingRecord>('accounting');
+  const generations = new Store<CounterGeneration>('generations');
   const queue = new Store<AccountingMessage>('queue');
   const all: AccountingOptions = {
     ...accountingDefaults,
@@ -85,8 +87,9 @@ export function makeBooks(options: Partial<AccountingOptions> = {}) {
     ...options,
   };
   const inFlight = new Set<string>();
-  const make = () => new Accounting(all, records, queue, (token) => inFlight.has(token));
-  return { records, queue, options: all, inFlight, make, accounting: make() };
+  const make = (isInFlight = (token: string) => inFlight.has(token)) =>
+    new Accounting(all, records, generations, queue, isInFlight);
+  return { records, generations, queue, options: all, inFlight, make, accounting: make() };
 }
 
 /** A message as a server reads it. */
