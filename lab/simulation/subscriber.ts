@@ -240,6 +240,8 @@ export class Subscriber {
     );
     if (this.silent) {
       this.mark('silent');
+      // For the switch it is over, and said.
+      if (eap.code !== EapCode.Request) this.conversing = false;
       return;
     }
     switch (eap.code) {
