@@ -25,6 +25,7 @@ import { Happenings } from './operator/happenings.ts';
 import { orderHandlers } from './operator/orders.ts';
 import { questionHandlers } from './operator/questions.ts';
 import { programVersion } from './program-version.ts';
+import { ServiceNotify } from './service-notify.ts';
 import { accountingRows, groupRows, portRows, radiusRows, sessionRows } from './show.ts';
 import { watchAll } from './turn-watch.ts';
 
@@ -38,15 +39,20 @@ export interface RunOptions {
 export async function runDaemon(config: Config, options: RunOptions): Promise<number> {
   const log = openLog(config.log.level);
   const daemon = new Daemon(config, log);
+  const service = new ServiceNotify(process.env, log);
   const refused = await daemon.start();
   if (refused !== undefined) {
+    service.status(refused);
     process.stderr.write(`castgate: ${refused}\n`);
     return 1;
   }
+  service.ready(daemon.describe());
   const signal = await stopSignal();
+  service.stopping(`stopping, after ${signal}`);
   log.info('stopping', { signal, cleanup: options.cleanup });
   await daemon.stop(options.cleanup);
   await log.close();
+  service.close();
   return 0;
 }
 
@@ -125,6 +131,13 @@ class Daemon {
       control: this.#config.controlSocket,
     });
     return undefined;
+  }
+
+  /** What it does, in words. */
+  describe(): string {
+    const { bridge, ports } = this.#config;
+    const what = this.#node.serving === undefined ? 'standing by' : 'serving';
+    return `${what}: ${bridge}, ${ports.length} port${ports.length === 1 ? '' : 's'}`;
   }
 
   async stop(cleanup: boolean): Promise<void> {

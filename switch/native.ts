@@ -42,6 +42,8 @@ export interface Native {
   interfaceIndex(name: string): number;
   /** Moves the calling thread, with its later sockets and children, into a network namespace (`/run/netns/…`). */
   enterNetwork(path: string): number;
+  /** One datagram to a Unix socket: a path, or `@name` in the abstract namespace. Never waits (-EAGAIN). */
+  datagramSend(path: string, octets: Uint8Array): number;
 }
 
 /** The package's folder: where package.json is, seen from the source as well as from dist/. */

@@ -22,9 +22,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #ifndef PACKET_IGNORE_OUTGOING
@@ -548,6 +550,32 @@ static napi_value enter_network(napi_env env, napi_callback_info info) {
   return number(env, failed);
 }
 
+/* ---- unix datagrams ----------------------------------------------------------------------------------- */
+
+/*
+ * datagramSend(path, octets): one datagram to a Unix socket, a path or, after '@', a name of the abstract kind.
+ * Never waits: -EAGAIN where the receiver has no room.
+ */
+static napi_value datagram_send(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  struct sockaddr_un to = {.sun_family = AF_UNIX};
+  char path[sizeof to.sun_path + 1] = "";
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, argv[0], path, sizeof path, &length) != napi_ok) return number(env, -EINVAL);
+  struct bytes octets = bytes_at(env, argv[1]);
+  if (octets.data == NULL || (path[0] != '/' && path[0] != '@')) return number(env, -EINVAL);
+  if (length >= sizeof to.sun_path) return number(env, -ENAMETOOLONG);
+  memcpy(to.sun_path, path, length);
+  if (path[0] == '@') to.sun_path[0] = '\0';
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (path[0] == '/' ? 1 : 0));
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return number(env, -errno);
+  ssize_t sent = sendto(fd, octets.data, octets.length, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to, size);
+  int64_t result = sent < 0 ? -errno : sent;
+  close(fd);
+  return number(env, result);
+}
+
 /* ---- the module ---------------------------------------------------------------------------------------- */
 
 static napi_value init(napi_env env, napi_value exports) {
@@ -561,7 +589,7 @@ static napi_value init(napi_env env, napi_value exports) {
       {"packetStatistics", packet_statistics},
       {"netlinkOpen", netlink_open},     {"netlinkTransact", netlink_transact},
       {"netlinkWatch", netlink_watch},   {"interfaceIndex", interface_index},
-      {"enterNetwork", enter_network},
+      {"enterNetwork", enter_network},   {"datagramSend", datagram_send},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;
