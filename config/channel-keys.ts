@@ -41,7 +41,7 @@ export const profilesSection = byName('rights by a name that the Access-Accept o
   watch: channelRanges({ about: 'may be received without asking' }),
   preview: channelRanges({ about: 'may be looked at, by the times under previews' }),
   forbid: channelRanges({ about: 'may not be received' }),
-  send: channelRanges({ about: 'may be sent to; not acted on yet: multicast from subscribers is dropped' }),
+  send: channelRanges({ about: 'may be sent to; other multicast from subscribers is dropped' }),
   others: choice({
     about: 'what holds for all others: ask RADIUS, or no',
     of: ['ask', 'forbid'],

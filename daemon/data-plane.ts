@@ -1,7 +1,7 @@
 /** What records mean at the switch: the same for a core that goes on with them and for a standby that only follows. */
 import type { ForwardingRecord, PortServiceRecord, SessionRecord } from '../session/records.ts';
 import type { Store } from '../session/store.ts';
-import { ORDINARY } from '../switch/switch.ts';
+import { type HostOpening, ORDINARY } from '../switch/switch.ts';
 import type { Effect } from './effects.ts';
 import type { Stores } from './stores.ts';
 
@@ -10,9 +10,14 @@ function serviceOf({ key: port, open, vlan, bridge }: PortServiceRecord): Effect
   return { kind: 'serve-port', port, service: { open, vlan, bridge } };
 }
 
+/** What the switch is told of a host that is in. */
+export function openingOfSession({ port, vlan, mac, sends }: SessionRecord): HostOpening {
+  return sends === undefined ? { port, vlan, mac } : { port, vlan, mac, sends };
+}
+
 /** The effect that makes the switch what the session says. */
-function openingOf({ key, port, vlan, mac }: SessionRecord): Effect {
-  return { kind: 'open-host', key, host: { port, vlan, mac } };
+function openingOf(session: SessionRecord): Effect {
+  return { kind: 'open-host', key: session.key, host: openingOfSession(session) };
 }
 
 /** The effect that makes the switch what the record says. */
@@ -76,7 +81,10 @@ function meaning<R extends object>(store: Store<R>, effectOf: (record: R) => Eff
 
 /** The effect that takes another one back; undefined where there is nothing to take back. */
 export function inverseOf(effect: Effect): Effect | undefined {
-  if (effect.kind === 'open-host') return { kind: 'close-host', host: effect.host };
+  if (effect.kind === 'open-host') {
+    const { port, vlan, mac } = effect.host;
+    return { kind: 'close-host', host: { port, vlan, mac } };
+  }
   if (effect.kind === 'serve-port') return { kind: effect.kind, port: effect.port, service: ORDINARY };
   return effect.kind === 'forward' ? { ...effect, filter: undefined } : undefined;
 }

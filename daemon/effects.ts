@@ -4,11 +4,18 @@
  * EAP-Success, a request) can be held there until its records are safe.
  */
 import type { HostFilter } from '../igmp/membership.ts';
-import type { HostPlace, PortService, Switch, SwitchFailure, SwitchOperation } from '../switch/switch.ts';
+import type {
+  HostOpening,
+  HostPlace,
+  PortService,
+  Switch,
+  SwitchFailure,
+  SwitchOperation,
+} from '../switch/switch.ts';
 import type { IpAddress } from '../wire/address.ts';
 
 export type Effect =
-  | { readonly kind: 'open-host'; readonly key: string; readonly host: HostPlace }
+  | { readonly kind: 'open-host'; readonly key: string; readonly host: HostOpening }
   | { readonly kind: 'close-host'; readonly host: HostPlace }
   /** `about` names the host for whom the port is served so: it stays out where that failed. */
   | {

@@ -106,6 +106,8 @@ export interface SessionRow {
   readonly reauthAt: number | null;
   readonly octetsIn: number;
   readonly octetsOut: number;
+  /** What it may send to: groups, prefixes, with `from` and a source where it must be that. */
+  readonly sends: readonly string[];
 }
 
 export interface GroupRow {

@@ -1,6 +1,7 @@
 /** The rows of `castgate show`, out of the core's records. */
 
 import type { MabRecord } from '../auth/mab/mab-record.ts';
+import { formatChannelRange } from '../auth/rights/channel-range.ts';
 import type { AuthenticatorRecord } from '../eapol/authenticator-record.ts';
 import { accountText } from '../session/account.ts';
 import type { GrantRecord } from '../session/records.ts';
@@ -53,6 +54,7 @@ function hostRow(core: Core, readings: SwitchReadings, record: AuthenticatorReco
     server: session?.server ?? null,
     octetsIn: counters?.input.octets ?? 0,
     octetsOut: counters?.output.octets ?? 0,
+    sends: (session?.sends ?? []).map(formatChannelRange),
   };
 }
 

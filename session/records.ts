@@ -44,6 +44,8 @@ export interface SessionRecord {
   readonly assignedVlan?: number | undefined;
   /** The session ends after so many milliseconds without a frame of the host; undefined: never. */
   readonly idleMs?: number | undefined;
+  /** The channels that the host may send to, its profile's among them; undefined: none. */
+  readonly sends?: readonly ChannelRange[] | undefined;
 }
 
 /** Channels by the prefix of their group; with a source, (S,G) channels of it alone. */

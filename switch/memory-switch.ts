@@ -5,12 +5,15 @@
  * receive, transmit, deliver, setLink, removePort, addPort; and may let any operation fail. With a fence
  * it has a lease as the Linux one does.
  */
+
+import { RangeTable } from '../auth/rights/channel-range.ts';
 import type { IpAddress, Mac } from '../wire/address.ts';
 import { applyOneByOne } from './one-by-one.ts';
 import { filterRefusal, gone, hostRefusal, isClaim, isNothing } from './rules.ts';
 import {
   type Counter,
   type HostCounters,
+  type HostOpening,
   type HostPlace,
   type Leased,
   type OperationFailure,
@@ -66,7 +69,7 @@ interface MemoryPort {
   service: PortService;
   /** How often the link was lost. */
   losses: number;
-  readonly hosts: Map<string, { place: HostPlace; input: Counter; output: Counter }>;
+  readonly hosts: Map<string, { place: HostOpening; input: Counter; output: Counter }>;
   readonly channels: Map<string, { group: IpAddress; filter: SourceFilter; counter: Counter }>;
 }
 
@@ -127,13 +130,17 @@ export class MemorySwitch implements Switch, Leased {
     return first;
   }
 
-  openHost(host: HostPlace): SwitchFailure | undefined {
+  openHost(host: HostOpening): SwitchFailure | undefined {
     const doing = `open ${host.mac} on ${host.port}`;
     const failed = this.#injected('openHost', doing);
     if (failed !== undefined) return failed;
     const port = this.#subscriber(host.port);
     if (port === undefined) return gone(doing, host.port);
-    if (port.hosts.has(placeKey(host))) return undefined;
+    const open = port.hosts.get(placeKey(host));
+    if (open !== undefined) {
+      open.place = host;
+      return undefined;
+    }
     const own = new Set([BRIDGE_MAC, ...[...this.#ports.values()].map(({ mac }) => mac)]);
     const elsewhere = [...this.#ports.values()].find(({ hosts }) => hosts.has(placeKey(host)));
     const refused = hostRefusal(host, own, elsewhere?.name);
@@ -274,6 +281,15 @@ export class MemorySwitch implements Switch, Leased {
     return true;
   }
 
+  /** Whether the port passes on what the host sends to a group. */
+  passesGroup(host: HostPlace, group: IpAddress, source: IpAddress): boolean {
+    const port = this.#subscriber(host.port);
+    if (port?.up !== true || !this.isUnfenced) return false;
+    return (
+      new RangeTable(port.hosts.get(placeKey(host))?.place.sends ?? []).find(group, source) !== undefined
+    );
+  }
+
   /** The network sends `octets` to a MAC address; true where it is an open host on a port that is up. */
   transmitTo(vlan: number, mac: Mac, octets: number): boolean {
     if (!this.isUnfenced) return false;
@@ -357,7 +373,7 @@ export class MemorySwitch implements Switch, Leased {
     return this.#subscriber(port)?.service ?? ORDINARY;
   }
 
-  openHosts(): HostPlace[] {
+  openHosts(): HostOpening[] {
     return [...this.#ports.values()].flatMap(({ hosts }) => [...hosts.values()].map(({ place }) => place));
   }
 

@@ -3,6 +3,7 @@
  * bridge, memory-switch.ts in memory with the same rules, for replay and for tests on virtual time.
  * Every operation is synchronous and gives the kernel's own error; none spawns a process.
  */
+import type { ChannelRange } from '../session/records.ts';
 import type { IpAddress, Mac } from '../wire/address.ts';
 
 /** A host's place: castgate's identity of a subscriber (design rule 3). `vlan` 0 means untagged. */
@@ -10,6 +11,11 @@ export interface HostPlace {
   readonly port: string;
   readonly vlan: number;
   readonly mac: Mac;
+}
+
+/** A host that is let in, with the channels that it may send to: undefined, and of those not named, none. */
+export interface HostOpening extends HostPlace {
+  readonly sends?: readonly ChannelRange[] | undefined;
 }
 
 /** Which sources of a group a port receives, as RFC 9776 §3.2 has it. EXCLUDE {} is the any-source channel. */
@@ -64,7 +70,7 @@ export type SwitchEvent =
 
 /** One of many operations: those of Switch, as data. Without a filter, a group is stopped. */
 export type SwitchOperation =
-  | { readonly kind: 'open-host'; readonly host: HostPlace }
+  | { readonly kind: 'open-host'; readonly host: HostOpening }
   | { readonly kind: 'close-host'; readonly host: HostPlace }
   | {
       readonly kind: 'forward';
@@ -85,8 +91,11 @@ export interface Switch {
   sendFrame(port: string, vlan: number, frame: Uint8Array): SwitchFailure | undefined;
   /** Sends many frames; the first refusal, behind which others may have been sent all the same. */
   sendFrames(port: string, vlan: number, frames: readonly Uint8Array[]): SwitchFailure | undefined;
-  /** Lets the frames of this MAC through its locked port, and begins to count them. Repeating it is no error. */
-  openHost(host: HostPlace): SwitchFailure | undefined;
+  /**
+   * Lets the frames of this MAC through its locked port, multicast beyond the link only where the host may send
+   * to it, and begins to count them. Repeating it is no error, and changes where it may send to.
+   */
+  openHost(host: HostOpening): SwitchFailure | undefined;
   /** Takes it back. A host that was not open, or whose port is gone, is no error. */
   closeHost(host: HostPlace): SwitchFailure | undefined;
   /** Serves the port so, hosts that are open included; a refusal leaves it ordinary. Repeating it is no error. */

@@ -105,12 +105,6 @@ export class ChannelPolicy {
     return merged;
   }
 
-  /** What the account may send to; in the order login, profile. */
-  sendRights({ rights }: SessionRecord): readonly ChannelRange[] {
-    if (rights === undefined) return [];
-    return [...rights.send, ...(this.#profileOf(rights)?.send ?? [])];
-  }
-
   /** Whether the login's rights say anything of the channel. */
   covers({ rights }: SessionRecord, group: IpAddress): boolean {
     if (rights === undefined) return false;

@@ -5,12 +5,14 @@
 import type { LoginTerms } from '../../auth/access-accept.ts';
 import type { SessionChange } from '../../auth/dynamic/changes.ts';
 import type { SessionIds } from '../../auth/login.ts';
+import { sendRights } from '../../auth/rights/send-rights.ts';
 import { accountText } from '../../session/account.ts';
 import { KeyIndex } from '../../session/key-index.ts';
-import type { SessionRecord, SessionRights } from '../../session/records.ts';
+import type { ChannelRange, SessionRecord, SessionRights } from '../../session/records.ts';
 import type { HostPlace } from '../../switch/switch.ts';
 import type { Mac } from '../../wire/address.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
+import { openingOfSession } from '../data-plane.ts';
 import type { SessionEnd } from '../end-cause.ts';
 import type { CoreParts } from '../parts.ts';
 import { Acquaintances } from './acquaintances.ts';
@@ -86,6 +88,12 @@ export class Sessions {
   /** After records were taken up: ports are served as the configuration has it now. */
   resume(): void {
     this.#services.resume();
+    for (const session of [...this.#parts.stores.sessions.values()]) {
+      const sends = this.#sendsBy(session.rights);
+      if (isSame(session.sends, sends)) continue;
+      this.#parts.stores.sessions.put(session.key, { ...session, sends });
+      this.#open({ ...session, sends });
+    }
   }
 
   /** Begins the host's session, or goes on with it where it is the same account's. */
@@ -114,6 +122,7 @@ export class Sessions {
       endsAt: terms.endsAfterMs === undefined ? undefined : now + terms.endsAfterMs,
       interimMs: terms.interimMs,
       rights: terms.rights,
+      sends: this.#sendsBy(terms.rights),
       domain: terms.domain,
       method: admission.method,
       assignedVlan: place.vlan === 0 ? terms.vlan : undefined,
@@ -124,7 +133,7 @@ export class Sessions {
     this.#idle.follow(now, session);
     this.#acquaintances.meet(key);
     this.#services.follow(place.port, key);
-    this.#parts.effect({ kind: 'open-host', key, host: placeOfSession(session) });
+    this.#open(session);
     if (kept === undefined) this.#peers.sessionStarted(now, session);
     else this.#peers.sessionRenewed(now, session);
     this.#parts.log.info(kept === undefined ? 'session-started' : 'session-renewed', {
@@ -141,19 +150,20 @@ export class Sessions {
     const before = this.get(key);
     if (before === undefined) return false;
     const endsAt = timeout?.next === 'end' ? now + timeout.ms : undefined;
+    const terms = rights ?? before.rights;
+    const changed = limits === undefined ? terms : { ...(terms ?? NO_RIGHTS), ...limits };
     const session: SessionRecord = {
       ...before,
       classes: classes ?? before.classes,
-      rights:
-        limits === undefined
-          ? (rights ?? before.rights)
-          : { ...(rights ?? before.rights ?? NO_RIGHTS), ...limits },
+      rights: changed,
+      sends: this.#sendsBy(changed),
       idleMs: idleMs ?? before.idleMs,
       endsAt: timeout === undefined ? before.endsAt : endsAt,
     };
     this.#parts.stores.sessions.put(key, session);
     this.#ends.set(key, session.endsAt);
     if (idleMs !== undefined) this.#idle.follow(now, session);
+    if (!isSame(before.sends, session.sends)) this.#open(session);
     this.#peers.sessionRenewed(now, session);
     return true;
   }
@@ -208,6 +218,14 @@ export class Sessions {
     return end === undefined ? look : Math.min(end, look ?? end);
   }
 
+  #open(session: SessionRecord): void {
+    this.#parts.effect({ kind: 'open-host', key: session.key, host: openingOfSession(session) });
+  }
+
+  #sendsBy(rights: SessionRights | undefined): readonly ChannelRange[] | undefined {
+    return sendRights(rights, this.#parts.config.channels.policy.profiles);
+  }
+
   #index({ key, port, vlan, mac, endsAt }: SessionRecord): void {
     this.#ends.set(key, endsAt);
     this.#ofPort.add(port, key);
@@ -235,6 +253,10 @@ const NO_RIGHTS: SessionRights = {
   maxKbps: undefined,
   profile: undefined,
 };
+
+function isSame(a: readonly ChannelRange[] | undefined, b: readonly ChannelRange[] | undefined): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
 
 function placeOfSession({ port, vlan, mac }: SessionRecord): HostPlace {
   return { port, vlan, mac };

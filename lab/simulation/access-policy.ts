@@ -15,9 +15,10 @@ import {
   splitEapMessage,
   textOf,
   vendorAttributes,
+  vendorSpecific,
 } from '../../radius/attributes.ts';
 import { type RadiusAttribute, RadiusCode, type RadiusPacket } from '../../radius/packet.ts';
-import { H3cAttribute, TerminationAction, Vendor } from '../../radius/values.ts';
+import { CastgateAttribute, H3cAttribute, TerminationAction, Vendor } from '../../radius/values.ts';
 import type { IpAddress } from '../../wire/address.ts';
 import { concatBytes, sameBytes, toHex } from '../../wire/bytes.ts';
 import { isMalformed } from '../../wire/malformed.ts';
@@ -56,6 +57,8 @@ export class AccessPolicy {
   readonly permits = new Map<string, number | undefined>();
   /** Pairs that were ever permitted. */
   readonly everPermitted = new Set<string>();
+  /** By station: groups that a login of it was ever allowed to send to. */
+  readonly everSent = new Map<string, Set<IpAddress>>();
   readonly #withdrawnAt = new Map<string, number>();
   /** By station: the times of the last Access-Accept. */
   readonly #times = new Map<string, LoginTimes>();
@@ -142,6 +145,18 @@ export class AccessPolicy {
     return { code: RadiusCode.AccessChallenge, attributes };
   }
 
+  /** Of three logins two may send, each to another group than the one before. */
+  #sendRight(station: string): readonly RadiusAttribute[] {
+    const group = SENT_GROUPS[this.#states % (SENT_GROUPS.length + 1)];
+    if (group === undefined) return [];
+    const ever = this.everSent.get(station);
+    if (ever === undefined) this.everSent.set(station, new Set([group]));
+    else ever.add(group);
+    return [
+      vendorSpecific(NATIVE_VENDOR, CastgateAttribute.Right, new TextEncoder().encode(`send ${group}`)),
+    ];
+  }
+
   #accept(id: number, account: Account, station: string): Reply {
     const { timeout, seconds } = account;
     this.#times.set(station, {
@@ -166,7 +181,13 @@ export class AccessPolicy {
         octets(AttributeType.UserName, new TextEncoder().encode(account.name)),
         octets(AttributeType.Class, new TextEncoder().encode(`class of ${account.name}`)),
         ...times,
+        ...this.#sendRight(station),
       ],
     };
   }
 }
+
+/** Groups that subscribers send to. */
+export const SENT_GROUPS: readonly IpAddress[] = ['239.77.0.1', '239.77.0.2'];
+/** `groups.native_vendor` where the configuration says nothing. */
+const NATIVE_VENDOR = 32473;

@@ -37,12 +37,14 @@ export function checkRecords(stores: Stores, now: number): void {
 
 /** The switch is as the records say, once the effects that are held have left. */
 export function checkSwitch(stores: Stores, bridge: MemorySwitch, held: readonly Effect[]): void {
-  const hosts = new Set(bridge.openHosts().map(({ port, vlan, mac }) => hostKey(port, vlan, mac)));
+  const hosts = new Map(
+    bridge.openHosts().map(({ port, vlan, mac, sends }) => [hostKey(port, vlan, mac), sends]),
+  );
   const channels = new Map(
     bridge.forwardings().map(({ port, vlan, group, filter }) => [`${port}/${vlan}/${group}`, say(filter)]),
   );
   for (const effect of held) {
-    if (effect.kind === 'open-host') hosts.add(effect.key);
+    if (effect.kind === 'open-host') hosts.set(effect.key, effect.host.sends);
     else if (effect.kind === 'close-host') {
       const { port, vlan, mac } = effect.host;
       hosts.delete(hostKey(port, vlan, mac));
@@ -52,10 +54,14 @@ export function checkSwitch(stores: Stores, bridge: MemorySwitch, held: readonly
       else channels.set(key, say(effect.filter));
     }
   }
-  for (const { key } of stores.sessions.values()) {
+  for (const { key, rights, sends } of stores.sessions.values()) {
+    const mayAt = hosts.get(key);
     must(hosts.delete(key), () => `${key} has a session and its port is shut`);
+    const [may, said] = [sends, rights?.send].map((ranges) => JSON.stringify(ranges ?? []));
+    must(may === said, () => `${key} was allowed to send to ${said}, and may to ${may}`);
+    must(JSON.stringify(mayAt ?? []) === may, () => `${key} may send to ${may}, at the switch otherwise`);
   }
-  must(hosts.size === 0, () => `open without a session: ${[...hosts].join(', ')}`);
+  must(hosts.size === 0, () => `open without a session: ${[...hosts.keys()].join(', ')}`);
   for (const { key, mode, sources } of stores.forwardings.values()) {
     const there = channels.get(key);
     const wanted = say({ mode, sources });

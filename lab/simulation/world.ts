@@ -12,7 +12,7 @@ import { channelKey, hostKey } from '../../session/records.ts';
 import type { Change } from '../../session/store.ts';
 import type { MemorySwitch, SentFrame } from '../../switch/memory-switch.ts';
 import type { IpAddress, Mac } from '../../wire/address.ts';
-import { AccessPolicy } from './access-policy.ts';
+import { AccessPolicy, SENT_GROUPS } from './access-policy.ts';
 import type { ActiveNode, Doom } from './active-node.ts';
 import { Agenda } from './agenda.ts';
 import { DISCONNECT_CLIENT, DisconnectClient, type DisconnectWorld } from './disconnect-client.ts';
@@ -200,6 +200,13 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
     const sure = active?.gate.waiting.length === 0;
     if (this.random.chance(0.5)) {
       if (bridge.transmit({ port, vlan, mac }, octets)) this.books.passed(key, octets, 0, sure);
+      for (const group of SENT_GROUPS) {
+        must(
+          !bridge.passesGroup({ port, vlan, mac }, group, ANY_SOURCE) ||
+            this.policy.everSent.get(stationText(mac))?.has(group) === true,
+          () => `${key} may send to ${group}, which no login of it was allowed`,
+        );
+      }
     } else if (bridge.transmitTo(vlan, mac, octets)) this.books.passed(key, 0, octets, sure);
   }
 
@@ -499,6 +506,7 @@ const LONG_AGO_MS = 200_000;
 /** Requests to the server in the longest login, and how long a server may take for one. */
 const ROUNDS = 5;
 const THINKING_MS = 400;
+const ANY_SOURCE = '10.0.0.1';
 const DISTURBING: readonly Mark[] = [
   'start',
   'logoff',

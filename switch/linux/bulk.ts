@@ -7,11 +7,18 @@
 import { ipFamily } from '../../wire/address.ts';
 import { applyOne, type Operator } from '../one-by-one.ts';
 import { filterRefusal, gone, hostRefusal, isNothing } from '../rules.ts';
-import type { HostPlace, OperationFailure, SourceFilter, SwitchFailure, SwitchOperation } from '../switch.ts';
+import type {
+  HostOpening,
+  HostPlace,
+  OperationFailure,
+  SourceFilter,
+  SwitchFailure,
+  SwitchOperation,
+} from '../switch.ts';
 import { BridgeChanges } from './bridge-changes.ts';
 import { clearForwarding, type RepairBridge, setForwarding } from './channel-operations.ts';
 import { isAbsence } from './failure.ts';
-import { closeHost, hostChanges, occupiedChanges, openHost } from './host-operations.ts';
+import { closeHost, hostChanges, occupiedChanges, openHost, senderChanges } from './host-operations.ts';
 import { updateLinkGroups } from './link-membership.ts';
 import type { Refusal } from './netlink/netlink-socket.ts';
 import type { SetChange } from './netlink/nft.ts';
@@ -133,18 +140,24 @@ class Bulk {
     return undefined;
   }
 
-  #open(placed: Placed, host: HostPlace): SwitchFailure | undefined {
+  #open(placed: Placed, host: HostOpening): SwitchFailure | undefined {
     const running = this.#running;
     const { ports, guard } = running;
     const at = subscriberPort(ports, host.port);
     if (at === undefined) return gone(`open ${host.mac} on ${host.port}`, host.port);
     const { port, link } = at;
-    if (port.hasHost(host.vlan, host.mac)) return undefined;
+    const sending = senderChanges(port, host, host.sends);
+    if (port.hasHost(host.vlan, host.mac)) {
+      if (sending.length === 0) return undefined;
+      this.flush();
+      return this.#oneByOne.openHost(host);
+    }
     const vlan = guard.vlanOf(link, host.vlan);
     const refused = hostRefusal(host, ownMacs(running), ports.portOf(vlan, host.mac));
     if (refused !== undefined) return refused;
     if (!port.hasMac(host.mac)) this.#changeSets(hostChanges('add', host));
     if (port.vacant) this.#changeSets(occupiedChanges('add', running, port));
+    this.#changeSets(sending);
     ports.opened(port, host, vlan);
     const undo = () => {
       port.removeHost(host);
@@ -152,6 +165,7 @@ class Bulk {
       return [
         ...(port.hasMac(host.mac) ? [] : hostChanges('remove', host)),
         ...(port.vacant ? occupiedChanges('remove', running, port) : []),
+        ...inverse(sending),
       ];
     };
     this.#prepared.push({ ...placed, undo, isHarmless: never });
@@ -166,12 +180,14 @@ class Bulk {
     if (at?.port.hasHost(host.vlan, host.mac) !== true) return;
     const { port, link } = at;
     updateLinkGroups(running, port, host.vlan, host.mac, false);
+    const sends = port.openingOf(host)?.sends;
+    this.#changeSets(senderChanges(port, host, undefined));
     port.removeHost(host);
     const vlan = guard.vlanOf(link, host.vlan);
     if (!port.hasMac(host.mac)) this.#changeSets(hostChanges('remove', host));
     if (port.vacant) this.#changeSets(occupiedChanges('remove', running, port));
     const undo = () => {
-      ports.opened(port, host, vlan);
+      ports.opened(port, { ...host, sends }, vlan);
       return [];
     };
     this.#prepared.push({ ...placed, undo, isHarmless: ({ errno }) => errno === 'ENOENT' });

@@ -1,7 +1,7 @@
 /** Opening and closing hosts: each has an entry in the bridge's MAC table and elements in castgate's sets. */
 import type { Mac } from '../../wire/address.ts';
 import { gone, hostRefusal } from '../rules.ts';
-import type { HostPlace, SwitchFailure } from '../switch.ts';
+import type { HostOpening, HostPlace, SwitchFailure } from '../switch.ts';
 import { failure } from './failure.ts';
 import type { Kernel } from './kernel.ts';
 import { updateLinkGroups } from './link-membership.ts';
@@ -11,20 +11,28 @@ import type { SetChange } from './netlink/nft.ts';
 import type { PortState } from './port-state.ts';
 import { hostElements, portElement, TABLE } from './ruleset.ts';
 import { ownMacs, type Running, subscriberPort } from './running.ts';
-import { inverse, removeElements } from './set-changes.ts';
+import { senderElements } from './sender-elements.ts';
+import { changesBetween, inverse, removeElements } from './set-changes.ts';
 
-export function openHost(running: Running, host: HostPlace): SwitchFailure | undefined {
+export function openHost(running: Running, host: HostOpening): SwitchFailure | undefined {
   const { kernel, guard, ports } = running;
   const doing = `open ${host.mac} on ${host.port}`;
   const at = subscriberPort(ports, host.port);
   if (at === undefined) return gone(doing, host.port);
   const { port, link } = at;
-  if (port.hasHost(host.vlan, host.mac)) return undefined;
+  const sending = senderChanges(port, host, host.sends);
+  if (port.hasHost(host.vlan, host.mac)) {
+    const refusal = kernel.changeSets(TABLE, sending);
+    if (refusal !== undefined) return failure(doing, refusal);
+    port.addHost(host);
+    return undefined;
+  }
   const vlan = guard.vlanOf(link, host.vlan);
   const refused = hostRefusal(host, ownMacs(running), ports.portOf(vlan, host.mac));
   if (refused !== undefined) return refused;
   const changes: SetChange[] = port.hasMac(host.mac) ? [] : hostChanges('add', host);
   if (port.vacant) changes.push(...occupiedChanges('add', running, port));
+  changes.push(...sending);
   const refusal = kernel.changeSets(TABLE, changes);
   if (refusal !== undefined) return failure(doing, refusal);
   const bridgeRefusal = putMac(kernel, guard.bridge, link, vlan, host.mac);
@@ -40,8 +48,10 @@ export function openHost(running: Running, host: HostPlace): SwitchFailure | und
 export function closeHost(running: Running, host: HostPlace): SwitchFailure | undefined {
   const { kernel, guard, ports } = running;
   const at = subscriberPort(ports, host.port);
-  if (at?.port.removeHost(host) !== true) return undefined;
+  if (at?.port.hasHost(host.vlan, host.mac) !== true) return undefined;
   const { port, link } = at;
+  const sending = senderChanges(port, host, undefined);
+  port.removeHost(host);
   updateLinkGroups(running, port, host.vlan, host.mac, false);
   const vlan = guard.vlanOf(link, host.vlan);
   let refusal: Refusal | undefined;
@@ -53,6 +63,7 @@ export function closeHost(running: Running, host: HostPlace): SwitchFailure | un
   }
   const changes: SetChange[] = port.hasMac(host.mac) ? [] : hostChanges('remove', host);
   if (port.vacant) changes.push(...occupiedChanges('remove', running, port));
+  changes.push(...sending);
   const first = refusal ?? removeElements(kernel, changes);
   return first === undefined ? undefined : failure(`close ${host.mac} on ${host.port}`, first);
 }
@@ -76,6 +87,17 @@ export function occupiedChanges(
 ): SetChange[] {
   if (controlledDirections === 'in') return [];
   return [{ change, ...portElement('occupied', port.name) }];
+}
+
+/** What has to change in the sets for what a host may send to from now on. */
+export function senderChanges(port: PortState, host: HostPlace, sends: HostOpening['sends']): SetChange[] {
+  const others = port.sendsOf(host.mac, host);
+  const before = port.sendsOf(host.mac);
+  if (before.length === 0 && sends === undefined) return [];
+  return changesBetween(
+    senderElements(port.name, host.mac, before),
+    senderElements(port.name, host.mac, [...others, ...(sends ?? [])]),
+  );
 }
 
 /** What has to change in the sets for a host. */

@@ -8,7 +8,7 @@
 import { type IpAddress, ipv4At, ipv6At, type Mac, macAt } from '../../wire/address.ts';
 import type { SourceFilter } from '../switch.ts';
 import type { PortState } from './port-state.ts';
-import { PORT_SETS, reconcileMacs, reconcileMemberships, reconcileSets, Tally } from './reconcile.ts';
+import { reconcileMacs, reconcileMemberships, reconcileSets, SMALL_SETS, Tally } from './reconcile.ts';
 import { channelElement, hostElements, portElement, TABLE } from './ruleset.ts';
 import { expectation, type Running } from './running.ts';
 
@@ -113,7 +113,7 @@ export function* inspectMemberships(running: Running): Inspection {
 export function* inspectSets(running: Running): Inspection {
   const { kernel, ports } = running;
   if (kernel.mdb.sourcesIn === 'table') return reconcileSets(kernel, expectation(running));
-  const small = reconcileSets(kernel, expectation(running), PORT_SETS);
+  const small = reconcileSets(kernel, expectation(running), SMALL_SETS);
   if (small !== undefined) return small;
   const touched = ports.track();
   const byKey = new Map<string, PortState>();

@@ -1,14 +1,14 @@
 /** Takes up what goes on from an earlier run, or from another node: the books first, the kernel is held to them. */
 import type { IpAddress } from '../../wire/address.ts';
 import { filterRefusal, hostRefusal } from '../rules.ts';
-import type { HostPlace } from '../switch.ts';
+import type { HostOpening } from '../switch.ts';
 import { isOfLink } from './link-groups.ts';
 import type { Channel } from './port-state.ts';
 import { ownMacs, type Running, subscriberPort } from './running.ts';
 
 /** What goes on from an earlier run: its entries and counters stay, where the kernel still has them. */
 export interface Kept {
-  readonly hosts: readonly HostPlace[];
+  readonly hosts: readonly HostOpening[];
   readonly channels: readonly (Channel & { readonly port: string })[];
 }
 

@@ -11,6 +11,7 @@ import { gone, isClaim } from '../rules.ts';
 import {
   type Counter,
   type HostCounters,
+  type HostOpening,
   type HostPlace,
   type Leased,
   type OperationFailure,
@@ -164,7 +165,7 @@ export class LinuxSwitch implements Switch, Leased {
     return this.#send('send frames', port, (frames, ifindex) => frames.sendMany(ifindex, vlan, many));
   }
 
-  openHost(host: HostPlace): SwitchFailure | undefined {
+  openHost(host: HostOpening): SwitchFailure | undefined {
     if (this.#running === undefined) return gone(`open ${host.mac} on ${host.port}`, host.port);
     return openHost(this.#running, host);
   }

@@ -2,8 +2,15 @@
  * What castgate has opened on one port: hosts and channels, with the counts by which two of them share an
  * entry of the kernel. Pure bookkeeping: the kernel is told by LinuxSwitch, and held to it by reconcile.ts.
  */
+import type { ChannelRange } from '../../session/records.ts';
 import type { IpAddress, Mac } from '../../wire/address.ts';
-import { type HostPlace, ORDINARY, type PortService, type SourceFilter } from '../switch.ts';
+import {
+  type HostOpening,
+  type HostPlace,
+  ORDINARY,
+  type PortService,
+  type SourceFilter,
+} from '../switch.ts';
 import { LinkGroups } from './link-groups.ts';
 import type { Link } from './netlink/link.ts';
 
@@ -30,7 +37,7 @@ export class PortState {
   link: Link | undefined;
   readonly linkGroups = new LinkGroups();
   /** By MAC address and VLAN. */
-  readonly #hosts = new Map<Mac, Map<number, HostPlace>>();
+  readonly #hosts = new Map<Mac, Map<number, HostOpening>>();
   /** By group and VLAN. */
   readonly #channels = new Map<IpAddress, Map<number, Channel>>();
 
@@ -53,7 +60,7 @@ export class PortState {
     return this.role !== 'open' && this.#hosts.size === 0;
   }
 
-  *hosts(): Generator<HostPlace> {
+  *hosts(): Generator<HostOpening> {
     for (const places of this.#hosts.values()) yield* places.values();
   }
 
@@ -119,9 +126,24 @@ export class PortState {
     return this.#channels.get(group)?.values() ?? [];
   }
 
-  addHost(host: HostPlace): void {
+  /** The host as it was opened; undefined where it is not. */
+  openingOf({ vlan, mac }: HostPlace): HostOpening | undefined {
+    return this.#hosts.get(mac)?.get(vlan);
+  }
+
+  /** What the address may send to in at least one VLAN; without `but`, the place of one. */
+  sendsOf(mac: Mac, but?: HostPlace): ChannelRange[] {
+    const sends: ChannelRange[] = [];
+    for (const host of this.#hosts.get(mac)?.values() ?? []) {
+      if (host.vlan !== but?.vlan) sends.push(...(host.sends ?? []));
+    }
+    return sends;
+  }
+
+  /** Opens it, or changes what it may send to. */
+  addHost(host: HostOpening): void {
     this.touched?.add(host.mac);
-    if (!this.hasHost(host.vlan, host.mac)) put(this.#hosts, host.mac, host.vlan, host);
+    put(this.#hosts, host.mac, host.vlan, host);
   }
 
   /** False where it was not open. */

@@ -3,7 +3,7 @@
  * MAC address is on, for a bridge has one place for it. Pure bookkeeping.
  */
 import type { Mac } from '../../wire/address.ts';
-import type { HostPlace } from '../switch.ts';
+import type { HostOpening } from '../switch.ts';
 import type { Link } from './netlink/link.ts';
 import { PortState } from './port-state.ts';
 
@@ -86,7 +86,7 @@ export class PortTable {
   }
 
   /** A host is open. */
-  opened(port: PortState, host: HostPlace, vlan: number): void {
+  opened(port: PortState, host: HostOpening, vlan: number): void {
     port.addHost(host);
     const inVlan = this.#openMacs.get(vlan);
     if (inVlan === undefined) this.#openMacs.set(vlan, new Map([[host.mac, port.name]]));

@@ -11,6 +11,7 @@ import type { Link } from './netlink/link.ts';
 import type { SetChange, SetElement } from './netlink/nft.ts';
 import type { PortState } from './port-state.ts';
 import { channelElements, elementName, hostElements, portElement, setNames, TABLE } from './ruleset.ts';
+import { SENDER_SETS, senderElements } from './sender-elements.ts';
 
 /** What there should be. */
 export interface Expectation {
@@ -86,26 +87,27 @@ export function reconcileMemberships(kernel: Kernel, expected: Expectation): str
   return tally.line();
 }
 
-/** Sets of ports. */
-export const PORT_SETS = ['subscribers', 'uplinks', 'occupied', 'open_ports'] as const;
+/** Sets that are small however many hosts and channels there are: those of ports, and of the few who may send. */
+export const SMALL_SETS = ['subscribers', 'uplinks', 'occupied', 'open_ports', ...SENDER_SETS] as const;
 
-/** The elements of castgate's sets, or of those of ports only. */
+/** The elements of castgate's sets, or of the small ones only. */
 export function reconcileSets(
   kernel: Kernel,
   expected: Expectation,
-  sets: typeof PORT_SETS | readonly string[] = setNames(kernel.mdb.sourcesIn),
+  sets: typeof SMALL_SETS | readonly string[] = setNames(kernel.mdb.sourcesIn),
 ): string | undefined {
   const tally = new Tally('nftables sets');
   const wanted = new Map<string, SetElement>();
   const { sourcesIn } = kernel.mdb;
-  const isAll = sets.length > PORT_SETS.length;
-  for (const element of isAll ? expectedElements(expected, sourcesIn) : portElements(expected)) {
+  const isAll = sets.length > SMALL_SETS.length;
+  for (const element of isAll ? expectedElements(expected, sourcesIn) : smallElements(expected)) {
     wanted.set(elementName(element), element);
   }
   const surplus: SetChange[] = [];
   for (const set of sets) {
-    for (const { key } of kernel.elements(TABLE, set)) {
-      if (!wanted.delete(elementName({ set, key }))) surplus.push({ change: 'remove', set, key });
+    for (const { key, end, data } of kernel.elements(TABLE, set)) {
+      const element = { set, key, end, data };
+      if (!wanted.delete(elementName(element))) surplus.push({ change: 'remove', ...element });
     }
   }
   const missing = [...wanted.values()]
@@ -149,15 +151,22 @@ function* expectedElements(
   for (const port of ports) {
     yield* elementsOfPort(port, controlledDirections);
     if (!port.subscriber) continue;
-    for (const mac of port.macs()) yield* hostElements(port.name, mac);
+    for (const mac of port.macs()) {
+      yield* hostElements(port.name, mac);
+      yield* senderElements(port.name, mac, port.sendsOf(mac));
+    }
     for (const group of port.groups()) {
       yield* channelElements(port.name, group, port.filtersOf(group), sourcesIn);
     }
   }
 }
 
-function* portElements({ ports, controlledDirections }: Expectation): Generator<SetElement> {
-  for (const port of ports) yield* elementsOfPort(port, controlledDirections);
+function* smallElements({ ports, controlledDirections }: Expectation): Generator<SetElement> {
+  for (const port of ports) {
+    yield* elementsOfPort(port, controlledDirections);
+    if (!port.subscriber) continue;
+    for (const mac of port.macs()) yield* senderElements(port.name, mac, port.sendsOf(mac));
+  }
 }
 
 function* elementsOfPort(port: PortState, controlledDirections: 'both' | 'in'): Generator<SetElement> {

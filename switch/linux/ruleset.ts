@@ -4,7 +4,8 @@
  * open for a moment: a port that was just plugged in, snooping switched off, a querier not yet believed in.
  * All that a subscriber port sends or receives is denied unless one of these rules lets it:
  * - in: IGMP, MLD and PIM never (castgate reads them before the bridge does and answers for the bridge);
- *   frames of open hosts, and of these no multicast beyond the link. Where a report may hide from these
+ *   frames of open hosts, and of these no multicast beyond the link but to the channels that the host may
+ *   send to (sender-elements.ts). Where a report may hide from these
  *   matches (in fragments, behind AH or other headers), nothing passes: nothing to the addresses of reports,
  *   no IPv6 multicast in fragments, none with a hop-by-hop header, which a bridge wants before it learns;
  *   claims of another node (EtherType 0x88B5) never, those come from uplinks;
@@ -19,12 +20,14 @@
  */
 
 import { type GrantedShare, mergeShares } from '../../igmp/port-filter.ts';
-import { type IpAddress, ipBytes, ipFamily, type Mac, macBytes } from '../../wire/address.ts';
+import { type IpAddress, ipBytes, ipFamily, type Mac } from '../../wire/address.ts';
 import { concatBytes, toHex } from '../../wire/bytes.ts';
 import { CLAIM_ETHER_TYPE } from '../rules.ts';
 import type { SourceFilter } from '../switch.ts';
 import type { SourcesIn } from './mdb-way.ts';
 import type { SetElement } from './netlink/nft.ts';
+import { hostKeyOf, portKey } from './port-key.ts';
+import { SENDER_SETS } from './sender-elements.ts';
 
 /** The table's name, in the family `bridge`. */
 export const TABLE = 'castgate';
@@ -73,6 +76,7 @@ const SETS = [
   'hosts_out',
   'channels4',
   'channels6',
+  ...SENDER_SETS,
 ] as const;
 
 const SOURCE_SETS = ['include4', 'include6', 'included4', 'included6', 'excluded4', 'excluded6'] as const;
@@ -110,10 +114,19 @@ function rules({ sourcesIn, fence: isFenced }: RulesetKind): string {
   set hosts_out { type ifname . ether_addr; counter; }
   set channels4 { type ifname . ipv4_addr; counter; }
   set channels6 { type ifname . ipv6_addr; counter; }
+  set senders4 { type ifname . ether_addr . ipv4_addr; flags interval; }
+  set senders6 { type ifname . ether_addr . ipv6_addr; flags interval; }
+  set sources_of4 { type ifname . ether_addr . ipv4_addr . ipv4_addr; flags interval; }
+  set sources_of6 { type ifname . ether_addr . ipv6_addr . ipv6_addr; flags interval; }
 ${sources.sets}${fence.chains}
   chain from_host {
     ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 accept
-    ip daddr 224.0.0.0/4 ip daddr != 224.0.0.0/24 counter name senders drop
+    ip daddr 224.0.0.0/24 accept
+    iifname . ether saddr . ip daddr @senders4 accept
+    iifname . ether saddr . ip6 daddr @senders6 accept
+    iifname . ether saddr . ip daddr . ip saddr @sources_of4 accept
+    iifname . ether saddr . ip6 daddr . ip6 saddr @sources_of6 accept
+    ip daddr 224.0.0.0/4 counter name senders drop
     ip6 daddr ff00::/8 ip6 daddr & ff0f:: != ff02:: counter name senders drop
     ether daddr != ff:ff:ff:ff:ff:ff meta protocol { 8021q, 8021ad } counter name senders drop
   }
@@ -235,9 +248,7 @@ export function portElement(
 
 /** A host's elements in `hosts_in` and `hosts_out`, in this order. */
 export function hostElements(port: string, mac: Mac): [SetElement, SetElement] {
-  const key = new Uint8Array(NAME + 8);
-  key.set(portKey(port));
-  key.set(macBytes(mac) ?? [], NAME);
+  const key = hostKeyOf(port, mac);
   return [
     { set: 'hosts_in', key },
     { set: 'hosts_out', key },
@@ -280,22 +291,8 @@ export function* channelElements(
 }
 
 /** Tells elements apart. */
-export function elementName({ set, key }: SetElement): string {
-  return `${set}/${toHex(key)}`;
+export function elementName({ set, key, end, data }: SetElement): string {
+  const name = `${set}/${toHex(key)}`;
+  if (end === undefined && data === undefined) return name;
+  return `${name}-${end === undefined ? '' : toHex(end)}=${data === undefined ? '' : toHex(data)}`;
 }
-
-/** An interface name as a set's key holds it: sixteen octets, filled with zeros. */
-function portKey(port: string): Uint8Array {
-  let key = portKeys.get(port);
-  if (key === undefined) {
-    key = new Uint8Array(NAME);
-    key.set(new TextEncoder().encode(port).subarray(0, NAME - 1));
-    portKeys.set(port, key);
-  }
-  return key;
-}
-
-/** One for each configured port. */
-const portKeys = new Map<string, Uint8Array>();
-/** IFNAMSIZ */
-const NAME = 16;

@@ -10,17 +10,19 @@ export function changesBetween(present: Iterable<SetElement>, wanted: Iterable<S
   if (before.length === 0) return [...wanted].map((element) => ({ change: 'add', ...element }));
   const surplus = new Map<string, SetElement>();
   for (const element of before) surplus.set(elementName(element), element);
-  const changes: SetChange[] = [];
+  const added: SetChange[] = [];
   for (const element of wanted) {
-    if (!surplus.delete(elementName(element))) changes.push({ change: 'add', ...element });
+    if (!surplus.delete(elementName(element))) added.push({ change: 'add', ...element });
   }
-  for (const element of surplus.values()) changes.push({ change: 'remove', ...element });
-  return changes;
+  // First what goes: a range must not overlap another, and a key means one thing.
+  return [...surplus.values()].map((element): SetChange => ({ change: 'remove', ...element })).concat(added);
 }
 
 /** What takes the changes back. */
 export function inverse(changes: readonly SetChange[]): SetChange[] {
-  return changes.map(({ set, key, change }) => ({ change: change === 'add' ? 'remove' : 'add', set, key }));
+  return changes
+    .map((each): SetChange => ({ ...each, change: each.change === 'add' ? 'remove' : 'add' }))
+    .reverse();
 }
 
 /** Elements that are gone already are no error. */

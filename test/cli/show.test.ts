@@ -17,6 +17,7 @@ const session: SessionRow = {
   server: 'r1',
   reauthAt: NOW + 3_408_000,
   octetsIn: 1234,
+  sends: [],
   octetsOut: 4_560_000,
 };
 const group: GroupRow = {

@@ -1,11 +1,13 @@
 /** Rights to channels: preloaded at the login, by profiles, lists and answers; limits; the whole core on virtual time. */
 import { describe, expect, it } from 'vitest';
+import { Core } from '../../daemon/core.ts';
+import { silentLog } from '../../daemon/log.ts';
 import { AttributeType, firstInteger, integer, vendorSpecific } from '../../radius/attributes.ts';
 import type { RadiusAttribute } from '../../radius/packet.ts';
 import { RadiusCode } from '../../radius/packet.ts';
 import { AcctStatusType, TerminateCause } from '../../radius/values.ts';
 import { ipBytes } from '../../wire/address.ts';
-import { type Host, World } from './world.ts';
+import { configOf, type Host, World } from './world.ts';
 
 const NATIVE = 32473;
 const utf8 = (value: string) => new TextEncoder().encode(value);
@@ -34,6 +36,74 @@ const refusals = (w: World) =>
   w.logged('join-refused').map(({ account, group, reason }) => `${account} ${group} ${reason}`);
 const details = (w: World) => w.logged('join-refused').map(({ reason, detail }) => `${reason}: ${detail}`);
 const ended = (w: World) => w.logged('channel-ended').map(({ group, cause }) => `${group} ${cause}`);
+
+describe('rights to send', () => {
+  const GROUPS = ['239.9.1.1', '239.8.1.1', 'ff15::901', '232.1.1.1'];
+  const passes = (w: World, { place }: Host, from = SOURCE) =>
+    GROUPS.filter((group) => w.switch.passesGroup(place, group, from));
+
+  it('conformance 60: come with the login and its profile; nobody else may send', () => {
+    const profiles = { studio: { send: ['239.8.0.0/16'] } };
+    const w = world(
+      [
+        right('send 239.9.1.1'),
+        right('send ff15::/16'),
+        right(`send 232.1.1.1 from ${SOURCE}`),
+        vendorSpecific(NATIVE, 6, utf8('studio')),
+      ],
+      { profiles },
+    );
+    const [alice, bob] = [inside(w), inside(w, 'bob', 'swp2')];
+    expect(passes(w, alice)).toEqual(GROUPS);
+    expect(passes(w, alice, '198.51.100.8')).toEqual(GROUPS.slice(0, 3));
+    expect(passes(w, bob)).toEqual([]);
+    // To send is not to receive.
+    alice.join('239.9.1.1');
+    w.pass(5);
+    expect(w.server.questions()).toEqual(['alice 239.9.1.1']);
+    w.switch.setLink('swp1', false);
+    expect(passes(w, alice)).toEqual([]);
+  });
+
+  it('Ericsson’s attribute: none, or all groups', () => {
+    for (const [value, many] of [
+      [1, 0],
+      [2, GROUPS.length],
+      [3, GROUPS.length],
+    ] as const) {
+      const w = world([number(33, value, 2352)]);
+      expect(passes(w, inside(w))).toHaveLength(many);
+    }
+  });
+
+  it('change with the next login of the session, and end with it', () => {
+    const w = world([right('send 239.9.1.1')]);
+    const alice = inside(w);
+    w.server.users.set('alice', [right('send 239.8.0.0/16')]);
+    alice.login('alice');
+    expect(passes(w, alice)).toEqual(['239.8.1.1']);
+    w.server.users.set('alice', []);
+    alice.login('alice');
+    expect(passes(w, alice)).toEqual([]);
+    expect(w.core.stores.sessions.size).toBe(1);
+  });
+
+  it('are in the records: a node that goes on opens its hosts with them, by the profiles as they are now', () => {
+    const profiles = { studio: { send: ['239.8.0.0/16'] } };
+    const w = world([right('send 239.9.1.1'), vendorSpecific(NATIVE, 6, utf8('studio'))], { profiles });
+    const alice = inside(w);
+    const sendsAfter = (config: Readonly<Record<string, unknown>>) => {
+      const random = (length: number) => new Uint8Array(length);
+      const stores = w.replayed();
+      const core = new Core(configOf(config), { readings: w.switch, log: silentLog, random, stores });
+      core.resume(w.now, 'kept');
+      const openings = core.drainEffects().filter((effect) => effect.kind === 'open-host');
+      return openings.map(({ key, host }) => [key, host.sends?.map(({ group }) => group)]);
+    };
+    expect(sendsAfter({ profiles })).toEqual([[alice.key, ['239.9.1.1', '239.8.0.0']]]);
+    expect(sendsAfter({ profiles: { studio: {} } }).at(-1)).toEqual([alice.key, ['239.9.1.1']]);
+  });
+});
 
 describe('rights that come with the login', () => {
   it('let a join through in the same turn, without a question: groups, prefixes, sources, both families', () => {

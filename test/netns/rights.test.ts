@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ofGroup, tally } from '../../lab/capture.ts';
 import type { Castgate, CastgateSettings } from '../../lab/castgate.ts';
 import { Lab, type LabPlan } from '../../lab/lab.ts';
-import { builtProgram, type LineProgram } from '../../lab/line-program.ts';
+import { builtProgram, LineProgram } from '../../lab/line-program.ts';
 import { until } from '../../lab/processes.ts';
 import { LabAddress } from '../../lab/topology.ts';
 
@@ -147,6 +147,43 @@ describe.skipIf(notRoot || notBuilt)(`rights to channels${why}`, { timeout: 60_0
       .accessRequests()
       .filter((request) => request.text('EAP-Message') === undefined);
     expect(questions).toEqual([]);
+  });
+
+  it('conformance 60: one who may send, by FreeRADIUS: its channel plays at the neighbour who may receive it, no other one', async () => {
+    const [STUDIO, PIRATE] = ['239.9.1.1', '239.9.1.2'];
+    const plan = {
+      ...PLAN,
+      hosts: [
+        { name: 'alice', port: 'swp1' },
+        { name: 'bob', port: 'swp2' },
+      ],
+      users: [
+        { name: 'alice', password: 'alice-password', replies: ['Castgate-Right += "watch 239.9.0.0/16"'] },
+        { name: 'bob', password: 'bob-password', replies: [`Castgate-Right += "send ${STUDIO}"`] },
+      ],
+      channels: [],
+    };
+    const [on, daemon, alice] = await raise(plan, {});
+    const bob = on.topology.host('bob');
+    const upstream = await on.capture(undefined);
+    const channels = [bob.address, '50', '500', STUDIO, PIRATE];
+    const studio = await LineProgram.start('sender', 'channel-source', channels, bob.namespace);
+    for (const group of [STUDIO, PIRATE]) await alice.ask(`join ${group}`);
+    const credentials = { method: 'md5', identity: 'bob', password: 'bob-password' } as const;
+    const supplicant = await on.startSupplicant('bob', credentials);
+    await on.topology.plugIn(bob);
+    await supplicant.authenticated(15_000);
+    await receives(alice, STUDIO);
+    await until('drops of the other one', 8_000, async () =>
+      /senders +[1-9]/.test(await daemon.table('refusals')) ? (true as const) : undefined,
+    );
+    const saw = await upstream.finish();
+    expect(await packets(alice, PIRATE)).toBe(0);
+    expect(tally(saw, ofGroup(STUDIO)).packets).toBeGreaterThan(0);
+    expect(tally(saw, ofGroup(PIRATE)).packets).toBe(0);
+    const row = (await daemon.sessions()).find(({ account }) => account === 'bob');
+    expect(row?.sends).toEqual([STUDIO]);
+    await studio.stop();
   });
 
   it('preview: by the answer of FreeRADIUS, ends by itself and is accounted for', async () => {

@@ -35,6 +35,10 @@ export const NftMessage = {
 export interface SetElement {
   readonly set: string;
   readonly key: Uint8Array;
+  /** The last key of a range, field by field, in a set of ranges. */
+  readonly end?: Uint8Array | undefined;
+  /** What the element means, in a map. */
+  readonly data?: Uint8Array | undefined;
 }
 
 /** What is to be done in one batch. */
@@ -43,6 +47,8 @@ export type SetChange = SetElement & { readonly change: 'add' | 'remove' };
 /** An element that was read; the counter is undefined where the set's elements have none. */
 export interface SetElementRead {
   readonly key: Uint8Array;
+  readonly end: Uint8Array | undefined;
+  readonly data: Uint8Array | undefined;
   readonly counter: Counter | undefined;
 }
 
@@ -56,10 +62,10 @@ export function encodeSetChanges(table: string, changes: readonly SetChange[]): 
       const first = changes[at];
       if (first === undefined) break;
       const { set, change } = first;
-      const keys: Uint8Array[] = [];
+      const elements: SetElement[] = [];
       for (let next = changes[at]; next !== undefined; next = changes[++at]) {
-        if (next.set !== set || next.change !== change || keys.length === ELEMENTS_PER_MESSAGE) break;
-        keys.push(next.key);
+        if (next.set !== set || next.change !== change || elements.length === ELEMENTS_PER_MESSAGE) break;
+        elements.push(next);
       }
       // One acknowledgement for the batch is enough: a refused change answers without being asked.
       const last = at === changes.length ? MessageFlag.Ack : 0;
@@ -69,7 +75,7 @@ export function encodeSetChanges(table: string, changes: readonly SetChange[]): 
         adds ? NftMessage.NewElement : NftMessage.DeleteElement,
         MessageFlag.Request | last | (adds ? MessageFlag.Create : 0),
       );
-      putElements(message, table, set, keys);
+      putElements(message, table, set, elements);
       message.end();
     }
   });
@@ -79,7 +85,7 @@ export function encodeSetChanges(table: string, changes: readonly SetChange[]): 
 export function encodeGetElement(table: string, set: string, key: Uint8Array): Uint8Array {
   const message = new MessageWriter();
   putHeader(message, NftMessage.GetElement, MessageFlag.Request);
-  putElements(message, table, set, [key]);
+  putElements(message, table, set, [{ key }]);
   return message.end().bytes();
 }
 
@@ -139,10 +145,16 @@ export function* decodeElements(message: Message): Generator<SetElementRead> {
   if (list === undefined) return;
   for (const [, item] of attributeList(list)) {
     const fields = attributes(item);
-    const key = attributes(fields.get(NFTA_SET_ELEM_KEY) ?? NOTHING).get(NFTA_DATA_VALUE);
+    const key = dataOf(fields.get(NFTA_SET_ELEM_KEY));
     if (key === undefined) continue;
-    yield { key, counter: counterOf(fields.get(NFTA_SET_ELEM_EXPR)) };
+    const end = dataOf(fields.get(NFTA_SET_ELEM_KEY_END));
+    const data = dataOf(fields.get(NFTA_SET_ELEM_DATA));
+    yield { key, end, data, counter: counterOf(fields.get(NFTA_SET_ELEM_EXPR)) };
   }
+}
+
+function dataOf(data: Uint8Array | undefined): Uint8Array | undefined {
+  return data === undefined ? undefined : attributes(data).get(NFTA_DATA_VALUE);
 }
 
 /** The named counter in a message of an answer. */
@@ -191,20 +203,30 @@ function putBatchMark(message: MessageWriter, type: number): void {
   message.begin(type, MessageFlag.Request).u8(0).u8(0).raw(subsystem).end();
 }
 
-function putElements(message: MessageWriter, table: string, set: string, keys: readonly Uint8Array[]): void {
+function putElements(
+  message: MessageWriter,
+  table: string,
+  set: string,
+  elements: readonly Omit<SetElement, 'set'>[],
+): void {
   message.attributeText(NFTA_SET_ELEM_LIST_TABLE, table).attributeText(NFTA_SET_ELEM_LIST_SET, set);
   message.nest(NFTA_SET_ELEM_LIST_ELEMENTS, () => {
-    for (const key of keys) {
+    for (const { key, end, data } of elements) {
       message.nest(NFTA_LIST_ELEM, () => {
         message.nest(NFTA_SET_ELEM_KEY, () => message.attribute(NFTA_DATA_VALUE, key));
+        if (end !== undefined) {
+          message.nest(NFTA_SET_ELEM_KEY_END, () => message.attribute(NFTA_DATA_VALUE, end));
+        }
+        if (data !== undefined) {
+          message.nest(NFTA_SET_ELEM_DATA, () => message.attribute(NFTA_DATA_VALUE, data));
+        }
       });
     }
   });
 }
 
-const NOTHING = new Uint8Array(0);
-/** An attribute has room for 64 KiB, and the longest key (two IPv6 addresses and a port) takes 60 octets. */
-const ELEMENTS_PER_MESSAGE = 512;
+/** An attribute has room for 64 KiB, and the longest element (a range of two IPv6 addresses and a host) takes 132 octets. */
+const ELEMENTS_PER_MESSAGE = 448;
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
@@ -221,7 +243,9 @@ const NFTA_SET_ELEM_LIST_SET = 2;
 const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
 const NFTA_LIST_ELEM = 1;
 const NFTA_SET_ELEM_KEY = 1;
+const NFTA_SET_ELEM_DATA = 2;
 const NFTA_SET_ELEM_EXPR = 7;
+const NFTA_SET_ELEM_KEY_END = 10;
 const NFTA_DATA_VALUE = 1;
 const NFTA_EXPR_NAME = 1;
 const NFTA_EXPR_DATA = 2;
