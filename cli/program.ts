@@ -11,6 +11,7 @@ import { addDecode } from './commands/decode.ts';
 import { addExplain } from './commands/explain.ts';
 import { addLog } from './commands/log.ts';
 import { addOrders } from './commands/orders.ts';
+import { addReload } from './commands/reload.ts';
 import { addReplay } from './commands/replay.ts';
 import { addRoles } from './commands/role.ts';
 import { addRun } from './commands/run.ts';
@@ -59,6 +60,7 @@ export function commands(context: Context): Command {
     addExplain,
     addOrders,
     addLog,
+    addReload,
     addRoles,
     addAccounting,
     addDecode,

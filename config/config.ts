@@ -19,6 +19,8 @@ import { RADSEC, type TlsConfig, toTls } from './tls.ts';
 export interface Config {
   /** The file that it was read from. */
   readonly file: string;
+  /** What is in it, after defaults. */
+  readonly keys: FileConfig;
   readonly bridge: string;
   /** Subscriber ports in the file's order. */
   readonly ports: readonly PortConfig[];
@@ -212,6 +214,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
     names?.map((name) => known(byName, name)) ?? servers;
   return {
     file: path,
+    keys: file,
     bridge: file.bridge,
     ports: Object.entries(file.ports).map(([name, port]) => ({
       ...authenticator,

@@ -52,6 +52,11 @@ export class Books {
     );
   }
 
+  /** The last message that is known to be in the export file; empty: none is. */
+  get exportedUpTo(): string {
+    return this.#exportedUpTo;
+  }
+
   /** Messages that no server has acknowledged yet. */
   get waiting(): number {
     return this.#accounting.waiting;

@@ -191,6 +191,13 @@ export class Channels {
     this.#signalling.askHost(now, port, vlan);
   }
 
+  /** The configuration was another one until now: what is granted is held to the one that is there. */
+  reconfigured(now: number): void {
+    for (const { key } of [...this.#parts.stores.sessions.values()]) this.#admission.rightsChanged(now, key);
+    this.#carryOut(now);
+    this.resume(now);
+  }
+
   /** Upstream is told at once what is received here: its switches learn where from. */
   resume(now: number): void {
     const received = [...this.#parts.stores.forwardings.values()].map(({ vlan, group }) => {

@@ -80,6 +80,12 @@ export class ControlSocket {
     });
   }
 
+  /** Takes no connection more and removes the socket; those that are there are answered to their end. */
+  retire(): void {
+    this.#server?.close();
+    this.#server = undefined;
+  }
+
   /** Ends all connections and removes the socket. */
   async close(): Promise<void> {
     const server = this.#server;

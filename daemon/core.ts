@@ -37,12 +37,14 @@ export interface CoreOptions {
   readonly random: (length: number) => Uint8Array;
   /** The records to go on with; empty ones by default. */
   readonly stores?: Stores;
+  /** The counters to go on with; new ones by default. */
+  readonly tally?: Tally;
 }
 
 export class Core {
   readonly config: Config;
   readonly stores: Stores;
-  readonly tally = new Tally();
+  readonly tally: Tally;
   readonly subscribers: Subscribers;
   readonly channels: Channels;
   readonly radius: Radius;
@@ -57,6 +59,7 @@ export class Core {
   constructor(config: Config, options: CoreOptions) {
     this.config = config;
     this.stores = options.stores ?? new Stores(config.groups.cacheSize);
+    this.tally = options.tally ?? new Tally();
     this.#uplinks = new Set(config.uplinks);
     const parts: CoreParts = {
       config,
@@ -154,6 +157,20 @@ export class Core {
     this.channels.resume(now);
     this.books.resume(now, counters);
     this.radius.resume(now);
+    this.#settle(now);
+  }
+
+  /**
+   * castgate goes on with the records of a core that served until now, in the same process and at the same
+   * switch, under another configuration: nothing is said or programmed again, but what follows from the change.
+   */
+  reconfigured(now: number, before: Core): void {
+    before.trials.abandon(now);
+    if (before.books.exportedUpTo !== '') this.books.exported(before.books.exportedUpTo);
+    this.radius.reconfigured(now, before.config);
+    this.subscribers.endOtherModes(now);
+    this.subscribers.reconfigured(now);
+    this.channels.reconfigured(now);
     this.#settle(now);
   }
 

@@ -70,6 +70,11 @@ export class LoneNode implements Node {
     this.serving.switchEvents(events);
   }
 
+  reconfigure(config: Config): void {
+    this.#state.reconfigure(config, this.#fed);
+    this.serving.reconfigure(config);
+  }
+
   /**
    * Where the next start can go on, sessions and channels go on too; else they end in the books. Waits a
    * little for the server to take what it has not yet.

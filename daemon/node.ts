@@ -1,4 +1,5 @@
 /** What the daemon is around: a node alone, or one of two. */
+import type { Config } from '../config/config.ts';
 import type { SwitchEvent } from '../switch/switch.ts';
 import type { Serving } from './serving.ts';
 import type { HaRow } from './show-rows.ts';
@@ -16,6 +17,8 @@ export interface Node {
   /** Undefined: it runs. Else one line that says why not. Throws SwitchStartError. */
   start(): Promise<string | undefined>;
   switchEvents(events: readonly SwitchEvent[]): void;
+  /** Goes on under another configuration, which differs in keys that can be changed live. */
+  reconfigure(config: Config): void;
   /** Stops; with `cleanup` nothing of castgate's state is to outlive it. The switch is stopped by the caller, afterwards. */
   stop(cleanup: boolean): Promise<void>;
   /** After the switch has stopped. */

@@ -14,13 +14,15 @@ export type DatagramListener = (server: string, port: RadiusPort, socket: number
 
 interface Line {
   readonly socket: Socket;
+  /** From where to where it leads. */
+  readonly way: string;
   /** What waits for the socket to be connected; undefined: it is. */
   waiting: Uint8Array[] | undefined;
 }
 
 export class RadiusSockets implements DatagramSender {
-  readonly #config: Pick<RadiusConfig, 'servers' | 'sourcePorts' | 'maxSourcePorts'>;
-  readonly #servers: ReadonlyMap<string, RadiusServerConfig>;
+  #config: Pick<RadiusConfig, 'servers' | 'sourcePorts' | 'maxSourcePorts'>;
+  #servers: ReadonlyMap<string, RadiusServerConfig>;
   readonly #listener: DatagramListener;
   readonly #log: Logger;
   readonly #refused: (server: string, port: RadiusPort) => void;
@@ -34,9 +36,7 @@ export class RadiusSockets implements DatagramSender {
   ) {
     this.#config = config;
     this.#refused = refused;
-    this.#servers = new Map(
-      config.servers.filter(({ transport }) => transport === 'udp').map((server) => [server.name, server]),
-    );
+    this.#servers = datagramServers(config);
     this.#listener = listener;
     this.#log = log;
   }
@@ -46,6 +46,20 @@ export class RadiusSockets implements DatagramSender {
     for (const server of this.#servers.keys()) {
       this.#line(server, 'auth', 0);
       this.#line(server, 'acct', 0);
+    }
+  }
+
+  /** Takes other servers: sockets that lead from where to where they would now stay open, others are closed. */
+  reconfigure(config: Pick<RadiusConfig, 'servers' | 'sourcePorts' | 'maxSourcePorts'>): void {
+    this.#config = config;
+    this.#servers = datagramServers(config);
+    for (const [key, line] of [...this.#lines]) {
+      const [, server = '', port, number] = /^(.*)\/(auth|acct)\/(\d+)$/s.exec(key) ?? [];
+      const isUsed = Number(number) < config.maxSourcePorts;
+      if (isUsed && this.#way(server, port === 'acct' ? 'acct' : 'auth', Number(number)) === line.way)
+        continue;
+      this.#lines.delete(key);
+      close(line.socket);
     }
   }
 
@@ -60,13 +74,7 @@ export class RadiusSockets implements DatagramSender {
   close(): void {
     const lines = [...this.#lines.values()];
     this.#lines.clear();
-    for (const { socket } of lines) {
-      try {
-        socket.close();
-      } catch {
-        // Closed already: it was about to be tried again.
-      }
-    }
+    for (const { socket } of lines) close(socket);
   }
 
   #line(server: string, port: RadiusPort, number: number): Line | undefined {
@@ -88,7 +96,7 @@ export class RadiusSockets implements DatagramSender {
       type: ipFamily(config.address) === 4 ? 'udp4' : 'udp6',
       recvBufferSize: RECEIVE_BUFFER,
     });
-    const line: Line = { socket, waiting };
+    const line: Line = { socket, waiting, way: this.#way(server, port, number) };
     this.#lines.set(key, line);
     socket.on('message', (bytes) => this.#listener(server, port, number, bytes));
     socket.on('error', (error) => {
@@ -115,6 +123,15 @@ export class RadiusSockets implements DatagramSender {
       () => socket.connect(remote, config.address),
     );
     return line;
+  }
+
+  /** Empty where the server is not asked over UDP. */
+  #way(server: string, port: RadiusPort, number: number): string {
+    const config = this.#servers.get(server);
+    if (config === undefined) return '';
+    const { address, sourceAddress } = config;
+    const remote = port === 'auth' ? config.authPort : config.acctPort;
+    return JSON.stringify([address, remote, sourceAddress, this.#sourcePort(server, port, number)]);
   }
 
   /**
@@ -150,6 +167,22 @@ export class RadiusSockets implements DatagramSender {
     if (error === null) return;
     if ('code' in error && error.code === 'ECONNREFUSED') this.#refused(server, port);
     this.#log.debug('radius-send-failed', { server, error: error.message });
+  }
+}
+
+function datagramServers({
+  servers,
+}: Pick<RadiusConfig, 'servers'>): ReadonlyMap<string, RadiusServerConfig> {
+  return new Map(
+    servers.filter(({ transport }) => transport === 'udp').map((server) => [server.name, server]),
+  );
+}
+
+function close(socket: Socket): void {
+  try {
+    socket.close();
+  } catch {
+    // Closed already: it was about to be tried again.
   }
 }
 

@@ -8,6 +8,7 @@ import { nasAttributes } from '../session/nas-attributes.ts';
 import { type DynamicListener, DynamicSockets } from './dynamic-sockets.ts';
 import type { DatagramSender, DynamicPeer } from './effects.ts';
 import type { Logger } from './log.ts';
+import { listensOn, streamsOf } from './radius-changes.ts';
 import { RadiusSockets } from './radius-sockets.ts';
 import { RadiusStreams, type StreamListeners } from './radius-streams.ts';
 
@@ -19,13 +20,18 @@ export interface TransportListeners extends StreamListeners {
 }
 
 export class RadiusTransports implements DatagramSender {
-  readonly #config: Config['radius'];
+  #config: Pick<Config, 'radius' | 'nas'>;
+  readonly #listeners: TransportListeners;
+  readonly #log: Logger;
   readonly #datagrams: RadiusSockets;
-  readonly #streams: RadiusStreams;
-  readonly #dynamic: DynamicSockets;
+  #streams: RadiusStreams;
+  #dynamic: DynamicSockets;
 
-  constructor({ radius, nas }: Pick<Config, 'radius' | 'nas'>, listeners: TransportListeners, log: Logger) {
-    this.#config = radius;
+  constructor(config: Pick<Config, 'radius' | 'nas'>, listeners: TransportListeners, log: Logger) {
+    const { radius, nas } = config;
+    this.#config = config;
+    this.#listeners = listeners;
+    this.#log = log;
     this.#datagrams = new RadiusSockets(radius, listeners.datagram, log, listeners.refused);
     this.#streams = new RadiusStreams(radius.servers, nasAttributes(nas), listeners, log);
     this.#dynamic = new DynamicSockets(radius.dynamicAuthorization, listeners.dynamicRequest, log);
@@ -33,13 +39,42 @@ export class RadiusTransports implements DatagramSender {
 
   open(): void {
     this.#datagrams.open();
-    const { authentication, authorization, accounting } = this.#config;
+    this.#openStreams();
+    this.#dynamic.open();
+  }
+
+  /** Takes another configuration. Sockets and connections to which it says the same stay as they are. */
+  reconfigure(config: Pick<Config, 'radius' | 'nas'>): void {
+    const before = this.#config;
+    this.#config = config;
+    this.#datagrams.reconfigure(config.radius);
+    this.#datagrams.open();
+    if (streamsOf(before) !== streamsOf(config)) {
+      const listeners = this.#listeners;
+      this.#streams.close();
+      this.#streams = new RadiusStreams(
+        config.radius.servers,
+        nasAttributes(config.nas),
+        listeners,
+        this.#log,
+      );
+    }
+    this.#openStreams();
+    const { dynamicAuthorization } = config.radius;
+    if (listensOn(before.radius.dynamicAuthorization) !== listensOn(dynamicAuthorization)) {
+      this.#dynamic.close();
+      this.#dynamic = new DynamicSockets(dynamicAuthorization, this.#listeners.dynamicRequest, this.#log);
+      this.#dynamic.open();
+    }
+  }
+
+  #openStreams(): void {
+    const { authentication, authorization, accounting } = this.#config.radius;
     const asks = [...authentication, ...authorization];
     this.#streams.open((name) => [
       ...(asks.some((server) => server.name === name) ? (['auth'] as const) : []),
       ...(accounting.some((server) => server.name === name) ? (['acct'] as const) : []),
     ]);
-    this.#dynamic.open();
   }
 
   send(server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {

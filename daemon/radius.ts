@@ -15,11 +15,12 @@ import {
   radiusClientDefaults,
 } from '../radius/client-types.ts';
 import { type RadiusAttribute, RadiusCode, type RadiusPacket } from '../radius/packet.ts';
-import type { RadiusList, RadiusPort } from '../radius/request-record.ts';
+import { portOf, type RadiusList, type RadiusPort } from '../radius/request-record.ts';
 import { extraAttributes, type RequestKind } from '../session/extra-attributes.ts';
 import { nasAttributes } from '../session/nas-attributes.ts';
 import type { ConversationRecord } from '../session/records.ts';
 import type { CoreParts } from './parts.ts';
+import { changedPorts } from './radius-changes.ts';
 
 /** Who is told how a request ended. */
 export interface RadiusPeers {
@@ -132,6 +133,21 @@ export class Radius {
   /** Sends every request in flight once more, as it was: the server knows it again, and answers again. */
   resume(now: number): void {
     this.#client.resume(now);
+  }
+
+  /**
+   * The configuration was another one when the records were made. What is in flight to a server that is reached
+   * otherwise now, or has another secret, is sent anew.
+   */
+  reconfigured(now: number, before: Config): void {
+    for (const { name, port } of changedPorts(before, this.#parts.config)) {
+      const sockets = new Set<number>();
+      for (const { list, attempts } of this.#parts.stores.radiusRequests.values()) {
+        if (portOf(list) !== port) continue;
+        for (const attempt of attempts) if (attempt.server === name) sockets.add(attempt.socket);
+      }
+      for (const socket of sockets) this.#client.lost(now, name, port, socket, 'closed');
+    }
   }
 
   /** Hands on what the client has to say, until it has nothing more. */

@@ -2,6 +2,8 @@
  * The daemon: a node, alone or one of two, with the switch, the control socket and the log around it.
  */
 import type { Config } from '../config/config.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import type { ChangedKeyNeed } from '../config/reload-needs.ts';
 import { now } from '../switch/clock.ts';
 import { LinuxSwitch } from '../switch/linux/linux-switch.ts';
 import { SwitchStartError } from '../switch/linux/preflight.ts';
@@ -14,7 +16,7 @@ import { metricsRoute } from './http/metrics-route.ts';
 import { pageRoutes } from './http/page-routes.ts';
 import { pageState } from './http/page-state.ts';
 import { RefusalLog, refusalRows } from './kernel-refusals.ts';
-import { facilityOf, openLog } from './log.ts';
+import { FACILITIES, facilityOf, openLog } from './log.ts';
 import { logLevels } from './log-levels.ts';
 import { LoneNode } from './lone-node.ts';
 import { Latencies } from './metrics/latencies.ts';
@@ -25,6 +27,7 @@ import { Happenings } from './operator/happenings.ts';
 import { orderHandlers } from './operator/orders.ts';
 import { questionHandlers } from './operator/questions.ts';
 import { programVersion } from './program-version.ts';
+import { Reload, type Reloadable } from './reload.ts';
 import { ServiceNotify } from './service-notify.ts';
 import { accountingRows, groupRows, portRows, radiusRows, sessionRows } from './show.ts';
 import { watchAll } from './turn-watch.ts';
@@ -47,6 +50,10 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
     return 1;
   }
   service.ready(daemon.describe());
+  process.on('SIGHUP', () => {
+    service.reloading('reading the configuration again');
+    void daemon.reload.run().finally(() => service.ready(daemon.describe()));
+  });
   const signal = await stopSignal();
   service.stopping(`stopping, after ${signal}`);
   log.info('stopping', { signal, cleanup: options.cleanup });
@@ -56,13 +63,16 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
   return 0;
 }
 
-class Daemon {
-  readonly #config: Config;
+class Daemon implements Reloadable {
+  readonly reload: Reload;
+  #config: Config;
   readonly #log: ReturnType<typeof openLog>;
   readonly #switch: LinuxSwitch;
   readonly #node: Node;
-  readonly #control: ControlSocket;
-  readonly #http: HttpServer;
+  readonly #handlers: Readonly<Record<string, ControlHandler>>;
+  readonly #metrics: PrometheusMetrics;
+  #control: ControlSocket;
+  #http: HttpServer;
   readonly #refusals: RefusalLog;
   readonly #looking = setInterval(() => this.#refusals.look(), REFUSALS_INTERVAL_MS);
   readonly #syncing = setInterval(() => this.#node.sync(), SYNC_INTERVAL_MS);
@@ -81,13 +91,15 @@ class Daemon {
         hashMax: config.multicast.hashMax,
         maxGroupsPerPort: config.multicast.maxGroupsPerPort,
         fence: ha !== undefined,
-        hosts: config.ports.some(({ methods }) => methods.includes('mab')) ? 'all' : 'known',
+        hosts: hostsToHear(config),
         otherBridges: [...config.vlanBridges.values()],
       },
       (events) => this.#node.switchEvents(events),
     );
     this.#refusals = new RefusalLog(() => this.#switch.refusals(), log);
     const metrics = new PrometheusMetrics(log);
+    this.#metrics = metrics;
+    this.reload = new Reload(this, log);
     const happenings = new Happenings();
     const watch = watchAll([new Latencies(metrics), happenings]);
     this.#node =
@@ -95,20 +107,38 @@ class Daemon {
         ? new LoneNode(config, log, this.#switch, now(), watch)
         : new HaNode({ ...config, ha }, facilityOf(log, 'ha'), this.#switch, watch);
     metrics.read(nodeReadings(this.#node, () => this.#switch.refusals(), programVersion()));
-    const page = pageRoutes({
-      state: () =>
-        pageState({
-          node: this.#node,
-          readings: this.#switch,
-          name: config.nas.identifier ?? config.bridge,
-          version: programVersion(),
-          actions: config.http.token !== undefined,
-        }),
-      orders: orderHandlers(this.#node),
-      token: config.http.token,
-    });
-    this.#http = new HttpServer(config.http, page.set('/metrics', metricsRoute(metrics)), log);
-    this.#control = new ControlSocket(config.controlSocket, this.#handlers(happenings), { log });
+    this.#http = this.#newHttp();
+    this.#handlers = this.#verbs(happenings);
+    this.#control = new ControlSocket(config.controlSocket, this.#handlers, { log });
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  load(): LoadedConfig {
+    return loadConfig(this.#config.file);
+  }
+
+  async apply(config: Config, changed: readonly ChangedKeyNeed[]): Promise<string | undefined> {
+    const isChanged = (section: string) => changed.some(({ key }) => key.startsWith(section));
+    if (isChanged('control_socket')) {
+      const control = new ControlSocket(config.controlSocket, this.#handlers, { log: this.#log });
+      const occupied = await control.listen();
+      if (occupied !== undefined) return occupied.refused;
+      this.#control.retire();
+      this.#control = control;
+    }
+    this.#config = config;
+    if (isChanged('log.')) for (const facility of FACILITIES) this.#log.setLevel(facility, config.log.level);
+    this.#switch.hear(hostsToHear(config));
+    this.#node.reconfigure(config);
+    if (isChanged('http.')) {
+      this.#http.close();
+      this.#http = this.#newHttp();
+      this.#http.start();
+    }
+    return undefined;
   }
 
   /** Undefined: it serves. Else one line that says why not. */
@@ -160,7 +190,26 @@ class Daemon {
     }
   }
 
-  #handlers(happenings: Happenings): Readonly<Record<string, ControlHandler>> {
+  #newHttp(): HttpServer {
+    const { http } = this.#config;
+    const page = pageRoutes({
+      state: () => {
+        const { nas, bridge } = this.#config;
+        return pageState({
+          node: this.#node,
+          readings: this.#switch,
+          name: nas.identifier ?? bridge,
+          version: programVersion(),
+          actions: http.token !== undefined,
+        });
+      },
+      orders: orderHandlers(this.#node),
+      token: http.token,
+    });
+    return new HttpServer(http, page.set('/metrics', metricsRoute(this.#metrics)), this.#log);
+  }
+
+  #verbs(happenings: Happenings): Readonly<Record<string, ControlHandler>> {
     const readings = this.#switch;
     const node = this.#node;
     return {
@@ -171,6 +220,7 @@ class Daemon {
       accounting: this.#asked((core) => accountingRows(core, node.accountingDisk)),
       refusals: () => refusalRows(() => readings.refusals()),
       log: (params) => logLevels(this.#log, params),
+      reload: this.reload.handler,
       ...orderHandlers(node),
       ...questionHandlers(node, happenings),
       ...explainHandlers(
@@ -188,6 +238,11 @@ class Daemon {
       return serving === undefined ? { refused: idle ?? 'not serving' } : answer(serving.core);
     };
   }
+}
+
+/** Who authenticates by MAC address is heard by what hosts send that speak no 802.1X. */
+function hostsToHear({ ports }: Config): 'known' | 'all' {
+  return ports.some(({ methods }) => methods.includes('mab')) ? 'all' : 'known';
 }
 
 /** What a node alone says to what only one of two can do. */

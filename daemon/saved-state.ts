@@ -31,7 +31,7 @@ export function emptyStores(config: Config): FedStores {
 export class SavedState {
   /** Undefined: nothing is accounted for. */
   readonly accountingDisk: AccountingDisk | undefined;
-  readonly #config: Config;
+  #config: Config;
   readonly #log: Logger;
   readonly #changes = new ChangeLog(0, 'none');
   readonly #journal: JournalFile;
@@ -77,6 +77,15 @@ export class SavedState {
     this.#changes.seal();
     fed.feed.follow(this.#changes);
     this.#journal.begin(fed.stores);
+  }
+
+  /** Takes another configuration while it runs: whether records are kept for the next start is as it says. */
+  reconfigure(config: Config, fed: FedStores | undefined): void {
+    const { warm } = this.#config.restart;
+    this.#config = config;
+    if (config.restart.warm === warm) return;
+    if (fed !== undefined && warm === false) this.begin(fed);
+    else this.end(false);
   }
 
   /** Ends a turn: what changed is written, before anybody can come to know of it. */

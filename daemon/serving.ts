@@ -14,6 +14,7 @@ import type { Logger } from './log.ts';
 import { limitPerPort } from './log-limit.ts';
 import { RadiusTransports } from './radius-transports.ts';
 import type { Stores } from './stores.ts';
+import { successor } from './successor.ts';
 import { endTurn, type TurnEnd } from './turn.ts';
 import { type TurnWatch, watchLog } from './turn-watch.ts';
 
@@ -48,8 +49,10 @@ export interface ServingOptions {
 }
 
 export class Serving {
-  readonly core: Core;
+  #core: Core;
   readonly #options: ServingOptions;
+  readonly #random = pooledRandom();
+  readonly #coreLog: Logger;
   readonly #sockets: RadiusTransports;
   readonly #datagrams: DatagramSender;
   readonly #gate: EffectGate | undefined;
@@ -64,16 +67,12 @@ export class Serving {
   #turnBeganAt = 0;
 
   constructor(options: ServingOptions) {
-    const { config, log, bridge, stores, commit, watch } = options;
+    const { config, log, commit, watch } = options;
     this.#options = options;
     this.#offset = options.clockOffsetMs ?? 0;
     this.#gate = commit === undefined ? undefined : new EffectGate();
-    this.core = new Core(config, {
-      readings: this.#gate?.readings(bridge) ?? bridge,
-      log: watchLog(limitPerPort(log, wallClock), watch),
-      random: pooledRandom(),
-      stores,
-    });
+    this.#coreLog = watchLog(limitPerPort(log, wallClock), watch);
+    this.#core = new Core(config, { ...this.#coreOptions(), stores: options.stores });
     this.#sockets = new RadiusTransports(
       config,
       {
@@ -91,6 +90,23 @@ export class Serving {
     this.#datagrams =
       options.disk?.gate(this.#sockets, (key) => this.turn((at) => this.core.accountingExported(at, key))) ??
       this.#sockets;
+  }
+
+  get core(): Core {
+    return this.#core;
+  }
+
+  /**
+   * Goes on under another configuration: another core takes the records up between two turns. Sockets of what
+   * has not changed stay.
+   */
+  reconfigure(config: Config): void {
+    this.turn((at) => {
+      const before = this.#core;
+      this.#core = successor(before, config, this.#coreOptions());
+      this.#sockets.reconfigure(config);
+      this.#core.reconfigured(at, before);
+    });
   }
 
   /** The node's clock. */
@@ -171,6 +187,15 @@ export class Serving {
     this.#closed = true;
     this.#alarm.set(undefined);
     this.#sockets.close();
+  }
+
+  #coreOptions() {
+    const { bridge } = this.#options;
+    return {
+      readings: this.#gate?.readings(bridge) ?? bridge,
+      log: this.#coreLog,
+      random: this.#random,
+    };
   }
 
   #think(think: (at: number) => void, port?: string): void {

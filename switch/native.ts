@@ -24,6 +24,8 @@ export interface Native {
   unwatch(watch: Watch): number;
   /** A packet socket for all interfaces behind a BPF program (8 octets an instruction, host byte order). */
   packetOpen(filter: Uint8Array, receiveBufferOctets: number): number;
+  /** Puts another BPF program in front of it. */
+  packetFilter(fd: number, filter: Uint8Array): number;
   /** From now on the watch owns the descriptor. */
   packetWatch(fd: number, listener: PacketListener): Watch | number;
   packetSend(fd: number, ifindex: number, frame: Uint8Array): number;

@@ -44,7 +44,7 @@ interface OwnRecords {
 export type Role = 'standby' | 'taking-over' | 'active' | 'handing-over';
 
 export class HaNode implements Node {
-  readonly #config: Config & { readonly ha: HaConfig };
+  #config: Config & { readonly ha: HaConfig };
   readonly #log: Logger;
   readonly #bridge: FencedSwitch;
   readonly #watch: TurnWatch | undefined;
@@ -147,6 +147,14 @@ export class HaNode implements Node {
     // While roles change, links and frames are kept by whoever stands by.
     if (this.#role === 'active') this.#active?.serving.switchEvents(others);
     else this.#standby.switchEvents(others);
+  }
+
+  /** The section `ha` is as before: another one needs another start. */
+  reconfigure(config: Config): void {
+    const { ha } = this.#config;
+    this.#config = { ...config, ha };
+    this.#state.reconfigure(this.#config, this.#active?.fed);
+    this.#active?.serving.reconfigure(this.#config);
   }
 
   /** Hands over where somebody is in step; else goes on after the next start, or ends everything. */

@@ -102,6 +102,11 @@ export class Trials {
     });
   }
 
+  /** Nobody will hear the answers: the core that asked is no more. */
+  abandon(now: number): void {
+    for (const token of [...this.#waiting.keys()]) this.unanswered(now, token, 'radius-timeout');
+  }
+
   #take(token: string): Trial | undefined {
     const trial = this.#waiting.get(token);
     this.#waiting.delete(token);

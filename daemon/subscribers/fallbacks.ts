@@ -71,6 +71,15 @@ export class Fallbacks {
     this.#peers.changed(port);
   }
 
+  /** Ports that have no such fallback any more are ordinary ones. */
+  reconfigured(): void {
+    for (const { key, kind } of [...this.#parts.stores.fallbacks.values()]) {
+      const port = this.#parts.ports.get(key);
+      const isThere = port !== undefined && hasFallback(port);
+      if (!isThere || (kind !== 'none' && fallbackVlan(port, kind) === undefined)) this.end(key);
+    }
+  }
+
   handleTimeout(now: number): void {
     for (let key = this.#deadlines.takeDue(now); key !== undefined; key = this.#deadlines.takeDue(now)) {
       const port = this.#parts.ports.get(key);

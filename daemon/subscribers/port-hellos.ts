@@ -61,6 +61,15 @@ export class PortHellos {
     }
   }
 
+  /** Ports may be served by 802.1X now that were not before, and the other way round. */
+  reconfigured(now: number): void {
+    for (const record of [...this.#parts.stores.ports.values()]) {
+      const port = this.#parts.ports.get(record.key);
+      if (port === undefined || !record.up) continue;
+      if ((port.mode === 'auto') !== (record.helloAt !== undefined)) this.#ask(now, port, record);
+    }
+  }
+
   /** Identifier of the request; undefined where the port never sent one, -1 where it is down. */
   idOf(port: string): number | undefined {
     return this.#parts.stores.ports.get(port)?.helloId;

@@ -249,6 +249,16 @@ export class Subscribers {
     }
   }
 
+  /** The configuration was another one until now; hosts are told nothing. */
+  reconfigured(now: number): void {
+    this.#fallbacks.reconfigured();
+    this.#sessions.resume();
+    this.#hellos.reconfigured(now);
+    for (const { name } of this.#parts.ports.values()) {
+      if (!this.#parts.stores.fallbacks.has(name)) this.#vacated(now, name);
+    }
+  }
+
   /** Ends every session, for a clean stop. */
   shutdown(now: number): void {
     for (const key of [...this.#parts.stores.sessions.values()].map((session) => session.key)) {

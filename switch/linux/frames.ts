@@ -43,6 +43,12 @@ export class FrameSocket {
     this.#watch = watch;
   }
 
+  /** What is reported of hosts that speak no 802.1X. Throws the errno's name. */
+  hear(hosts: 'known' | 'all'): void {
+    const failed = this.#native.packetFilter(this.#fd, captureFilter(hosts));
+    if (failed < 0) throw new Error(`packet socket: ${errnoName(failed)}`);
+  }
+
   /** Sends a frame out of an interface, with an 802.1Q tag where `vlan` is not 0. Undefined or the errno. */
   send(ifindex: number, vlan: number, frame: Uint8Array): string | undefined {
     const sent = this.#native.packetSend(this.#fd, ifindex, vlan === 0 ? frame : tagged(frame, vlan));

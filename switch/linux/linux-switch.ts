@@ -97,9 +97,11 @@ export class LinuxSwitch implements Switch, Leased {
   #caretaker: Caretaker | undefined;
   #untold: SwitchEvent[] = [];
   #strayClaims = 0;
+  #hosts: 'known' | 'all';
 
   constructor(options: LinuxSwitchOptions, listener: SwitchListener) {
     this.#options = { ...DEFAULTS, ...options };
+    this.#hosts = this.#options.hosts;
     this.#mdb = options.sourcesIn === undefined ? mdbWayOf(release()) : MDB_WAYS[options.sourcesIn];
     this.#listener = listener;
     this.#before = new BeforeFile(options.stateDirectory, options.bridge);
@@ -155,6 +157,13 @@ export class LinuxSwitch implements Switch, Leased {
     checkSystem();
     this.#kernel = openKernel(this.#mdb);
     this.stop({ cleanup: true });
+  }
+
+  /** From now on what hosts send that speak no 802.1X is reported too, or is not (capture-filter.ts). */
+  hear(hosts: 'known' | 'all'): void {
+    if (this.#hosts === hosts) return;
+    this.#hosts = hosts;
+    this.#frames?.hear(hosts);
   }
 
   sendFrame(port: string, vlan: number, frame: Uint8Array): SwitchFailure | undefined {
@@ -289,7 +298,7 @@ export class LinuxSwitch implements Switch, Leased {
     this.#kernel = kernel;
     bringHome(kernel, bridgeName, ports, this.#options.otherBridges);
     const found = checkBridge(kernel, bridgeName, ports, uplinks);
-    const frames = new FrameSocket(this.#options.hosts);
+    const frames = new FrameSocket(this.#hosts);
     this.#frames = frames;
     const settings = {
       bridge: bridgeName,

@@ -279,6 +279,15 @@ static napi_value packet_open(napi_env env, napi_callback_info info) {
   return number(env, fd);
 }
 
+/* packetFilter(fd, filter): another filter in place of the one before, at once. */
+static napi_value packet_filter(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  struct bytes filter = bytes_at(env, argv[1]);
+  if (filter.data == NULL || filter.length == 0 || filter.length % sizeof(struct sock_filter) != 0) return number(env, -EINVAL);
+  struct sock_fprog program = {(unsigned short)(filter.length / sizeof(struct sock_filter)), (struct sock_filter *)filter.data};
+  return outcome(env, setsockopt(int_at(env, argv[0]), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program));
+}
+
 /* The VLAN tag that the kernel has taken off, or -1. */
 static int32_t tag_of(struct msghdr *message) {
   for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
@@ -585,6 +594,7 @@ static napi_value init(napi_env env, napi_value exports) {
   } functions[] = {
       {"close", close_descriptor},       {"unwatch", unwatch},
       {"packetOpen", packet_open},       {"packetWatch", packet_watch},
+      {"packetFilter", packet_filter},
       {"packetSend", packet_send},       {"packetSendMany", packet_send_many},
       {"packetStatistics", packet_statistics},
       {"netlinkOpen", netlink_open},     {"netlinkTransact", netlink_transact},

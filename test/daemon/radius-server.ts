@@ -46,6 +46,8 @@ export class TestServer {
   readonly permits = new Map<string, readonly RadiusAttribute[]>();
   /** EAP rounds of challenge before the verdict. */
   rounds = 1;
+  /** What it shares with the core. */
+  secret = SECRET;
   /** False: nothing is answered. */
   alive = true;
   /** Milliseconds from request to answer. */
@@ -62,13 +64,13 @@ export class TestServer {
     const status = packet.code === RadiusCode.AccessRequest;
     // Conformance 17: every Access-Request is signed; an Accounting-Request by its authenticator.
     const options = { requireMessageAuthenticator: status };
-    expect(verifyRequest(asked.bytes, SECRET, options)).toBe('ok');
+    expect(verifyRequest(asked.bytes, this.secret, options)).toBe('ok');
     const whole: Asked = { ...asked, packet };
     this.asked.push(whole);
     if (!this.alive) return undefined;
     const scripted = this.script === undefined ? 'policy' : this.script(whole);
     const answer = scripted === 'policy' ? this.policy(packet) : scripted;
-    return answer === undefined ? undefined : signed(packet, answer);
+    return answer === undefined ? undefined : signed(packet, answer, this.secret);
   }
 
   /** What the policy says to a packet. */

@@ -8,6 +8,7 @@ import { Core } from '../../daemon/core.ts';
 import type { DatagramSender, DynamicPeer } from '../../daemon/effects.ts';
 import type { Logger } from '../../daemon/log.ts';
 import { Stores } from '../../daemon/stores.ts';
+import { successor } from '../../daemon/successor.ts';
 import { endTurn } from '../../daemon/turn.ts';
 import { decodeEap, EapCode, type EapPacket, EapType, encodeEap } from '../../eapol/eap.ts';
 import { decodeEapol, EapolType, encodeEapol } from '../../eapol/eapol.ts';
@@ -50,10 +51,11 @@ export function configOf(more: Readonly<Record<string, unknown>> = {}): Config {
     ...more,
   };
   const secretIn = (path: string) => ({
-    secret: path.endsWith('second') ? new TextEncoder().encode('the second secret of the tests') : SECRET,
+    secret: path.endsWith('second') || path.endsWith('.key') ? SECOND_SECRET : SECRET,
     remarks: [],
   });
-  const loaded = parseConfig(JSON.stringify(file), 'test.yaml', secretIn);
+  const pemIn = (path: string) => ({ pem: new TextEncoder().encode(path) });
+  const loaded = parseConfig(JSON.stringify(file), 'test.yaml', secretIn, pemIn);
   if ('config' in loaded) return loaded.config;
   throw new Error(loaded.errors.map((error) => `${error.path}: ${error.message}`).join('; '));
 }
@@ -178,6 +180,14 @@ export class World {
     this.turn(() => this.core.resume(this.now, 'kept'));
   }
 
+  /** The daemon goes on under another file, as after `castgate reload`. */
+  reconfigure(more: Readonly<Record<string, unknown>>): void {
+    this.config = configOf(more);
+    const before = this.core;
+    this.core = successor(before, this.config, this.#coreOptions());
+    this.turn(() => this.core.reconfigured(this.now, before));
+  }
+
   host(name: string, port = 'swp1', vlan = 0, mac?: Mac): Host {
     return new Host(this, name, port, vlan, mac ?? macOf(name));
   }
@@ -216,8 +226,12 @@ export class World {
   }
 
   #newCore(stores: Stores): Core {
+    return new Core(this.config, { ...this.#coreOptions(), stores });
+  }
+
+  #coreOptions() {
     const random = (length: number) => Uint8Array.from({ length }, () => this.#octet());
-    return new Core(this.config, { readings: this.switch, log: this.#logger(), random, stores });
+    return { readings: this.switch, log: this.#logger(), random };
   }
 
   #send(server: string, port: 'auth' | 'acct', socket: number, bytes: Uint8Array): void {
@@ -414,4 +428,8 @@ export function macOf(name: string): Mac {
   return `06:00:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}:${hex.slice(6, 8)}`;
 }
 
+/** Of files whose name ends in `second` or `.key`. */
+export const SECOND_SECRET = new TextEncoder().encode(
+  'the second secret of the tests, which is a longer one',
+);
 const PAE_GROUP: Mac = '01:80:c2:00:00:03';

@@ -1,0 +1,46 @@
+/**
+ * What a changed key of the configuration needs while castgate runs: nothing (`live`), another process beside
+ * this one that takes over (`upgrade`), or an end and another start (`restart`).
+ */
+import { type ChangedKey, changedKeys } from './changed-keys.ts';
+import type { Config } from './config.ts';
+
+export type ReloadNeed = 'live' | 'upgrade' | 'restart';
+
+/** A changed key, and what it needs. */
+export interface ChangedKeyNeed extends ChangedKey {
+  readonly needs: ReloadNeed;
+}
+
+/** The keys that differ, each with what it needs. */
+export function changesOf(before: Config, after: Config): ChangedKeyNeed[] {
+  return changedKeys(before, after).map((changed) => ({ ...changed, needs: needOf(changed.key) }));
+}
+
+/** What a key needs; keys are written as in docs/configuration.md. Whatever is not listed is live. */
+export function needOf(key: string): ReloadNeed {
+  if (RESTART.some((one) => key === one || key.startsWith(`${one}.`))) return 'restart';
+  return UPGRADE.has(key) ? 'upgrade' : 'live';
+}
+
+/** Another bridge or other records are another castgate; the two nodes of a pair agree on the rest. */
+const RESTART: readonly string[] = ['bridge', 'state_directory', 'ha'];
+
+/**
+ * What is set up once: ports in the kernel, the files of accounting, the cache of decisions. `ports` is which
+ * ones there are.
+ */
+const UPGRADE: ReadonlySet<string> = new Set([
+  'ports',
+  'ports.NAME.mode',
+  'uplinks',
+  'vlan_bridges',
+  'multicast.hash_max',
+  'multicast.max_groups_per_port',
+  'groups.cache_size',
+  'accounting.enabled',
+  'accounting.export_file',
+  'accounting.export_size',
+  'accounting.export_keep',
+  'accounting.disk_limit',
+]);

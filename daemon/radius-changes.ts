@@ -1,0 +1,43 @@
+/** What another configuration changes about the ways to RADIUS servers. */
+import type { Config, RadiusConfig, RadiusServerConfig } from '../config/config.ts';
+import type { RadiusPort } from '../radius/request-record.ts';
+
+type RadiusSection = Pick<Config, 'radius' | 'nas'>;
+
+/** Ports of servers of both configurations that are reached otherwise in the second one, or have another secret. */
+export function* changedPorts(
+  before: RadiusSection,
+  after: RadiusSection,
+): Generator<{ readonly name: string; readonly port: RadiusPort }> {
+  const servers = new Map(before.radius.servers.map((server) => [server.name, server]));
+  const newStreams = streamsOf(before) !== streamsOf(after);
+  for (const server of after.radius.servers) {
+    const old = servers.get(server.name);
+    if (old === undefined) continue;
+    const isNew = newStreams && server.transport !== 'udp';
+    for (const port of ['auth', 'acct'] as const) {
+      if (isNew || wayTo(old, port) !== wayTo(server, port)) yield { name: server.name, port };
+    }
+  }
+}
+
+/** All that connections depend on: where it is another text, they are made anew. */
+export function streamsOf({ radius, nas }: RadiusSection): string {
+  const reached = radius.servers.filter(({ transport }) => transport !== 'udp');
+  return reached.length === 0 ? '' : JSON.stringify([reached, nas], octetsAsText);
+}
+
+/** All that the listening sockets depend on. */
+export function listensOn({ clients, listen, port }: RadiusConfig['dynamicAuthorization']): string {
+  return clients.length === 0 ? '' : JSON.stringify([listen, port]);
+}
+
+function wayTo(server: RadiusServerConfig, port: RadiusPort): string {
+  const { address, transport, sourceAddress, secret, tls, authPort, acctPort } = server;
+  const remote = port === 'auth' ? authPort : acctPort;
+  return JSON.stringify([address, transport, sourceAddress, secret, tls, remote], octetsAsText);
+}
+
+function octetsAsText(_: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? [...value] : value;
+}
