@@ -21,7 +21,8 @@ export interface ChannelWeight {
 export type UseOwner = `account/${string}` | `port/${string}` | `vlan/${number}` | 'uplinks';
 
 interface Used extends ChannelWeight {
-  readonly grants: Set<string>;
+  /** Most channels of an account have one grant: it stands here without a set of its own. */
+  grants: string | Set<string>;
 }
 
 interface Total {
@@ -54,11 +55,12 @@ export class ChannelUse {
       }
       const key = keyIn(owner, grant);
       const used = total.channels.get(key);
-      if (used !== undefined) used.grants.add(grant.key);
-      else {
-        total.channels.set(key, { ...weight, grants: new Set([grant.key]) });
-        total.kbps += weight.kbps;
-      }
+      if (used === undefined) {
+        const { kbps, priority } = weight;
+        total.channels.set(key, { kbps, priority, grants: grant.key });
+        total.kbps += kbps;
+      } else if (typeof used.grants !== 'string') used.grants.add(grant.key);
+      else if (used.grants !== grant.key) used.grants = new Set([used.grants, grant.key]);
     }
   }
 
@@ -67,8 +69,10 @@ export class ChannelUse {
       const total = this.#totals.get(owner);
       const key = keyIn(owner, grant);
       const used = total?.channels.get(key);
-      if (total === undefined || used === undefined || !used.grants.delete(grant.key)) continue;
-      if (used.grants.size > 0) continue;
+      if (total === undefined || used === undefined) continue;
+      const { grants } = used;
+      if (typeof grants === 'string' ? grants !== grant.key : !grants.delete(grant.key) || grants.size > 0)
+        continue;
       total.channels.delete(key);
       total.kbps -= used.kbps;
       if (total.channels.size === 0) this.#totals.delete(owner);
@@ -112,7 +116,8 @@ export class ChannelUse {
       if (groupsLeft <= 0 && kbpsLeft <= 0) break;
       // A channel that frees nothing of what is short is left alone.
       if (groupsLeft <= 0 && used.kbps === 0) continue;
-      chosen.push(...used.grants);
+      if (typeof used.grants === 'string') chosen.push(used.grants);
+      else chosen.push(...used.grants);
       groupsLeft--;
       kbpsLeft -= used.kbps;
     }

@@ -204,5 +204,6 @@ const SETTINGS = {
     reports_per_port: 0,
   },
   groups: { cache_size: 1_000_000, max_permit: '1d' },
+  accounting: { max_rate: 100_000 },
   restart: { warm: true, max_age: '1d' },
 };
