@@ -56,8 +56,12 @@ export class DecisionCache {
   }
 
   /** From the least to the most recently used, so that a copy made in this order forgets the same ones. */
-  entries(): IterableIterator<[string, DecisionRecord]> {
-    return this.#cache.rentries() as IterableIterator<[string, DecisionRecord]>;
+  *entries(): IterableIterator<[string, DecisionRecord]> {
+    // By their keys: a walk along the order itself would end where the record that it is at is used meanwhile.
+    for (const key of [...this.#cache.rkeys()]) {
+      const record = this.#cache.peek(key);
+      if (record !== undefined) yield [key, record];
+    }
   }
 
   /** Takes a record as another node has it; undefined: it has none. */

@@ -27,11 +27,19 @@ import {
 import type { ReplicatedStores } from '../replication/replicated-stores.ts';
 import type { Logger } from './log.ts';
 
+/** A file that has not all records yet. */
+interface Draft {
+  readonly descriptor: number;
+  readonly frames: Generator<Uint8Array>;
+  octets: number;
+}
+
 export class JournalFile {
   readonly #path: string;
   readonly #head: JournalHead;
   readonly #log: Logger;
   #descriptor: number | undefined;
+  #draft: Draft | undefined;
   #snapshotOctets = 0;
   #entryOctets = 0;
   #synced = true;
@@ -44,7 +52,7 @@ export class JournalFile {
 
   /** False where it could not be written: nothing is kept for the next start. */
   get isKept(): boolean {
-    return this.#descriptor !== undefined;
+    return this.#descriptor !== undefined || this.#draft !== undefined;
   }
 
   /**
@@ -64,40 +72,48 @@ export class JournalFile {
 
   /** Begins anew with all records as they are now; what the file held before is replaced at once. */
   begin(stores: ReplicatedStores): void {
-    const draft = `${this.#path}.new`;
+    this.#open(stores);
+    while (this.#draft !== undefined) this.#write(this.#draft);
+  }
+
+  /**
+   * Begins anew like `begin`, between other work: until it has all records, an earlier file of the same records goes
+   * on, and one of others is gone.
+   */
+  beginSoon(stores: ReplicatedStores): void {
     try {
-      this.#close();
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
-      rmSync(draft, { force: true });
-      const descriptor = openSync(draft, 'wx', 0o600);
-      this.#descriptor = descriptor;
-      this.#snapshotOctets = 0;
-      this.#entryOctets = 0;
-      for (const frame of journalSnapshot(this.#head, stores)) {
-        writeAll(descriptor, frame);
-        this.#snapshotOctets += frame.length;
-      }
-      // Without waiting for the disk: only a process that ends needs the file, and it needs what the kernel has.
-      this.#synced = false;
-      renameSync(draft, this.#path);
+      if (this.#descriptor === undefined) rmSync(this.#path, { force: true });
     } catch (cause) {
       this.#fail(cause);
+      return;
     }
+    this.#open(stores);
+    const draft = this.#draft;
+    const goOn = () => {
+      if (draft === undefined || this.#draft !== draft) return;
+      this.#write(draft);
+      setImmediate(goOn);
+    };
+    setImmediate(goOn);
   }
 
   /** Appends a turn. Once the turns outweigh the records, the file begins anew. */
   append(batch: Batch, stores: ReplicatedStores): void {
-    if (this.#descriptor === undefined) return;
+    const draft = this.#draft;
+    if (this.#descriptor === undefined && draft === undefined) return;
     const entry = journalEntry(batch);
     try {
-      writeAll(this.#descriptor, entry);
+      if (this.#descriptor !== undefined) writeAll(this.#descriptor, entry);
+      // What is written of the records from here on is as they are after this turn.
+      if (draft !== undefined) writeAll(draft.descriptor, entry);
     } catch (cause) {
       this.#fail(cause);
       return;
     }
     this.#entryOctets += entry.length;
     this.#synced = false;
-    if (this.#entryOctets > Math.max(LEAST_ROTATION_OCTETS, 2 * this.#snapshotOctets)) this.begin(stores);
+    const rotation = Math.max(LEAST_ROTATION_OCTETS, 2 * this.#snapshotOctets);
+    if (draft === undefined && this.#entryOctets > rotation) this.beginSoon(stores);
   }
 
   /**
@@ -117,6 +133,7 @@ export class JournalFile {
 
   /** Keeps the file for the next start. */
   close(): void {
+    while (this.#draft !== undefined) this.#write(this.#draft);
     if (this.#descriptor !== undefined) this.#touch(this.#descriptor);
     this.#close();
   }
@@ -126,6 +143,44 @@ export class JournalFile {
     this.#close();
     rmSync(this.#path, { force: true });
     rmSync(`${this.#path}.new`, { force: true });
+  }
+
+  #open(stores: ReplicatedStores): void {
+    const path = `${this.#path}.new`;
+    try {
+      this.#closeDraft();
+      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
+      rmSync(path, { force: true });
+      const descriptor = openSync(path, 'wx', 0o600);
+      const draft = { descriptor, frames: journalSnapshot(this.#head, stores), octets: 0 };
+      this.#draft = draft;
+      this.#entryOctets = 0;
+      // Its head, before any turn can follow.
+      this.#write(draft);
+    } catch (cause) {
+      this.#fail(cause);
+    }
+  }
+
+  /** The next records of the draft; after the last ones it is the file. */
+  #write(draft: Draft): void {
+    try {
+      const next = draft.frames.next();
+      if (next.done !== true) {
+        writeAll(draft.descriptor, next.value);
+        draft.octets += next.value.length;
+        return;
+      }
+      // Without waiting for the disk: only a process that ends needs the file, and it needs what the kernel has.
+      renameSync(`${this.#path}.new`, this.#path);
+      if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+      this.#descriptor = draft.descriptor;
+      this.#draft = undefined;
+      this.#snapshotOctets = draft.octets;
+      this.#synced = false;
+    } catch (cause) {
+      this.#fail(cause);
+    }
   }
 
   #touch(descriptor: number): void {
@@ -151,7 +206,14 @@ export class JournalFile {
     }
   }
 
+  #closeDraft(): void {
+    const draft = this.#draft;
+    this.#draft = undefined;
+    if (draft !== undefined) closeSync(draft.descriptor);
+  }
+
   #close(): void {
+    this.#closeDraft();
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
     if (descriptor !== undefined) closeSync(descriptor);

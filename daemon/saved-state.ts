@@ -68,15 +68,16 @@ export class SavedState {
     return undefined;
   }
 
-  /** From here on the journal is of these records. */
-  begin(fed: FedStores): void {
+  /** From here on the journal is of these records. `soon`: they are written between other work. */
+  begin(fed: FedStores, soon?: 'soon'): void {
     this.#kept?.feed.unfollow(this.#changes);
     this.#kept = undefined;
     if (!this.#config.restart.warm) return;
     this.#kept = fed;
     this.#changes.seal();
     fed.feed.follow(this.#changes);
-    this.#journal.begin(fed.stores);
+    if (soon === undefined) this.#journal.begin(fed.stores);
+    else this.#journal.beginSoon(fed.stores);
   }
 
   /** Takes another configuration while it runs: whether records are kept for the next start is as it says. */

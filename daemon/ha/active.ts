@@ -88,7 +88,7 @@ export class Active {
         turned: () => this.#pumpSoon(),
       },
     });
-    state.begin(fed);
+    state.begin(fed, 'soon');
   }
 
   /** The records that it serves with. */
@@ -249,7 +249,7 @@ export class Active {
       // The journal is for a node that nobody stands by.
       if (alone !== this.#alone) {
         this.#alone = alone;
-        if (alone) state.begin(fed);
+        if (alone) state.begin(fed, 'soon');
         else state.end(false);
       }
       this.#options.changed();

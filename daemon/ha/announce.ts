@@ -7,19 +7,30 @@ import type { Switch } from '../../switch/switch.ts';
 import { macBytes } from '../../wire/address.ts';
 import type { Stores } from '../stores.ts';
 
-/** One frame a host and uplink. */
-export function announce(stores: Stores, uplinks: readonly string[], bridge: Switch): void {
-  const frames = new Map<number, Uint8Array[]>();
-  for (const { vlan, mac } of stores.sessions.values()) {
-    const octets = macBytes(mac);
-    if (octets === undefined) continue;
-    const inVlan = frames.get(vlan);
-    if (inVlan === undefined) frames.set(vlan, [announcement(octets)]);
-    else inVlan.push(announcement(octets));
-  }
-  for (const uplink of uplinks) {
-    for (const [vlan, inVlan] of frames) bridge.sendFrames(uplink, vlan, inVlan);
-  }
+/** One frame a host and uplink. Between so many of them the node does other work, while `goesOn`. */
+export function announce(
+  stores: Stores,
+  uplinks: readonly string[],
+  bridge: Switch,
+  goesOn: () => boolean,
+): void {
+  const hosts = [...stores.sessions.values()];
+  const send = () => {
+    if (!goesOn()) return;
+    const frames = new Map<number, Uint8Array[]>();
+    for (const { vlan, mac } of hosts.splice(-HOSTS_AT_ONCE)) {
+      const octets = macBytes(mac);
+      if (octets === undefined) continue;
+      const inVlan = frames.get(vlan);
+      if (inVlan === undefined) frames.set(vlan, [announcement(octets)]);
+      else inVlan.push(announcement(octets));
+    }
+    for (const uplink of uplinks) {
+      for (const [vlan, inVlan] of frames) bridge.sendFrames(uplink, vlan, inVlan);
+    }
+    if (hosts.length > 0) setImmediate(send);
+  };
+  send();
 }
 
 /** A whole frame without VLAN tag. */
@@ -35,5 +46,6 @@ export function announcement(mac: Uint8Array): Uint8Array {
   return frame;
 }
 
+const HOSTS_AT_ONCE = 128;
 const RARP = 0x8035;
 const LENGTH = 60;

@@ -365,8 +365,8 @@ export class HaNode implements Node {
     timeline.step('links and last frames looked at');
     active.begin();
     this.#priority.set(Weight.Able);
-    announce(fed.stores, this.#config.uplinks, this.#bridge);
-    timeline.step('hosts announced on the uplinks');
+    announce(fed.stores, this.#config.uplinks, this.#bridge, () => this.#active === active);
+    timeline.step('announcing hosts on the uplinks');
     this.#log.info('active', { epoch, sessions: fed.stores.sessions.size, steps: timeline.steps });
   }
 

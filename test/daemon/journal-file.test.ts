@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { JournalFile } from '../../daemon/journal-file.ts';
 import { silentLog } from '../../daemon/log.ts';
 import { Stores } from '../../daemon/stores.ts';
+import { ChangeLog } from '../../replication/change-log.ts';
+import type { DecisionRecord } from '../../session/records.ts';
 
 const HEAD = { bootId: 'boot-1', bridge: 'br0' };
 const HOUR_MS = 3_600_000;
@@ -26,10 +28,23 @@ function begun(): { journal: JournalFile; stores: Stores } {
 }
 
 const load = (head = HEAD) => {
-  const stores = new Stores(16);
+  const stores = new Stores(1000);
   return { fault: new JournalFile(path, head, silentLog).load(stores, Date.now(), 600_000), stores };
 };
 const age = () => utimesSync(path, new Date(Date.now() - HOUR_MS), new Date(Date.now() - HOUR_MS));
+
+function decision(key: string): DecisionRecord {
+  const classes = [new Uint8Array(600)];
+  return {
+    v: 1,
+    key,
+    permit: true,
+    reason: undefined,
+    decidedAt: 0,
+    expiresAt: 1e12,
+    classes,
+  } as DecisionRecord;
+}
 
 describe('the journal on the disk', () => {
   it('is for its owner alone, and gives back what it was given', () => {
@@ -56,6 +71,57 @@ describe('the journal on the disk', () => {
     age();
     journal.close();
     expect(load().fault).toBeUndefined();
+  });
+
+  it('is written between other work, with what happens meanwhile', async () => {
+    const stores = new Stores(1000, { changed: (change) => log.changed(change) });
+    const log = new ChangeLog(0, 'none');
+    const question = (i: number) => decision(`account/239.1.${i >> 8}.${i & 255}`);
+    const many = 900;
+    for (let i = 0; i < many; i++) stores.decisions.put(question(i));
+    log.seal();
+    const journal = new JournalFile(path, HEAD, silentLog);
+    journal.beginSoon(stores);
+    expect(journal.isKept).toBe(true);
+    const turn = () => {
+      const batch = log.seal();
+      if (batch !== undefined) journal.append(batch, stores);
+    };
+    for (let i = 0; load().fault !== undefined; i++) {
+      // Uses what is just being written, ends one, and brings another.
+      for (let j = many; j > 0; j--) stores.decisions.get(0, question(j - 1).key);
+      stores.decisions.delete(question(i).key);
+      stores.decisions.put(question(many + i));
+      turn();
+      await new Promise(setImmediate);
+    }
+    stores.decisions.delete(question(many - 1).key);
+    turn();
+    journal.close();
+    const { stores: loaded } = load();
+    const sorted = (of: Stores) => [...of.decisions.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+    expect(sorted(loaded)).toEqual(sorted(stores));
+  });
+
+  it('that was of other records is gone before it begins', () => {
+    begun().journal.close();
+    expect(load().fault).toBeUndefined();
+    new JournalFile(path, HEAD, silentLog).beginSoon(new Stores(16));
+    expect(load().fault).toBe('no-journal');
+  });
+
+  it('begins anew without a moment in which a start would find less', async () => {
+    const { journal, stores } = begun();
+    const log = new ChangeLog(0, 'none');
+    log.changed({ store: 'queriers', key: 'swp2', record: { v: 1, key: 'swp2' } });
+    stores.queriers.put('swp2', { v: 1, key: 'swp2', port: 'swp2', startupLeft: 0, nextAt: 6 });
+    journal.beginSoon(stores);
+    const batch = log.seal();
+    if (batch !== undefined) journal.append(batch, stores);
+    expect(load().stores.queriers.has('swp2')).toBe(true);
+    await new Promise(setImmediate);
+    journal.close();
+    expect(load().stores.queriers.get('swp2')).toMatchObject({ port: 'swp2' });
   });
 
   it('says that nothing is kept where it cannot be written', () => {
