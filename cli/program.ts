@@ -75,7 +75,7 @@ const HELP = `
 Exit codes: 0 done · 1 failed at run time · 2 wrong usage or wrong configuration
 
 Examples:
-  castgate check /etc/castgate.yaml
-  castgate run --config /etc/castgate.yaml
+  castgate check /etc/castgate/castgate.yaml
+  castgate run --config /etc/castgate/castgate.yaml
   castgate show sessions
   castgate decode port3.pcap --json`;

@@ -8,6 +8,7 @@ import type {
   GroupRow,
   HaRow,
   PortRow,
+  PrivilegeRow,
   RadiusRow,
   RefusalRow,
   SessionRow,
@@ -27,6 +28,7 @@ export const SHOW_TOPICS = [
   'ha',
   'accounting',
   'drift',
+  'privileges',
 ] as const satisfies readonly (keyof ShowRows)[];
 export type ShowTopic = (typeof SHOW_TOPICS)[number];
 
@@ -52,6 +54,7 @@ export const SELECTABLE: Readonly<Record<ShowWord, readonly (keyof SelectionOpti
   ha: [],
   accounting: [],
   drift: [],
+  privileges: [],
 };
 
 /** Text to print, or why there is none. */
@@ -106,9 +109,20 @@ export function renderRows(topic: ShowTopic, rows: readonly object[], now: numbe
       return table(HA_COLUMNS, rows) + alarms(rows) + takeover(rows, now);
     case 'accounting':
       return table(accountingColumns(now), rows);
+    case 'privileges':
+      return renderPrivileges(rows);
     case 'drift':
       return rows.length === 0 ? 'nothing was found changed\n' : table(driftColumns(now), rows);
   }
+}
+
+/** What this user may do for each feature; under it what will not work. */
+export function renderPrivileges(rows: readonly object[]): string {
+  const lacking = rows.filter((row) => field(row, 'held') !== true);
+  const means = lacking.map(
+    (row) => `without it: ${textOf(field(row, 'without'))} (${textOf(field(row, 'feature'))})\n`,
+  );
+  return table(PRIVILEGE_COLUMNS, rows) + means.join('');
 }
 
 type Columns = readonly Column<object>[];
@@ -200,6 +214,12 @@ const REFUSAL_COLUMNS: Columns = [
   text<RefusalRow>('WHAT', 'what'),
   count<RefusalRow>('PACKETS', 'packets'),
   octets<RefusalRow>('OCTETS', 'octets'),
+];
+
+const PRIVILEGE_COLUMNS: Columns = [
+  text<PrivilegeRow>('FEATURE', 'feature'),
+  text<PrivilegeRow>('NEEDS', 'needs'),
+  { title: 'HELD', cell: (row) => (field(row, 'held') === true ? 'yes' : 'NO') },
 ];
 
 const HA_COLUMNS: Columns = [

@@ -27,6 +27,7 @@ export class RadiusSockets implements DatagramSender {
   readonly #log: Logger;
   readonly #refused: (server: string, port: RadiusPort) => void;
   readonly #lines = new Map<string, Line>();
+  #closed = false;
 
   constructor(
     config: Pick<RadiusConfig, 'servers' | 'sourcePorts' | 'maxSourcePorts'>,
@@ -71,7 +72,9 @@ export class RadiusSockets implements DatagramSender {
     else line.socket.send(bytes, (error) => this.#unsent(server, port, error));
   }
 
+  /** For good: what the disk lets go afterwards opens no socket any more. */
   close(): void {
+    this.#closed = true;
     const lines = [...this.#lines.values()];
     this.#lines.clear();
     for (const { socket } of lines) close(socket);
@@ -91,7 +94,7 @@ export class RadiusSockets implements DatagramSender {
   ): Line | undefined {
     const key = `${server}/${port}/${number}`;
     const config = this.#servers.get(server);
-    if (config === undefined) return undefined;
+    if (config === undefined || this.#closed) return undefined;
     const socket = createSocket({
       type: ipFamily(config.address) === 4 ? 'udp4' : 'udp6',
       recvBufferSize: RECEIVE_BUFFER,

@@ -26,6 +26,7 @@ import type { Node } from './node.ts';
 import { Happenings } from './operator/happenings.ts';
 import { orderHandlers } from './operator/orders.ts';
 import { questionHandlers } from './operator/questions.ts';
+import { privilegeRows, sayPrivileges } from './privileges.ts';
 import { programVersion } from './program-version.ts';
 import { Reload, type Reloadable } from './reload.ts';
 import { ServiceNotify } from './service-notify.ts';
@@ -41,6 +42,7 @@ export interface RunOptions {
 /** Serves until SIGTERM or SIGINT. 0: a clean stop; 1: it could not start, with one line on standard error. */
 export async function runDaemon(config: Config, options: RunOptions): Promise<number> {
   const log = openLog(config.log.level);
+  sayPrivileges(config, log);
   const daemon = new Daemon(config, log);
   const service = new ServiceNotify(process.env, log);
   const refused = await daemon.start();
@@ -218,6 +220,7 @@ class Daemon implements Reloadable {
       radius: this.#asked((core) => radiusRows(core)),
       ports: this.#asked((core) => portRows(core)),
       accounting: this.#asked((core) => accountingRows(core, node.accountingDisk)),
+      privileges: () => privilegeRows(this.#config),
       refusals: () => refusalRows(() => readings.refusals()),
       log: (params) => logLevels(this.#log, params),
       reload: this.reload.handler,

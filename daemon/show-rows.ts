@@ -13,6 +13,17 @@ export interface ShowRows {
   readonly ha: readonly HaRow[];
   readonly accounting: readonly AccountingRow[];
   readonly drift: readonly DriftRow[];
+  readonly privileges: readonly PrivilegeRow[];
+}
+
+/** What a feature needs of the user that runs the daemon. */
+export interface PrivilegeRow {
+  readonly feature: string;
+  /** A capability, or `write` and a path. */
+  readonly needs: string;
+  readonly held: boolean;
+  /** What happens without it. */
+  readonly without: string;
 }
 
 /** Something in the kernel that was not as castgate had left it, and was put right. */

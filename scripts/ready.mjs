@@ -3,7 +3,7 @@
  * parts, TypeScript build; only what is missing. Plain Node without dependencies, as it runs before there are
  * any. Invariant: a run that finds everything in place changes nothing and takes well under two seconds.
  *
- *   node scripts/ready.mjs lab|test|bench
+ *   node scripts/ready.mjs lab|test|bench|package
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -67,6 +67,7 @@ const PACKAGES_FOR = {
   lab: { ...BUILD_PACKAGES, ...LAB_PACKAGES },
   test: { ...BUILD_PACKAGES, ...LAB_PACKAGES, ...PEER_PACKAGES },
   bench: { ...BUILD_PACKAGES, ...LAB_PACKAGES, ...PEER_PACKAGES },
+  package: BUILD_PACKAGES,
 };
 /** Services that a package would enable; castgate's lab runs its own copies inside namespaces. */
 const SERVICES = ['freeradius', 'hostapd', 'keepalived', 'prometheus'];

@@ -28,5 +28,5 @@ Without --cleanup a stop leaves ports locked, hosts in and channels flowing as
 they are, so that a restart is not felt.
 
 Examples:
-  castgate run --config /etc/castgate.yaml
-  castgate run --config /etc/castgate.yaml --cleanup`;
+  castgate run --config /etc/castgate/castgate.yaml
+  castgate run --config /etc/castgate/castgate.yaml --cleanup`;

@@ -85,7 +85,8 @@ const SHOW = `Asks the running daemon and prints a table, or JSON.
   refusals   what the kernel refused on all ports, each of its counters
   ha         which of two nodes serves, how far the other one is, the last takeover
   accounting what is accounted for, what waits for a server, the queue on the disk
-  drift      what others changed in the kernel and castgate put right`;
+  drift      what others changed in the kernel and castgate put right
+  privileges what each feature needs of the user that runs the daemon, and has`;
 const SHOW_HELP = `
 The socket is --socket, else control_socket of --config, else
 ${DEFAULT_SOCKET}. In JSON, times are milliseconds since 1970 and

@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import { type Capability, heldCapabilities } from './capabilities.ts';
 import type { Kernel } from './kernel.ts';
 import { BridgeOption, type Link, optionOf, PortFlag } from './netlink/link.ts';
 
@@ -53,9 +54,8 @@ export function checkSystem(): void {
 
 /** The capabilities that castgate needs and that `/proc/self/status` does not show. */
 export function missingPrivileges(status: string): string[] {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1];
-  const held = BigInt(`0x${effective ?? '0'}`);
-  return PRIVILEGES.filter(({ bit }) => ((held >> bit) & 1n) === 0n).map(({ name }) => name);
+  const held = heldCapabilities(status);
+  return PRIVILEGES.filter((name) => !held.has(name));
 }
 
 /** The bridge and the ports as they are; throws SwitchStartError where one is not fit. */
@@ -113,7 +113,4 @@ export function atLeast(text: string, [major, minor]: readonly [number, number])
 
 const MINIMUM_KERNEL = [5, 18] as const;
 
-const PRIVILEGES = [
-  { name: 'CAP_NET_ADMIN', bit: 12n },
-  { name: 'CAP_NET_RAW', bit: 13n },
-] as const;
+const PRIVILEGES: readonly Capability[] = ['CAP_NET_ADMIN', 'CAP_NET_RAW'];

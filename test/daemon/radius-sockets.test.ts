@@ -30,6 +30,22 @@ describe('sockets towards RADIUS servers', () => {
     remote.close();
   });
 
+  it('are not opened again by what is sent after their end', async () => {
+    const seen: number[][] = [];
+    const remote = createSocket('udp4', (bytes) => seen.push([...bytes]));
+    await new Promise<void>((resolve) => remote.bind(0, '127.0.0.1', resolve));
+    const config = server({ auth_port: remote.address().port });
+    const ended = new RadiusSockets(config, () => {}, silentLog);
+    ended.close();
+    ended.send('r1', 'auth', 0, Uint8Array.of(1));
+    const another = new RadiusSockets(config, () => {}, silentLog);
+    another.send('r1', 'auth', 0, Uint8Array.of(2));
+    await until(() => seen.length > 0);
+    expect(seen).toEqual([[2]]);
+    another.close();
+    remote.close();
+  });
+
   it('leave from the same ports on every node where they are fixed', async () => {
     const seen: number[] = [];
     const remote = createSocket('udp4', (_, from) => seen.push(from.port));
