@@ -9,7 +9,7 @@ import type {
 } from '../session/records.ts';
 import type { IpAddress, Mac } from '../wire/address.ts';
 import type { RecordMap } from '../wire/records.ts';
-import type { MembershipTimes } from './membership-table.ts';
+import type { MembershipTimes, Reporter } from './membership-table.ts';
 import type { LimitOptions, LimitReason } from './rights/channel-limits.ts';
 import type { PolicyOptions } from './rights/channel-policy.ts';
 import type { ChannelWeight } from './rights/channel-use.ts';
@@ -17,6 +17,9 @@ import type { ChannelWeight } from './rights/channel-use.ts';
 /** Every reason for which a join is refused; the label of the counter `joins_refused_total{reason=…}`. */
 export type RefusalReason =
   | 'no-session'
+  /** Nobody is in there, and this MAC address is in on another port, or on this port in another VLAN. */
+  | 'other-port'
+  | 'other-vlan'
   | 'ssm-needs-source'
   | 'never-list'
   /** By the rights that came with the login, or its profile. */
@@ -67,6 +70,8 @@ export interface AdmissionOptions extends MembershipTimes {
   readonly weigh: (group: IpAddress, source: IpAddress | undefined) => ChannelWeight;
   /** Reports of IGMPv1 count for nothing: such a host cannot say that it leaves. */
   readonly ignoreIgmpV1: boolean;
+  /** Where else the MAC address of a host is in, that is not in where it reports from. */
+  readonly placeElsewhere: (from: Reporter) => 'other-port' | 'other-vlan' | undefined;
   /** Whether the group encoding tells the server the source: then each (S,G) is a question of its own. */
   readonly encodingCarriesSource: boolean;
 }

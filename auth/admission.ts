@@ -96,8 +96,9 @@ export class Admission {
     const why = this.#refusalOfAny(session, host, group, filter, before);
     if (why !== undefined || session === undefined) {
       if (before !== undefined) this.#drop(before, 'leave');
+      const reason = why === 'no-session' ? (this.#options.placeElsewhere(from) ?? why) : why;
       for (const source of wantedSources(filter))
-        this.#refuse(from, session?.account, group, source, why ?? 'no-session');
+        this.#refuse(from, session?.account, group, source, reason ?? 'no-session');
       return;
     }
     const lingering = this.#lingering(now, from, meant, filter);
@@ -127,6 +128,7 @@ export class Admission {
       return 'granted';
     }
     if (this.#pending.has(key)) return 'waiting';
+    if (session === undefined) note('elsewhere', this.#options.placeElsewhere(from) ?? 'nowhere else either');
     return this.#judge.judge(now, session, { host, port, vlan, mac, group, source }, note);
   }
 

@@ -21,7 +21,7 @@ export function groupOfFrame(frame: Uint8Array): number {
 export function reportFrame(mac: Uint8Array, group: number, what: 'join' | 'leave'): Uint8Array {
   const type = what === 'join' ? RecordType.ToExclude : RecordType.ToInclude;
   const packet = encodeIgmpPacket({
-    src: '10.77.0.9',
+    src: `10.${mac[3]}.${mac[4]}.${mac[5]}`,
     dst: ALL_IGMPV3_ROUTERS,
     message: {
       kind: 'record-report',

@@ -21,6 +21,8 @@ export interface MulticastConfig {
   /** Records in a second; 0: no limit. */
   readonly reportsPerHost: number;
   readonly reportsPerPort: number;
+  /** No two hosts of a port report from one IP address. */
+  readonly bindSources: boolean;
   readonly unsolicitedReportIntervalMs: number;
   /** `address` undefined: 0.0.0.0; `address6` undefined: the bridge's link-local address. */
   readonly querier: {
@@ -53,6 +55,7 @@ export function toMulticastConfig(m: FileConfig['multicast']): MulticastConfig {
     leave: m.leave,
     reportsPerHost: m.reports_per_host,
     reportsPerPort: m.reports_per_port,
+    bindSources: m.bind_sources,
     unsolicitedReportIntervalMs: m.unsolicited_report_interval,
     querier: { enabled, election, address, address6 },
     proxy: m.proxy,

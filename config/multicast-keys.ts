@@ -88,6 +88,11 @@ export const multicastSection = section(
       max: 1_000_000,
       fallback: 5000,
     }),
+    bind_sources: flag({
+      about:
+        'the source address of reports belongs to the host of the port that was first to use it, while it is in',
+      fallback: true,
+    }),
     unsolicited_report_interval: duration({
       about: 'time between repetitions of a report towards the routers',
       min: '100ms',

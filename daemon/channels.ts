@@ -11,10 +11,11 @@ import { GroupAuthorization, type NoAnswer } from '../auth/group-authorization.t
 import { carriesSource } from '../auth/group-encoding.ts';
 import { questionAttributes, questionToken } from '../auth/group-question.ts';
 import type { Reporter } from '../auth/membership-table.ts';
+import { ReportSources } from '../auth/report-sources.ts';
 import type { GroupMessage } from '../igmp/group-message.ts';
 import { decodeGroupPacket, type GroupPacket } from '../igmp/group-packet.ts';
 import { type GroupRecord, RecordType } from '../igmp/group-record.ts';
-import { isLinkLocalGroup } from '../igmp/membership.ts';
+import { isLinkLocalGroup, membershipIntervalMs } from '../igmp/membership.ts';
 import { isPim } from '../igmp/pim.ts';
 import type { RadiusAttribute, RadiusPacket } from '../radius/packet.ts';
 import { channelKey, type GrantRecord, hostKey, type SessionRecord } from '../session/records.ts';
@@ -31,6 +32,8 @@ export interface ChannelPeers {
   channelStarted(now: number, grant: GrantRecord, session: SessionRecord, first: boolean): void;
   /** The first refusal of a wish. */
   channelRefused(now: number, refusal: Refusal): void;
+  /** Where else the address of a host is in, that is not in here. */
+  placeElsewhere(from: Reporter): 'other-port' | 'other-vlan' | undefined;
   /** Called before the switch stops the channel, so that its counter can still be read. */
   channelEnding(now: number, grant: GrantRecord, cause: RevokeCause): void;
 }
@@ -56,6 +59,7 @@ export class Channels {
   readonly #admission: Admission;
   readonly #signalling: GroupSignalling;
   readonly #rate: ReportRate;
+  readonly #sources: ReportSources;
   readonly #refusals = new LRUCache<string, KeptRefusal>({ max: KEPT_REFUSALS });
 
   /** Takes up the records that the stores hold already. */
@@ -66,6 +70,16 @@ export class Channels {
     const { multicast, groups } = config;
     this.#signalling = new GroupSignalling(parts);
     this.#rate = new ReportRate({ perHost: multicast.reportsPerHost, perPort: multicast.reportsPerPort });
+    const { address, address6 } = multicast.querier;
+    this.#sources = new ReportSources(
+      {
+        own: [address, address6],
+        bind: multicast.bindSources,
+        holdMs: multicast.membershipIntervalMs ?? membershipIntervalMs(multicast),
+      },
+      stores.reportSources,
+      (host) => stores.sessions.has(host),
+    );
     this.#authorization = new GroupAuthorization(groups, stores.decisions, stores.questions);
     this.#admission = new Admission(
       {
@@ -79,6 +93,7 @@ export class Channels {
         olderPresentMs: multicast.olderPresentMs,
         ignoreIgmpV1: multicast.igmpv1 === 'ignore',
         encodingCarriesSource: carriesSource(groups.encoding),
+        placeElsewhere: (from) => this.#peers.placeElsewhere(from),
       },
       stores,
       this.#authorization,
@@ -108,6 +123,12 @@ export class Channels {
     if (message.kind === 'query') tally.count(port, 'drop/query-from-subscriber');
     else if (message.kind === 'unknown') tally.count(port, 'drop/igmp-unknown-type');
     else {
+      const spoofed = this.#sources.take(now, { port, vlan, mac }, packet.src);
+      if (spoofed !== undefined) {
+        tally.count(port, `drop/${spoofed}`);
+        this.#parts.log.debug('report-dropped', { port, vlan, mac, source: packet.src, reason: spoofed });
+        return;
+      }
       const version = versionOf(packet);
       const records = recordsOf(message);
       this.#rate.charge(now, port, host, records.length - 1);
@@ -165,6 +186,7 @@ export class Channels {
   /** The host's session ends: so do its channels. */
   endHost(now: number, host: string, cause: RevokeCause): void {
     this.#admission.endHost(host, cause);
+    this.#sources.endHost(host);
     this.#carryOut(now);
   }
 

@@ -96,6 +96,7 @@ export class Core {
     this.channels = new Channels(as('channels'), {
       askGroup: (now, token, server, attributes) => this.radius.askGroup(now, token, server, attributes),
       channelStarted: (now, grant, session, first) => this.books.startChannel(now, grant, session, first),
+      placeElsewhere: (from) => this.subscribers.placeElsewhere(from),
       channelRefused: (now, refusal) => this.books.refused(now, refusal),
       channelEnding: (now, grant, cause) => this.#endChannelBooks(now, grant, cause),
     });

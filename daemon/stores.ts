@@ -7,6 +7,7 @@ import { DecisionCache } from '../auth/decision-cache.ts';
 import type { DynamicReplyRecord } from '../auth/dynamic/dynamic-gate.ts';
 import type { FallbackRecord } from '../auth/fallback.ts';
 import type { MabRecord } from '../auth/mab/mab-record.ts';
+import type { ReportSourceRecord } from '../auth/report-sources.ts';
 import type { AuthenticatorRecord } from '../eapol/authenticator-record.ts';
 import type { MembershipRecord } from '../igmp/membership.ts';
 import type { UpstreamQuerierRecord, UpstreamRecord } from '../igmp/proxy-reporter.ts';
@@ -52,6 +53,7 @@ export class Stores implements ReplicatedStores {
   readonly grants: Store<GrantRecord>;
   readonly forwardings: Store<ForwardingRecord>;
   readonly previews: Store<PreviewRecord>;
+  readonly reportSources: Store<ReportSourceRecord>;
   readonly queriers: Store<QuerierRecord>;
   readonly otherQueriers: Store<OtherQuerierRecord>;
   readonly routerPorts: Store<RouterPortRecord>;
@@ -89,6 +91,7 @@ export class Stores implements ReplicatedStores {
     this.grants = this.#keep<GrantRecord>('grants');
     this.forwardings = this.#keep<ForwardingRecord>('forwardings');
     this.previews = this.#keep<PreviewRecord>('previews');
+    this.reportSources = this.#keep<ReportSourceRecord>('report-sources');
     this.queriers = this.#keep<QuerierRecord>('queriers');
     this.otherQueriers = this.#keep<OtherQuerierRecord>('other-queriers');
     this.routerPorts = this.#keep<RouterPortRecord>('router-ports');

@@ -56,7 +56,7 @@ export class Sessions {
   readonly #acquaintances: Acquaintances;
   readonly #ends = new DeadlineHeap();
   readonly #ofPort = new KeyIndex();
-  /** By VLAN and MAC address: one of them may be on several ports. */
+  /** By MAC address: one may be on several ports, and in several VLANs. */
   readonly #ofMac = new KeyIndex();
 
   /** Takes up the records that the store holds already. */
@@ -82,7 +82,14 @@ export class Sessions {
   }
 
   ofMac(vlan: number, mac: Mac): SessionRecord[] {
-    return this.#named(this.#ofMac.keys(macKey(vlan, mac)));
+    return this.#named(this.#ofMac.keys(mac)).filter((session) => session.vlan === vlan);
+  }
+
+  /** Where else the address of a host is in, that is not in here. */
+  placeElsewhere({ port, mac }: HostPlace): 'other-port' | 'other-vlan' | undefined {
+    const [first, ...others] = this.#named(this.#ofMac.keys(mac));
+    if (first === undefined) return undefined;
+    return [first, ...others].some((session) => session.port === port) ? 'other-vlan' : 'other-port';
   }
 
   /** After records were taken up: ports are served as the configuration has it now. */
@@ -177,7 +184,7 @@ export class Sessions {
     this.#ends.set(key, undefined);
     this.#idle.forget(key);
     this.#ofPort.remove(session.port, key);
-    this.#ofMac.remove(macKey(session.vlan, session.mac), key);
+    this.#ofMac.remove(session.mac, key);
     this.#parts.effect({ kind: 'close-host', host: placeOfSession(session) });
     this.#services.follow(session.port);
     this.#parts.log.info('session-ended', {
@@ -226,19 +233,15 @@ export class Sessions {
     return sendRights(rights, this.#parts.config.channels.policy.profiles);
   }
 
-  #index({ key, port, vlan, mac, endsAt }: SessionRecord): void {
+  #index({ key, port, mac, endsAt }: SessionRecord): void {
     this.#ends.set(key, endsAt);
     this.#ofPort.add(port, key);
-    this.#ofMac.add(macKey(vlan, mac), key);
+    this.#ofMac.add(mac, key);
   }
 
   #named(keys: readonly string[]): SessionRecord[] {
     return keys.flatMap((key) => this.get(key) ?? []);
   }
-}
-
-function macKey(vlan: number, mac: Mac): string {
-  return `${vlan}/${mac}`;
 }
 
 /** Of who logged in without any: everything is asked. */

@@ -8,6 +8,7 @@ import type { SessionChange } from '../../auth/dynamic/changes.ts';
 import type { LoginRequest } from '../../auth/login.ts';
 import { LoginPace } from '../../auth/login-pace.ts';
 import { isMabToken } from '../../auth/mab/mab.ts';
+import type { Reporter } from '../../auth/membership-table.ts';
 import type { PortConfig } from '../../config/config.ts';
 import type { AuthenticatorRecord } from '../../eapol/authenticator-record.ts';
 import { decodeEap, EapCode, type EapPacket, EapType } from '../../eapol/eap.ts';
@@ -296,6 +297,10 @@ export class Subscribers {
 
   authorizedHostsOfPort(port: string): number {
     return this.#sessions.countOfPort(port);
+  }
+
+  placeElsewhere(from: Reporter): 'other-port' | 'other-vlan' | undefined {
+    return this.#sessions.placeElsewhere(from);
   }
 
   #receiveEap(

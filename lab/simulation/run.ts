@@ -241,6 +241,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'questions',
   'grants',
   'forwardings',
+  'report-sources',
   'upstream-groups',
   'radius-requests',
   'accounting-records',

@@ -112,6 +112,7 @@ const KEPT_WHOLE = [
   'questions',
   'grants',
   'forwardings',
+  'report-sources',
   'accounting-records',
   'accounting-queue',
 ] as const;

@@ -75,6 +75,7 @@ class Gate {
       olderPresentMs: undefined,
       ignoreIgmpV1: false,
       encodingCarriesSource: false,
+      placeElsewhere: () => undefined,
       ...options,
     };
     this.admission = new Admission(this.#options, this.stores, this.authorization);

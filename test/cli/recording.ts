@@ -62,7 +62,7 @@ export class Recording {
 
   report(at: number, src: Mac, records: readonly GroupRecord[], vlan?: number): this {
     const message = { kind: 'record-report', version: 3, records } as const;
-    return this.igmp(at, src, '10.77.0.11', '224.0.0.22', message, vlan);
+    return this.igmp(at, src, `10.77.0.${Number.parseInt(src.slice(-2), 16)}`, '224.0.0.22', message, vlan);
   }
 
   /** A question to the server and, unless `code` is undefined, its answer after `delay`. */

@@ -306,7 +306,7 @@ describe('joins', () => {
     const untagged = tagged.report(1_100, HOST, [join(NEWS)], 42);
     const lines = await replay(untagged.ethernet());
     expect(lines[0]).toMatchObject({ decision: 'session-started', vlan: 42 });
-    expect(lines[1]).toMatchObject({ decision: 'join-refused', vlan: 0, reason: 'no-session' });
+    expect(lines[1]).toMatchObject({ decision: 'join-refused', vlan: 0, reason: 'other-vlan' });
     expect(lines[2]).toMatchObject({ decision: 'question-unanswered', account: 'alice', group: NEWS });
   });
 });

@@ -339,8 +339,14 @@ export class Host {
     return framesTo(this.#world, this).flatMap((payload) => eapIn(payload) ?? []);
   }
 
+  /** IPv4, by its MAC address. */
+  get address(): IpAddress {
+    const [, , ...last] = this.mac.split(':').map((octet) => Number.parseInt(octet, 16));
+    return `10.${last.slice(-3).join('.')}`;
+  }
+
   igmp(message: IgmpMessage, to: IpAddress = '224.0.0.22'): void {
-    const payload = encodeIgmpPacket({ src: '10.77.0.9', dst: to, message });
+    const payload = encodeIgmpPacket({ src: this.address, dst: to, message });
     this.send(EtherType.Ipv4, payload, groupMac(to));
   }
 
