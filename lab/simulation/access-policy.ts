@@ -62,6 +62,8 @@ export class AccessPolicy {
   readonly #withdrawnAt = new Map<string, number>();
   /** By station: the times of the last Access-Accept. */
   readonly #times = new Map<string, LoginTimes>();
+  /** Stations whose last Access-Accept but one ended the session. */
+  readonly #endedBefore = new Set<string>();
   readonly #conversations = new Map<string, Conversation>();
   readonly #random: Random;
   #states = 0;
@@ -89,6 +91,11 @@ export class AccessPolicy {
   /** The times of the last Access-Accept for a station. */
   timesOf(station: string): LoginTimes {
     return this.#times.get(station) ?? { askedAgainAfterMs: LEAST_REAUTH_PERIOD_MS, endsAfterMs: Infinity };
+  }
+
+  /** Whether one of the last two of them ends the session: the switch may not have heard of the last one yet. */
+  mayEnd(station: string): boolean {
+    return this.timesOf(station).endsAfterMs !== Infinity || this.#endedBefore.has(station);
   }
 
   judgeLogin(_now: number, { attributes }: RadiusPacket): Reply {
@@ -159,6 +166,8 @@ export class AccessPolicy {
 
   #accept(id: number, account: Account, station: string): Reply {
     const { timeout, seconds } = account;
+    if (this.timesOf(station).endsAfterMs === Infinity) this.#endedBefore.delete(station);
+    else this.#endedBefore.add(station);
     this.#times.set(station, {
       askedAgainAfterMs:
         timeout === 'end' ? Infinity : timeout === 'again' ? seconds * 1000 : LEAST_REAUTH_PERIOD_MS,

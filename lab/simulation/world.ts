@@ -485,7 +485,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
     }
     if (who.password !== this.passwordOf(who.account)) who.mark('rejected');
     // The server says it to the switch; the host may not hear of it.
-    if (this.policy.timesOf(stationText(who.mac)).endsAfterMs !== Infinity) who.mark('session-timeout');
+    if (this.policy.mayEnd(stationText(who.mac))) who.mark('session-timeout');
     // Back at a place that it had left: what ends there may be of its first stay.
     if (!this.#abandoned.has(host)) checkCause(who, this.agenda.now, what, cause, this.idleMs);
     if (what === 'the session') {
