@@ -42,6 +42,7 @@ export type ProgramName =
   | 'upstream-router'
   | 'ha/viewers'
   | 'ha/crowd'
+  | 'ha/caller'
   | '../bench/players'
   | '../bench/ha/observer';
 

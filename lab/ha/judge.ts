@@ -1,5 +1,5 @@
 /** Was a round right? Everything that has to be zero is zero, and who has to serve serves, alone. */
-import { CROWD, CROWD_IN, INTRUDER, NEWCOMER, PERMISSIONS, RESIDENTS } from './pair-plan.ts';
+import { CALLER, CROWD, CROWD_IN, INTRUDER, NEWCOMER, PERMISSIONS, RESIDENTS } from './pair-plan.ts';
 import { lasting, type Observation } from './round.ts';
 import { otherOf } from './scenario.ts';
 
@@ -90,6 +90,9 @@ function* channels(seen: Observation): Iterable<string> {
       else if (channel.gapMs > LONGEST_GAP_MS)
         yield `${group} did not come to ${name} for ${channel.gapMs.toFixed(0)} ms`;
     }
+  const { sent, lost, gapMs } = seen.called;
+  if (sent === 0 || lost === sent || gapMs > LONGEST_GAP_MS)
+    yield `unicast of ${CALLER}: ${lost} of ${sent} lost, none for ${gapMs.toFixed(0)} ms`;
   for (const { line, state } of seen.crowd)
     if (CROWD_IN.includes(line) && state !== 'in') yield `${line} did not get in: ${state}`;
   if (!seen.newcomerIn) yield `${NEWCOMER.name} did not get in`;

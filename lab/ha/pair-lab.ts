@@ -12,9 +12,11 @@ import { Supplicant } from '../supplicant.ts';
 import { LabAddress } from '../topology.ts';
 import { openWorkspace, removeWorkspace, type Workspace } from '../workspace.ts';
 import { CablesSeen } from './cables-seen.ts';
+import type { Called } from './caller.ts';
 import type { CrowdMember } from './crowd.ts';
 import { PairNode } from './node.ts';
 import {
+  CALLER,
   CHANNELS,
   CROWD,
   NEWCOMER,
@@ -39,6 +41,7 @@ interface PairParts {
   readonly supplicants: ReadonlyMap<string, Supplicant>;
   readonly viewers: LineProgram;
   readonly crowd: LineProgram;
+  readonly caller: LineProgram;
   readonly keyFile: string;
 }
 
@@ -52,6 +55,7 @@ export class PairLab {
   readonly supplicants: ReadonlyMap<string, Supplicant>;
   readonly #viewers: LineProgram;
   readonly #crowd: LineProgram;
+  readonly #caller: LineProgram;
   readonly #keyFile: string;
   readonly #removeAtExit: () => void;
 
@@ -65,6 +69,7 @@ export class PairLab {
     this.supplicants = parts.supplicants;
     this.#viewers = parts.viewers;
     this.#crowd = parts.crowd;
+    this.#caller = parts.caller;
     this.#keyFile = parts.keyFile;
     this.#removeAtExit = removeAtExit;
   }
@@ -113,6 +118,11 @@ export class PairLab {
     return (await this.#crowd.ask('report'))['members'] as readonly CrowdMember[];
   }
 
+  /** Orders to who sends unicast to the head-end. */
+  async call(command: 'mark' | 'tell'): Promise<Called> {
+    return (await this.#caller.ask(command))['called'] as Called;
+  }
+
   /** Takes everything away. */
   async close(): Promise<void> {
     for (const name of NODE_NAMES) await this.nodes[name].keepalived.close();
@@ -140,7 +150,8 @@ async function build(workspace: Workspace): Promise<PairParts> {
     hosts: topology.hosts,
     groups: CHANNELS,
   };
-  const [radius, , router, viewers, crowd] = await Promise.all([
+  const { address, namespace } = topology.host(CALLER);
+  const [radius, , router, viewers, crowd, caller] = await Promise.all([
     FreeRadius.start(radiusPlan, folder('radius'), topology.radiusNamespace),
     LineProgram.start(
       'head-end',
@@ -151,12 +162,13 @@ async function build(workspace: Workspace): Promise<PairParts> {
     LineProgram.start('upstream router', 'upstream-router', [LabAddress.upstream, '10'], upstream),
     LineProgram.start('players', 'ha/viewers', [JSON.stringify(setup)], upstream),
     LineProgram.start('crowd', 'ha/crowd', CROWD, topology.crowdNamespace),
+    LineProgram.start('caller', 'ha/caller', [address, LabAddress.upstream], namespace),
   ]);
   const nodes = { a: await prepareNode('a'), b: await prepareNode('b') };
   const cables = await CablesSeen.start(topology);
   const supplicants = new Map<string, Supplicant>();
   for (const person of [...RESIDENTS, NEWCOMER]) supplicants.set(person.name, await startSupplicant(person));
-  return { workspace, topology, radius, router, nodes, cables, supplicants, viewers, crowd, keyFile };
+  return { workspace, topology, radius, router, nodes, cables, supplicants, viewers, crowd, caller, keyFile };
 
   async function prepareNode(name: NodeName): Promise<PairNode> {
     mkdirSync(folder(`node-${name}`), { mode: 0o700 });

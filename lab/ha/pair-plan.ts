@@ -31,6 +31,8 @@ export const RESIDENTS: readonly Person[] = [
 ];
 /** Goes from channel to channel through the fault. */
 export const ZAPPER = 'dora';
+/** Talks to the head-end all the time. */
+export const CALLER = 'ben';
 /** Leaves one channel and joins another at the fault. */
 export const SWITCHER = 'emil';
 /** Logs in with wpa_supplicant about the time of the fault, and off again at the end of the round. */

@@ -6,6 +6,7 @@ import type { HaRow } from '../../daemon/show-rows.ts';
 import { monotonicMs } from '../channel-packet.ts';
 import { pause, until } from '../processes.ts';
 import type { Account, AccountBooks } from './account-books.ts';
+import type { Called } from './caller.ts';
 import type { CrowdMember } from './crowd.ts';
 import type { PairLab } from './pair-lab.ts';
 import {
@@ -38,6 +39,8 @@ export interface Observation {
   /** Roles have changed once more while the node was mended: nobody asked for that, but no harm is done. */
   readonly changedAgain: boolean;
   readonly watched: readonly WatchedChannel[];
+  /** A resident's unicast. */
+  readonly called: Called;
   readonly zaps: readonly Zap[];
   readonly faultAtMs: number;
   /** The join made right after the fault; undefined where nothing came of it. */
@@ -93,6 +96,7 @@ export async function playRound(
   await pause(300 + chance() * 400);
   await lab.cables.forget();
   await lab.view('mark');
+  await lab.call('mark');
 
   const other = otherOf(active);
   let masterAt: number | undefined;
@@ -123,6 +127,7 @@ export async function playRound(
   );
   const crowd = await lab.crowd();
   const seen = await lab.viewers();
+  const called = await lab.call('tell');
   const onCable = await cables(lab);
   off();
 
@@ -144,7 +149,17 @@ export async function playRound(
   const changedAgain = status !== undefined && status[server].role !== 'active';
   const ids = new Set(before.accounts.map(({ id }) => id));
   return {
-    ...{ scenario, active, serving, zaps: seen.zaps, watched: seen.watched, faultAtMs, crowd, missed },
+    ...{
+      scenario,
+      active,
+      serving,
+      zaps: seen.zaps,
+      watched: seen.watched,
+      called,
+      faultAtMs,
+      crowd,
+      missed,
+    },
     masterMs: masterAt === undefined ? undefined : masterAt - faultAtMs,
     framesOfSilent: sum((changedAgain ? atMend : last)[silent]) - sum(early[silent]),
     changedAgain,

@@ -2,7 +2,8 @@
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monotonicMs } from '../channel-packet.ts';
-import { pause } from '../processes.ts';
+import { ask } from '../control.ts';
+import { LabError, pause } from '../processes.ts';
 import type { PairLab } from './pair-lab.ts';
 import type { NodeName } from './pair-topology.ts';
 
@@ -91,6 +92,27 @@ export const SCENARIOS: readonly Scenario[] = [
       rmSync(join(lab.node(active).stateDirectory, FILLING), { force: true });
       await pause(0);
     },
+  },
+  {
+    name: 'hand-over by order',
+    serves: 'the other',
+    strike: async (lab, active) => {
+      const at = monotonicMs();
+      const answer = await ask(lab.node(active).castgate.socket, 'demote', 10_000);
+      if (answer === undefined || !('result' in answer)) throw new LabError('castgate demote was refused');
+      return at;
+    },
+    mend: async () => {},
+  },
+  {
+    name: 'clean stop of the active',
+    serves: 'the other',
+    strike: async (lab, active) => {
+      const at = monotonicMs();
+      await lab.node(active).castgate.stop();
+      return at;
+    },
+    mend: (lab, active) => lab.node(active).castgate.resume(),
   },
 ];
 
