@@ -133,7 +133,8 @@ export const multicastSection = section(
       fallback: 256,
     }),
     hash_max: whole({
-      about: "size of the kernel's multicast table; one group over it switches snooping off for the bridge",
+      about:
+        "least size of the kernel's multicast table, in groups and named sources; what does not fit is refused",
       min: 512,
       max: 1048576,
       fallback: 65536,

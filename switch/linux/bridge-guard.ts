@@ -93,6 +93,11 @@ export class BridgeGuard {
     this.#vlans = this.#kernel.portVlans();
   }
 
+  /** Entries that the bridge's multicast database has room for. */
+  get databaseSize(): number {
+    return Math.max(this.#options.hashMax, optionOf(this.#bridge.bridge, BridgeOption.McastHashMax) ?? 0);
+  }
+
   /** True while the bridge looks at VLANs. */
   get hasVlans(): boolean {
     return optionOf(this.#bridge.bridge, BridgeOption.VlanFiltering) === 1;

@@ -209,8 +209,9 @@ class Bulk {
     const unfit = filterRefusal(name, group, filter);
     if (unfit !== undefined) return unfit;
     const { sourcesIn } = kernel.mdb;
-    if (ipFamily(group) === 6 && filter.sources.length > 0 && sourcesIn === 'database') {
-      // Whether the bridge can tell them apart has to be asked of the kernel.
+    const hasRoom = ports.hasRoom({ vlan, group, filter }, guard.databaseSize);
+    if (!hasRoom || (ipFamily(group) === 6 && filter.sources.length > 0 && sourcesIn === 'database')) {
+      // Whether there is room, and whether the bridge can tell sources apart, is found out alone.
       this.flush();
       return this.#oneByOne.setForwarding(name, vlan, group, filter);
     }
@@ -241,6 +242,7 @@ class Bulk {
     const { sourcesIn } = kernel.mdb;
     const elements = [...channelElements(name, group, port.filtersOf(group), sourcesIn)];
     port.removeChannel(vlan, group);
+    ports.isFull = false;
     this.#changeSets(
       changesBetween(elements, channelElements(name, group, port.filtersOf(group), sourcesIn)),
     );

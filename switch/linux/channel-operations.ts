@@ -2,7 +2,7 @@
 import { type IpAddress, ipFamily } from '../../wire/address.ts';
 import { filterRefusal, gone, isNothing } from '../rules.ts';
 import type { SourceFilter, SwitchFailure } from '../switch.ts';
-import { failure, isAbsence } from './failure.ts';
+import { DATABASE_FULL, databaseFull, failure, isAbsence } from './failure.ts';
 import type { Refusal } from './netlink/netlink-socket.ts';
 import { channelElements, TABLE } from './ruleset.ts';
 import { type Running, subscriberPort } from './running.ts';
@@ -27,6 +27,8 @@ export function setForwarding(
   const { port, link } = at;
   const unfit = filterRefusal(portName, group, filter);
   if (unfit !== undefined) return unfit;
+  const { name: bridge } = guard.bridge;
+  if (!ports.hasRoom({ vlan, group, filter }, guard.databaseSize)) return databaseFull(doing, bridge);
   const { sourcesIn } = kernel.mdb;
   const namesSources = sourcesIn === 'database' && filter.sources.length > 0;
   if (ipFamily(group) === 6 && namesSources && !guard.knowsIpv6Sources()) {
@@ -45,7 +47,10 @@ export function setForwarding(
   );
   if (refusal !== undefined) {
     removeElements(kernel, inverse(changes));
-    return failure(doing, refusal);
+    if (refusal.errno !== DATABASE_FULL) return failure(doing, refusal);
+    ports.isFull = true;
+    repairBridge();
+    return databaseFull(doing, bridge);
   }
   port.setChannel({ vlan, group, filter });
   return undefined;
@@ -64,6 +69,7 @@ export function clearForwarding(
   const { port, link } = at;
   const before = port.filtersOf(group);
   if (!port.removeChannel(vlan, group)) return undefined;
+  ports.isFull = false;
   const number = guard.vlanOf(link, vlan);
   const isLast = !port.hasGroup(group);
   const { index } = guard.bridge;
@@ -91,7 +97,8 @@ export function clearForwarding(
 /** Snooping that was switched off since the last look refuses changes: put it right, then once more. */
 function inDatabase(repairBridge: RepairBridge, change: () => Refusal | undefined): Refusal | undefined {
   const refusal = change();
-  return refusal === undefined || isAbsence(refusal) || !repairBridge() ? refusal : change();
+  if (refusal === undefined || isAbsence(refusal) || refusal.errno === DATABASE_FULL) return refusal;
+  return repairBridge() ? change() : refusal;
 }
 
 const ANY_SOURCE: SourceFilter = { mode: 'exclude', sources: [] };

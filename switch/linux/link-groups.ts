@@ -42,6 +42,10 @@ export class LinkGroups {
     return [...this.#members.values()].map(({ at }) => at);
   }
 
+  get size(): number {
+    return this.#members.size;
+  }
+
   has(vlan: number, group: IpAddress): boolean {
     return this.#members.has(`${vlan}/${group}`);
   }

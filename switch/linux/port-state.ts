@@ -11,6 +11,7 @@ import {
   type PortService,
   type SourceFilter,
 } from '../switch.ts';
+import type { DatabaseUse } from './database-use.ts';
 import { LinkGroups } from './link-groups.ts';
 import type { Link } from './netlink/link.ts';
 
@@ -26,6 +27,7 @@ export type PortRole = 'locked' | 'open' | 'uplink';
 export class PortState {
   readonly name: string;
   readonly #role: PortRole;
+  readonly #use: DatabaseUse | undefined;
   service: PortService = ORDINARY;
   /** The other bridge that it is a port of, by interface number. */
   awayIn: number | undefined;
@@ -41,9 +43,11 @@ export class PortState {
   /** By group and VLAN. */
   readonly #channels = new Map<IpAddress, Map<number, Channel>>();
 
-  constructor(name: string, role: PortRole) {
+  /** `use` counts the channels of all ports together. */
+  constructor(name: string, role: PortRole, use?: DatabaseUse) {
     this.name = name;
     this.#role = role;
+    this.#use = use;
   }
 
   /** As configured, or open for now. */
@@ -154,18 +158,24 @@ export class PortState {
 
   setChannel(channel: Channel): void {
     this.touched?.add(channel.group);
+    const before = this.channel(channel.vlan, channel.group);
+    this.#use?.add(channel);
+    if (before !== undefined) this.#use?.remove(before);
     put(this.#channels, channel.group, channel.vlan, channel);
   }
 
   /** False where there was none. */
   removeChannel(vlan: number, group: IpAddress): boolean {
     this.touched?.add(group);
+    const before = this.channel(vlan, group);
+    if (before !== undefined) this.#use?.remove(before);
     return take(this.#channels, group, vlan);
   }
 
   clear(): void {
     for (const mac of this.#hosts.keys()) this.touched?.add(mac);
     for (const group of this.#channels.keys()) this.touched?.add(group);
+    for (const channel of this.channels()) this.#use?.remove(channel);
     this.service = ORDINARY;
     this.awayIn = undefined;
     this.linkGroups.clear();

@@ -4,8 +4,9 @@
  */
 import type { Mac } from '../../wire/address.ts';
 import type { HostOpening } from '../switch.ts';
+import { DatabaseUse, RESERVED_ENTRIES } from './database-use.ts';
 import type { Link } from './netlink/link.ts';
-import { PortState } from './port-state.ts';
+import { type Channel, PortState } from './port-state.ts';
 
 export interface PortNames {
   /** Subscriber ports. */
@@ -16,6 +17,9 @@ export interface PortNames {
 }
 
 export class PortTable {
+  /** The bridge has refused a group for want of room, and none was given up since. */
+  isFull = false;
+  readonly #use = new DatabaseUse();
   readonly #ports = new Map<string, PortState>();
   /** Ports that are there: whose frames count. */
   readonly #byIndex = new Map<number, PortState>();
@@ -24,9 +28,9 @@ export class PortTable {
 
   constructor({ ports, openPorts, uplinks }: PortNames) {
     for (const name of ports) {
-      this.#ports.set(name, new PortState(name, openPorts?.includes(name) ? 'open' : 'locked'));
+      this.#ports.set(name, new PortState(name, openPorts?.includes(name) ? 'open' : 'locked', this.#use));
     }
-    for (const name of uplinks) this.#ports.set(name, new PortState(name, 'uplink'));
+    for (const name of uplinks) this.#ports.set(name, new PortState(name, 'uplink', this.#use));
   }
 
   all(): Iterable<PortState> {
@@ -40,6 +44,17 @@ export class PortTable {
   /** The port that is there under this number. */
   numbered(index: number): PortState | undefined {
     return this.#byIndex.get(index);
+  }
+
+  /** False where the bridge's database, of this size, has no room for what the channel adds to it. */
+  hasRoom(channel: Channel, size: number): boolean {
+    const needs = this.#use.needs(channel);
+    if (needs === 0) return true;
+    if (this.isFull) return false;
+    let left = size - RESERVED_ENTRIES - this.#use.size - needs;
+    if (left < 0 || left > size / 2) return left >= 0;
+    for (const { linkGroups } of this.#ports.values()) left -= linkGroups.size;
+    return left >= 0;
   }
 
   /** True for the address of a port. */
@@ -78,6 +93,7 @@ export class PortTable {
     }
     this.#byIndex.clear();
     this.#openMacs.clear();
+    this.isFull = false;
   }
 
   /** The name of the port on which the address is open, in this VLAN of the bridge. */
