@@ -7,6 +7,10 @@
  * Message-Authenticator, also those that FreeRADIUS 3.2.1 would leave unsigned.
  */
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../switch/native.ts';
+
 /** An account that can log in. */
 export interface RadiusUser {
   readonly name: string;
@@ -395,21 +399,5 @@ function streamListeners(plan: RadiusPlan, folder: string): string {
 	}
 `;
 }
-/** castgate's own attributes, under the number that RFC 5612 keeps for examples. */
-const DICTIONARY = `VENDOR\t\tCastgate\t32473
-BEGIN-VENDOR\tCastgate
-ATTRIBUTE\tCastgate-Group\t\t\t1\tstring
-ATTRIBUTE\tCastgate-Source\t\t\t2\tstring
-ATTRIBUTE\tCastgate-VLAN\t\t\t3\tinteger
-ATTRIBUTE\tCastgate-Family\t\t\t4\tinteger
-ATTRIBUTE\tCastgate-Right\t\t\t5\tstring
-ATTRIBUTE\tCastgate-Profile\t\t6\tstring
-ATTRIBUTE\tCastgate-Max-Groups\t\t7\tinteger
-ATTRIBUTE\tCastgate-Max-Bandwidth\t\t8\tinteger
-ATTRIBUTE\tCastgate-Access\t\t\t9\tstring
-ATTRIBUTE\tCastgate-Preview-Length\t\t10\tinteger
-ATTRIBUTE\tCastgate-Preview-Interval\t11\tinteger
-ATTRIBUTE\tCastgate-Preview-Count\t\t12\tinteger
-ATTRIBUTE\tCastgate-Preview-Reset\t\t13\tinteger
-END-VENDOR\tCastgate
-`;
+/** castgate's own attributes, as they are packaged. */
+const DICTIONARY = readFileSync(join(packageRoot(), 'packaging/freeradius/dictionary.castgate'), 'utf8');

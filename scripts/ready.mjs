@@ -62,6 +62,8 @@ const PEER_PACKAGES = {
   eapoltest: ['eapol_test'],
   prometheus: ['promtool'],
   chromium: ['chromium'],
+  'systemd-container': ['systemd-nspawn'],
+  'man-db': ['man'],
 };
 const PACKAGES_FOR = {
   lab: { ...BUILD_PACKAGES, ...LAB_PACKAGES },

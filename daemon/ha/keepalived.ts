@@ -110,10 +110,11 @@ export class PriorityFile {
 
 /**
  * Writes into keepalived's file that this daemon is dead, whenever that comes and however: by a child that waits
- * for the end of a pipe. keepalived then need not wait for the other node's word. `end` writes it now.
+ * for the end of a pipe. keepalived then need not wait for the other node's word. `end` writes it now. It stays when
+ * a service manager tells all of the dead daemon's processes to end.
  */
 export function guardAgainstDeath(path: string, log: Logger): { end(): void } {
-  const guard = spawn('sh', ['-c', `cat >/dev/null; echo ${Weight.Dead} >"$0"`, path], {
+  const guard = spawn('sh', ['-c', `trap '' TERM; cat >/dev/null; echo ${Weight.Dead} >"$0"`, path], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });

@@ -108,6 +108,11 @@ describe.skipIf(!existsSync(fileURLToPath(MODULE)))(
       });
       await new Promise((resolve) => daemon.stdout.once('data', resolve));
       expect(weight()).toBe('');
+      // A service manager would tell the guard to end as well.
+      const children = readFileSync(`/proc/${daemon.pid}/task/${daemon.pid}/children`, 'utf8').trim();
+      // Not before the shell has read its orders.
+      await until(() => existsSync(`/proc/${children}`) && shellWaits(Number(children)));
+      process.kill(Number(children), 'SIGTERM');
       daemon.kill('SIGKILL');
       await until(() => weight() === '-254\n');
       writeFileSync(path, '0\n');
@@ -117,3 +122,8 @@ describe.skipIf(!existsSync(fileURLToPath(MODULE)))(
     });
   },
 );
+
+/** It has started the program that it waits for. */
+function shellWaits(pid: number): boolean {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim() !== '';
+}
