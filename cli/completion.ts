@@ -1,6 +1,6 @@
 /** Completion scripts for shells, made from the commands: their names, options, and words that they take. */
 import type { Command } from 'commander';
-import { SHOW_WORDS } from './show.ts';
+import { SHOW_WORDS } from './show/show.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];

@@ -4,21 +4,21 @@
  */
 import { Command, CommanderError } from 'commander';
 import { programVersion } from '../daemon/program-version.ts';
-import { addAccounting } from './commands/accounting.ts';
+import { addAccounting } from './accounting/command.ts';
 import { addCheck } from './commands/check.ts';
 import { addCompletion } from './commands/completion.ts';
-import { addDecode } from './commands/decode.ts';
 import { addExplain } from './commands/explain.ts';
 import { addLog } from './commands/log.ts';
 import { addOrders } from './commands/orders.ts';
 import { addReload } from './commands/reload.ts';
-import { addReplay } from './commands/replay.ts';
 import { addRoles } from './commands/role.ts';
 import { addRun } from './commands/run.ts';
-import { addShow } from './commands/show.ts';
 import { addTest } from './commands/test.ts';
 import { addTrace } from './commands/trace.ts';
+import { addDecode } from './decode/command.ts';
 import { type Context, EXIT_OK, EXIT_USAGE, type Output } from './output.ts';
+import { addReplay } from './replay/command.ts';
+import { addShow } from './show/command.ts';
 
 /** Runs one command line (without `node` and the script) to its end; gives the exit code. */
 export async function runCommand(argv: readonly string[], output: Output): Promise<number> {

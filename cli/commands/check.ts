@@ -5,7 +5,7 @@ import { loadConfig } from '../../config/load.ts';
 import { privilegeRows } from '../../daemon/privileges.ts';
 import { usable } from '../config-file.ts';
 import { type Context, EXIT_FAILED, EXIT_USAGE } from '../output.ts';
-import { renderPrivileges } from '../show.ts';
+import { renderPrivileges } from '../show/show.ts';
 
 export function addCheck(program: Command, { output, done }: Context): void {
   program

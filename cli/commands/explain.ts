@@ -1,8 +1,8 @@
 /** `castgate explain`: why a host may have a channel or not. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { type SocketOptions, socketPath, withSocket } from '../daemon-socket.ts';
-import { type ExplainQuestion, explain } from '../explain.ts';
 import { type Context, EXIT_FAILED, EXIT_USAGE } from '../output.ts';
+import { type ExplainQuestion, explain } from '../show/explain.ts';
 
 export function addExplain(program: Command, { output, done }: Context): void {
   withSocket(

@@ -5,7 +5,7 @@ import { type SocketOptions, socketPath, withSocket } from '../daemon-socket.ts'
 import { live } from '../live.ts';
 import { type Context, EXIT_FAILED, EXIT_USAGE } from '../output.ts';
 import { type SelectionOptions, selectionOf, withSelection } from '../selection.ts';
-import { describeHappening } from '../trace-line.ts';
+import { describeHappening } from '../show/trace-line.ts';
 
 interface TraceOptions extends SelectionOptions, SocketOptions {
   readonly json: boolean;

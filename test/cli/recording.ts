@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readCapture } from '../../cli/capture-file.ts';
+import { readCapture } from '../../cli/decode/capture-file.ts';
 import { EapCode, EapType, encodeEap } from '../../eapol/eap.ts';
 import { EapolType, encodeEapol } from '../../eapol/eapol.ts';
 import { encodeIgmpPacket } from '../../igmp/group-packet.ts';
@@ -20,7 +20,7 @@ import { concatBytes, putU16, putU32 } from '../../wire/bytes.ts';
 import { EtherType, encodeEthernet } from '../../wire/ethernet.ts';
 import { encodeIpv4, IpProtocol } from '../../wire/ipv4.ts';
 import { encodeUdp } from '../../wire/udp.ts';
-import { type FrameToWrite, Link, pcapFile } from './pcap-file.ts';
+import { type FrameToWrite, Link, pcapFile } from './decode/pcap-file.ts';
 
 export const SWITCH: Mac = '02:00:00:00:ff:01';
 const PAE_GROUP: Mac = '01:80:c2:00:00:03';

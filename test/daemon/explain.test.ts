@@ -1,6 +1,6 @@
 /** `castgate explain` over the core on virtual time. */
 import { describe, expect, it } from 'vitest';
-import { renderExplanation } from '../../cli/explain.ts';
+import { renderExplanation } from '../../cli/show/explain.ts';
 import type { Explanation } from '../../daemon/channels.ts';
 import { explain, type ServingCore } from '../../daemon/explain.ts';
 import { vendorSpecific } from '../../radius/attributes.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { askDaemon } from '../../cli/control-client.ts';
-import { show } from '../../cli/show.ts';
+import { show } from '../../cli/show/show.ts';
 import { pause, until, whyNoNamespaces } from './namespaces.ts';
 import { HOST1, HOST2, SOURCE, SwitchRig } from './switch-rig.ts';
 import { igmp, ip, udp } from './tap.ts';
