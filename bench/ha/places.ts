@@ -13,3 +13,8 @@ export function macOf(place: number): Mac {
 export function channelOf(place: number, i: number): IpAddress {
   return `239.7.1.${(place * 7 + i) % CHANNELS_IN_ALL}`;
 }
+
+/** What each speaks IGMP from. */
+export function addressOf(place: number): IpAddress {
+  return `10.${64 + (place >> 16)}.${(place >> 8) & 255}.${place & 255}`;
+}

@@ -27,7 +27,7 @@ import type { SwitchEvent } from '../../switch/switch.ts';
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import { EtherType, encodeEthernet, groupMac } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';
-import { channelOf, macOf } from './places.ts';
+import { addressOf, channelOf, macOf } from './places.ts';
 
 function main([file = '', sessions = '0', channels = '0']: readonly string[]): void {
   const loaded = loadConfig(file);
@@ -85,7 +85,9 @@ function main([file = '', sessions = '0', channels = '0']: readonly string[]): v
     );
     loginOctets += log.seal()?.octets.length ?? 0;
     for (let i = 0; i < Number(channels); i++) {
-      join(channelOf(place, i), (payload, dst) => send(place, EtherType.Ipv4, payload, dst));
+      join(addressOf(place), channelOf(place, i), (payload, dst) =>
+        send(place, EtherType.Ipv4, payload, dst),
+      );
     }
     joinOctets += log.seal()?.octets.length ?? 0;
     bridge.takeSent();
@@ -99,6 +101,9 @@ function main([file = '', sessions = '0', channels = '0']: readonly string[]): v
   }
   if (fed.stores.sessions.size !== Number(sessions)) {
     throw new Error(`${fed.stores.sessions.size} of ${sessions} got in`);
+  }
+  if (fed.stores.grants.size !== Number(sessions) * Number(channels)) {
+    throw new Error(`${fed.stores.grants.size} channels of ${sessions} × ${channels}`);
   }
   const saved = new SavedState(config, silentLog);
   saved.begin(fed);
@@ -116,10 +121,10 @@ class SwitchOfLinks extends MemorySwitch {
   }
 }
 
-function join(group: IpAddress, send: (payload: Uint8Array, dst: Mac) => void): void {
+function join(src: IpAddress, group: IpAddress, send: (payload: Uint8Array, dst: Mac) => void): void {
   const record = { type: RecordType.ToExclude, group, sources: [], auxWords: 0 };
   const message = { kind: 'record-report', version: 3, records: [record] } as const;
-  send(encodeIgmpPacket({ src: '10.77.0.9', dst: REPORTS, message }), groupMac(REPORTS));
+  send(encodeIgmpPacket({ src, dst: REPORTS, message }), groupMac(REPORTS));
 }
 
 /** Yes to everything. */
