@@ -4,6 +4,7 @@
  * to and from its MAC address; channels are counted in records of their own, tied to the session by
  * Acct-Multi-Session-Id. A record that was begun is ended exactly once.
  */
+import { attributeOctets, attributesOf } from '../radius/attribute-octets.ts';
 import { AttributeType, integer, octets, text } from '../radius/attributes.ts';
 import type { RadiusAttribute } from '../radius/packet.ts';
 import { AcctAuthentic, AcctStatusType, type TerminateCause } from '../radius/values.ts';
@@ -204,7 +205,8 @@ export class Accounting {
       ...session.classes.map((value) => octets(AttributeType.Class, value)),
       eventTimestamp(now),
     ];
-    this.#queue.add({ status: 'refused', about: `refused/${channel.key}`, eventAt: now, attributes });
+    const about = `refused/${channel.key}`;
+    this.#queue.add({ status: 'refused', about, eventAt: now, attributes: attributeOctets(attributes) });
   }
 
   /** Ends the record of a channel, as stopSession does. */
@@ -346,7 +348,7 @@ export class Accounting {
       port,
       vlan,
       mac,
-      attributes,
+      attributes: attributeOctets(attributes),
       startedAt: now,
       lastReading: reading,
       generation: this.#generation,
@@ -438,7 +440,10 @@ export class Accounting {
     record: AccountingRecord,
     cause: TerminateCause | undefined,
   ): void {
-    const attributes = [integer(AttributeType.AcctStatusType, STATUS[status]), ...record.attributes];
+    const attributes = [
+      integer(AttributeType.AcctStatusType, STATUS[status]),
+      ...attributesOf(record.attributes),
+    ];
     for (const value of record.classes) attributes.push(octets(AttributeType.Class, value));
     attributes.push(eventTimestamp(now));
     if (status !== 'start') {
@@ -447,7 +452,7 @@ export class Accounting {
       attributes.push(...countAttributes(record.counts));
     }
     if (cause !== undefined) attributes.push(integer(AttributeType.AcctTerminateCause, cause));
-    this.#queue.add({ status, about: record.key, eventAt: now, attributes });
+    this.#queue.add({ status, about: record.key, eventAt: now, attributes: attributeOctets(attributes) });
   }
 
   /** Queues a message about the switch as a whole. */
@@ -458,7 +463,7 @@ export class Accounting {
       ...this.#options.nas,
       eventTimestamp(now),
     ];
-    this.#queue.add({ status, about: '', eventAt: now, attributes });
+    this.#queue.add({ status, about: '', eventAt: now, attributes: attributeOctets(attributes) });
   }
 }
 

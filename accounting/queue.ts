@@ -4,6 +4,7 @@
  * and -Off wait for all before them and hold up all after them. A record has one interim message at most
  * (RFC 2869 §2.1). The queue is bounded: only past its limit is something lost, and every loss is told.
  */
+import { attributesOf } from '../radius/attribute-octets.ts';
 import type { RadiusAttribute } from '../radius/packet.ts';
 import type { AccountingMessage } from '../session/records.ts';
 import type { RecordMap } from '../wire/records.ts';
@@ -128,7 +129,8 @@ export class AccountingQueue {
       this.#pacedUntil += stepMs;
       this.#unsentStarts.delete(key);
       const { attributes, eventAt } = message;
-      actions.push({ kind: 'send', token: ACCOUNTING_TOKEN + key, attributes, eventAt });
+      const token = ACCOUNTING_TOKEN + key;
+      actions.push({ kind: 'send', token, attributes: attributesOf(attributes), eventAt });
     }
     return actions;
   }

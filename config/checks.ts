@@ -29,6 +29,7 @@ export function findings(content: unknown): Finding[] {
   checkDynamicAuthorization(content, report);
   checkExtraAttributes(content, report);
   checkRelations(content, report);
+  checkAccounting(content, report);
   checkHa(content, report);
   return found;
 }
@@ -241,14 +242,6 @@ function checkRelations(content: unknown, report: Report): void {
       `hosts can fill the kernel's table, which ends snooping: ports × max_groups_per_port is ${needed}`,
     );
   }
-  const interim = value(lookUp(content, ['accounting']), 'interim_interval', ['accounting']);
-  if (interim !== undefined && interim > 0 && interim < 60_000) {
-    report(
-      'warning',
-      ['accounting', 'interim_interval'],
-      'under 60s, which RFC 2869 §5.16 has as the least: heavy on servers',
-    );
-  }
   const address6 = lookUp(content, ['multicast', 'querier', 'address6']);
   if (typeof address6 === 'string' && ipBytes(address6)?.length === 16 && !isLinkLocal(address6)) {
     report(
@@ -260,6 +253,27 @@ function checkRelations(content: unknown, report: Report): void {
   const address = lookUp(content, ['multicast', 'querier', 'address']);
   if (typeof address === 'string' && ipBytes(address) !== undefined && isMulticastIp(address)) {
     report('error', ['multicast', 'querier', 'address'], `'${address}' is a group address, not a host's`);
+  }
+}
+
+function checkAccounting(content: unknown, report: Report): void {
+  const section = lookUp(content, ['accounting']);
+  const interim = value(section, 'interim_interval', ['accounting']);
+  if (interim !== undefined && interim > 0 && interim < 60_000) {
+    report(
+      'warning',
+      ['accounting', 'interim_interval'],
+      'under 60s, which RFC 2869 §5.16 has as the least: heavy on servers',
+    );
+  }
+  const goesNowhere =
+    lookUp(section, ['to_servers']) === false && lookUp(section, ['export_file']) === undefined;
+  if (goesNowhere && lookUp(section, ['enabled']) !== false) {
+    report(
+      'error',
+      ['accounting', 'to_servers'],
+      'false without export_file: accounting would go nowhere. Name a file in export_file, or set enabled: false',
+    );
   }
 }
 

@@ -287,7 +287,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
       channels: file.accounting.channels,
       refusals: file.accounting.refusals,
       // Without a file there must be servers.
-      toServers: file.accounting.to_servers || file.accounting.export_file === undefined,
+      toServers: file.accounting.to_servers,
       exportFile:
         file.accounting.export_file === undefined
           ? undefined

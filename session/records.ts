@@ -3,6 +3,7 @@
  * of these. `v` is the version of the record's form; times are milliseconds since 1970 on the clock that
  * drives the machines, deadlines are absolute.
  */
+import type { KeptAttributes } from '../radius/attribute-octets.ts';
 import type { IpAddress, Mac } from '../wire/address.ts';
 
 /** A subscriber who is in: made by Access-Accept, ended by logoff, reject, lost link, timeout, removal. */
@@ -143,7 +144,7 @@ export interface AccountingRecord {
   readonly source: IpAddress | undefined;
   readonly classes: readonly Uint8Array[];
   /** Who, where and what, as every message of the record says it; Class and counts come on top. */
-  readonly attributes: readonly { readonly type: number; readonly value: Uint8Array }[];
+  readonly attributes: KeptAttributes;
   readonly startedAt: number;
   /** The switch's counters when they were last read; they may go back to zero, `counts` does not. */
   readonly lastReading: AccountingCounts;
@@ -189,7 +190,7 @@ export interface AccountingMessage {
   readonly about: string;
   readonly eventAt: number;
   /** All attributes but Acct-Delay-Time, in order. */
-  readonly attributes: readonly { readonly type: number; readonly value: Uint8Array }[];
+  readonly attributes: KeptAttributes;
 }
 
 /** Key of a host: port + VLAN + MAC (design rule 3). */

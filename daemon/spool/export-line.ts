@@ -1,4 +1,5 @@
 /** An accounting message as one JSON object, for people and programs without a RADIUS server. */
+import { attributesOf } from '../../radius/attribute-octets.ts';
 import { AttributeType, firstInteger, firstText, firstValue, textOf } from '../../radius/attributes.ts';
 import { TerminateCause } from '../../radius/values.ts';
 import type { AccountingMessage } from '../../session/records.ts';
@@ -40,7 +41,8 @@ export interface ExportLine {
 
 /** The message as a line's object; `line` is its number. */
 export function exportLine(message: AccountingMessage, line: number): ExportLine {
-  const { key, status, about, eventAt, attributes } = message;
+  const { key, status, about, eventAt } = message;
+  const attributes = attributesOf(message.attributes);
   const number = (type: number) => firstInteger(attributes, type) ?? null;
   const wide = (low: number, high: number) => {
     const octets = number(low);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { attributesOf } from '../../radius/attribute-octets.ts';
 import { AttributeType, firstInteger, firstText } from '../../radius/attributes.ts';
 import { RadiusCode } from '../../radius/packet.ts';
 import { AcctStatusType, TerminateCause } from '../../radius/values.ts';
@@ -92,7 +93,8 @@ describe('a session', () => {
       AttributeType.MessageAuthenticator,
     ];
     expect(queue.size).toBe(6);
-    for (const { attributes } of queue.values()) {
+    for (const message of queue.values()) {
+      const attributes = attributesOf(message.attributes);
       expect(attributes.filter(({ type }) => forbidden.includes(type))).toEqual([]);
       expect(firstText(attributes, AttributeType.AcctSessionId)).toMatch(/./);
     }
@@ -107,7 +109,7 @@ describe('a session', () => {
     expect(settle(accounting, NOW).map((m) => m.cause)).toEqual([undefined]);
     accounting.stopSession(NOW, alice.key, undefined, LostCarrier);
     const [stop] = queue.values();
-    expect(firstInteger(stop?.attributes ?? [], AttributeType.AcctTerminateCause)).toBe(2);
+    expect(firstInteger(attributesOf(stop?.attributes ?? []), AttributeType.AcctTerminateCause)).toBe(2);
     expect([
       TerminateCause.UserRequest,
       TerminateCause.LostCarrier,

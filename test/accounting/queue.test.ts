@@ -82,6 +82,22 @@ describe('order', () => {
     expect([...store.values()].map(({ key }) => key > before)).toEqual([true]);
   });
 
+  it('what an earlier version left, with a list of attributes, is sent as it is', () => {
+    const { store, queue } = makeQueue();
+    const attributes = [{ type: 40, value: Uint8Array.of(0, 0, 0, 2) }];
+    const left = {
+      v: 1,
+      key: '0000000000000007',
+      status: 'stop',
+      about: 'a',
+      eventAt: 5,
+      attributes,
+    } as const;
+    store.put(left.key, left);
+    const [action] = sends(new AccountingQueue(store, queue.options, () => false).drain(0));
+    expect(action).toMatchObject({ token: `${ACCOUNTING_TOKEN}${left.key}`, attributes, eventAt: 5 });
+  });
+
   it('holds for a backlog of thousands', () => {
     const { queue, add, drain, name } = makeQueue({ limit: 10_000, window: 100 });
     for (let i = 0; i < 5_000; i++) add('start', `r${i}`);

@@ -277,6 +277,12 @@ groups: [1]
       'must be shorter than query_interval',
     ],
     ['a group as querier', /$/, 'multicast: { querier: { address: 239.1.1.1 } }\n', 'is a group address'],
+    [
+      'accounting that would go nowhere',
+      /$/,
+      'accounting: { to_servers: false }\n',
+      'accounting.to_servers: false without export_file',
+    ],
     ['an IPv6 querier', /$/, "multicast: { querier: { address: '::1' } }\n", 'is not an IPv4 address'],
     ['a relative state directory', /$/, 'state_directory: var\n', 'expected an absolute path'],
     ['a socket path too long', /$/, `control_socket: /${'x'.repeat(107)}\n`, 'longer than the 107 octets'],
@@ -290,6 +296,14 @@ groups: [1]
     ['a key of the prototype', /$/, '__proto__: 1\nconstructor: 2\n', 'constructor: unknown key'],
   ])('%s', (_, from, to, words) => {
     expect(errorsOf(parse(changed(from, to))).join('\n')).toContain(words);
+  });
+
+  it('takes accounting into a file alone, and accounting that is off, for what they are', () => {
+    const file = configOf(
+      parse(`${MINIMAL}accounting: { to_servers: false, export_file: /var/log/a.json }\n`),
+    );
+    expect(file.accounting).toMatchObject({ toServers: false, exportFile: { path: '/var/log/a.json' } });
+    expect(errorsOf(parse(`${MINIMAL}accounting: { enabled: false, to_servers: false }\n`))).toEqual([]);
   });
 
   it('conformance 33: refuses a link-local NAS address and warns of a secret of 12 octets or fewer', () => {

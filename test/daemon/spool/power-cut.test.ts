@@ -6,6 +6,7 @@ import { emptyStores } from '../../../daemon/saved-state.ts';
 import { AccountingDisk } from '../../../daemon/spool/accounting-disk.ts';
 import { MemorySegments } from '../../../lab/ledger/memory-segments.ts';
 import { Random } from '../../../lab/simulation/random.ts';
+import { attributesOf } from '../../../radius/attribute-octets.ts';
 import { AttributeType, firstInteger, firstText } from '../../../radius/attributes.ts';
 import { decodeRadius } from '../../../radius/packet.ts';
 import { AcctStatusType, TerminateCause } from '../../../radius/values.ts';
@@ -118,7 +119,7 @@ describe('sessions that ran when the machine lost power', () => {
     const { said } = nextStart(w, disk, w.now + 120_000);
     expect(said.filter(({ status }) => status === AcctStatusType.Stop)).toHaveLength(meant.length);
     expect(said.map(({ seconds }) => seconds).slice(0, 2)).toEqual(
-      meant.map(({ attributes }) => firstInteger(attributes, AttributeType.AcctSessionTime)),
+      meant.map(({ attributes }) => firstInteger(attributesOf(attributes), AttributeType.AcctSessionTime)),
     );
   });
 
