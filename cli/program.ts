@@ -15,6 +15,7 @@ import { addRoles } from './commands/role.ts';
 import { addRun } from './commands/run.ts';
 import { addTest } from './commands/test.ts';
 import { addTrace } from './commands/trace.ts';
+import { addUpgrade } from './commands/upgrade.ts';
 import { addDecode } from './decode/command.ts';
 import { type Context, EXIT_OK, EXIT_USAGE, type Output } from './output.ts';
 import { addReplay } from './replay/command.ts';
@@ -61,6 +62,7 @@ export function commands(context: Context): Command {
     addOrders,
     addLog,
     addReload,
+    addUpgrade,
     addRoles,
     addAccounting,
     addDecode,

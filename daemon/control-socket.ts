@@ -3,9 +3,10 @@
  * answered in order by `{"ok":true,"result":…}` or `{"ok":false,"error":"…"}`. Only its owner may connect.
  * Whatever comes in is answered with an error at worst; nothing is thrown into the daemon.
  */
-import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, rmSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
+import { errnoName, loadNative } from '../switch/native.ts';
 import { type Logger, silentLog } from './log.ts';
 
 /** Answers a verb with anything that JSON can hold; `{ refused }` tells the asker why there is no answer. */
@@ -36,6 +37,7 @@ export class ControlSocket {
   readonly #idleMs: number;
   readonly #connections = new Set<Socket>();
   #server: Server | undefined;
+  #fd = -1;
 
   constructor(
     path: string,
@@ -50,6 +52,30 @@ export class ControlSocket {
     this.#idleMs = options.idleMs ?? 60_000;
   }
 
+  /** Goes on with the listening socket of the process before this one. */
+  inherit(fd: number): void {
+    this.#listenOn(fd);
+  }
+
+  /** Accepts nobody more: who connects waits. Connections that are there are answered on. */
+  rest(): void {
+    if (this.#server === undefined) return;
+    const kept = loadNative().duplicate(this.#fd);
+    this.#server.close();
+    this.#server = undefined;
+    this.#fd = kept;
+  }
+
+  /** Accepts again. */
+  goOn(): void {
+    if (this.#server === undefined && this.#fd >= 0) this.#listenOn(this.#fd);
+  }
+
+  /** The listening socket, for another process. */
+  get descriptor(): number {
+    return this.#fd;
+  }
+
   /** Begins to answer. A socket that a dead daemon left is replaced; one where somebody answers is refused. */
   async listen(): Promise<ControlSocketRefused | undefined> {
     if (Buffer.byteLength(this.#path) > MAX_PATH_OCTETS) {
@@ -62,28 +88,28 @@ export class ControlSocket {
     }
     const occupied = await this.#makeRoom();
     if (occupied !== undefined) return { refused: occupied };
+    // The socket is there from bind on: a chmod afterwards would leave it open to others for a moment.
+    const umask = process.umask(0o177);
+    const fd = loadNative().unixListen(this.#path);
+    process.umask(umask);
+    if (fd < 0) return { refused: `cannot open the control socket ${this.#path}: ${errnoName(fd)}` };
+    this.#listenOn(fd);
+    return undefined;
+  }
+
+  #listenOn(fd: number): void {
     const server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
-    return new Promise((resolve) => {
-      server.once('error', (cause) => {
-        resolve({ refused: `cannot open the control socket ${this.#path}: ${messageOf(cause)}` });
-      });
-      server.once('listening', () => {
-        server.removeAllListeners('error');
-        server.on('error', (cause) => this.#log.error('control-socket-failed', { cause }));
-        this.#server = server;
-        resolve(undefined);
-      });
-      // The socket is there from bind on: a chmod afterwards would leave it open to others for a moment.
-      const umask = process.umask(0o177);
-      server.listen(this.#path);
-      process.umask(umask);
-    });
+    server.on('error', (cause) => this.#log.error('control-socket-failed', { cause }));
+    server.listen({ fd });
+    this.#server = server;
+    this.#fd = fd;
   }
 
   /** Takes no connection more and removes the socket; those that are there are answered to their end. */
   retire(): void {
     this.#server?.close();
     this.#server = undefined;
+    this.#unlink();
   }
 
   /** Ends all connections and removes the socket. */
@@ -91,9 +117,15 @@ export class ControlSocket {
     const server = this.#server;
     this.#server = undefined;
     if (server === undefined) return;
+    this.#unlink();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const connection of this.#connections) connection.destroy();
     await closed;
+  }
+
+  #unlink(): void {
+    this.#fd = -1;
+    rmSync(this.#path, { force: true });
   }
 
   /** What is in the way, if it cannot be moved. */

@@ -175,6 +175,20 @@ export class Core {
     this.#settle(now);
   }
 
+  /**
+   * castgate goes on with the records of a process that handed over between two turns: for hosts, servers and the
+   * switch nothing happened. Connections of that process are gone. `changed`: where its configuration was another one.
+   */
+  inherited(now: number, changed: { readonly ways: ReadonlySet<string> } | undefined): void {
+    this.radius.inherited(now, changed?.ways ?? new Set());
+    if (changed !== undefined) {
+      this.subscribers.endOtherModes(now);
+      this.subscribers.reconfigured(now);
+      this.channels.reconfigured(now);
+    }
+    this.#settle(now);
+  }
+
   /** Something happened at the switch. */
   switchEvent(now: number, event: SwitchEvent): void {
     switch (event.kind) {

@@ -3,10 +3,12 @@
  * configured address; answers leave from where the request came in. An address that is not there yet, as that
  * of a standby, is tried again until it is.
  */
-import { createSocket, type Socket } from 'node:dgram';
 import type { DynamicAuthorizationConfig } from '../config/dynamic-authorization.ts';
-import { type IpAddress, ipFamily } from '../wire/address.ts';
+import { loadNative } from '../switch/native.ts';
+import type { IpAddress } from '../wire/address.ts';
+import { DatagramPort } from './datagram-port.ts';
 import type { DynamicPeer } from './effects.ts';
+import type { InheritedSocket } from './inherited-sockets.ts';
 import type { Logger } from './log.ts';
 
 /** Told of every datagram; `socket` counts the listening sockets. The octets are the listener's. */
@@ -16,9 +18,11 @@ export class DynamicSockets {
   readonly #config: DynamicAuthorizationConfig;
   readonly #listener: DynamicListener;
   readonly #log: Logger;
-  readonly #sockets = new Map<number, Socket>();
+  readonly #ports = new Map<number, DatagramPort>();
   readonly #retries = new Set<NodeJS.Timeout>();
   #open = false;
+  /** Nobody reads. */
+  #resting = false;
 
   constructor(config: DynamicAuthorizationConfig, listener: DynamicListener, log: Logger) {
     this.#config = config;
@@ -30,15 +34,48 @@ export class DynamicSockets {
   open(): void {
     if (this.#config.clients.length === 0) return;
     this.#open = true;
-    const { listen } = this.#config;
-    const addresses = listen.length > 0 ? listen : ANY_ADDRESS;
-    for (const [number, address] of addresses.entries()) this.#bind(number, address, true);
+    for (const [number, address] of this.#addresses().entries()) {
+      if (!this.#ports.has(number)) this.#bind(number, address, true);
+    }
+  }
+
+  /** Goes on with the sockets of the process before this one, which nobody reads before `read`. */
+  inherit(sockets: readonly InheritedSocket[]): void {
+    this.#resting = true;
+    const wanted = this.#config.clients.length === 0 ? [] : this.#addresses();
+    for (const { way, fd } of sockets) {
+      const number = wanted.findIndex((address) => this.#way(address) === way);
+      const address = wanted[number];
+      if (address === undefined) loadNative().close(fd);
+      else this.#ports.set(number, new DatagramPort(fd, address, this.#events(number, address)));
+    }
+  }
+
+  /** Reads no more: what arrives waits in the sockets. */
+  rest(): void {
+    this.#resting = true;
+    for (const port of this.#ports.values()) port.rest();
+  }
+
+  /** Reads (again). */
+  read(): void {
+    this.#resting = false;
+    for (const port of this.#ports.values()) port.read();
+  }
+
+  /** The sockets that are open, for the process after this one. */
+  sockets(): InheritedSocket[] {
+    const addresses = this.#addresses();
+    return [...this.#ports].map(([number, { descriptor }]) => {
+      return { name: `dynamic/${number}`, way: this.#way(addresses[number] ?? ''), fd: descriptor };
+    });
   }
 
   /** What cannot be sent is as good as lost on the way: the client asks again. */
-  reply(socket: number, { address, port }: DynamicPeer, bytes: Uint8Array): void {
-    this.#sockets.get(socket)?.send(bytes, port, address, (error) => {
-      if (error !== null) this.#log.debug('dynamic-reply-failed', { address, error: error.message });
+  reply(socket: number, to: DynamicPeer, bytes: Uint8Array): void {
+    const { address } = to;
+    this.#ports.get(socket)?.sendTo(to, bytes, (error) => {
+      this.#log.debug('dynamic-reply-failed', { address, error: error.message });
     });
   }
 
@@ -46,34 +83,41 @@ export class DynamicSockets {
     this.#open = false;
     for (const timer of this.#retries) clearTimeout(timer);
     this.#retries.clear();
-    for (const socket of this.#sockets.values()) socket.close();
-    this.#sockets.clear();
+    for (const port of this.#ports.values()) port.close();
+    this.#ports.clear();
+  }
+
+  #addresses(): readonly IpAddress[] {
+    const { listen } = this.#config;
+    return listen.length > 0 ? listen : ANY_ADDRESS;
+  }
+
+  #way(address: IpAddress): string {
+    return `${address} ${this.#config.port}`;
   }
 
   #bind(number: number, address: IpAddress, first: boolean): void {
-    if (!this.#open) return;
-    const ipv6 = ipFamily(address) === 6;
-    const socket = createSocket({ type: ipv6 ? 'udp6' : 'udp4', ipv6Only: ipv6 });
-    let bound = false;
-    socket.on('message', (bytes, from) => this.#listener(number, from, bytes));
-    socket.on('error', (error) => {
-      if (bound) return;
-      const { port } = this.#config;
-      // Said once: a standby waits for its address for as long as the other node lives.
-      this.#log[first ? 'warn' : 'debug']('dynamic-socket-failed', { address, port, error: error.message });
-      socket.close();
-      if (!this.#open) return;
-      const retry = setTimeout(() => {
-        this.#retries.delete(retry);
-        this.#bind(number, address, false);
-      }, RETRY_MS);
-      this.#retries.add(retry);
-    });
-    socket.bind({ port: this.#config.port, address }, () => {
-      bound = true;
-      if (this.#open) this.#sockets.set(number, socket);
-      else socket.close();
-    });
+    const { port } = this.#config;
+    const opened = DatagramPort.open({ address, port }, undefined, this.#events(number, address));
+    if (typeof opened !== 'string') {
+      this.#ports.set(number, opened);
+      if (!this.#resting) opened.read();
+      return;
+    }
+    // Said once: a standby waits for its address for as long as the other node lives.
+    this.#log[first ? 'warn' : 'debug']('dynamic-socket-failed', { address, port, error: opened });
+    const retry = setTimeout(() => {
+      this.#retries.delete(retry);
+      if (this.#open) this.#bind(number, address, false);
+    }, RETRY_MS);
+    this.#retries.add(retry);
+  }
+
+  #events(number: number, address: IpAddress) {
+    return {
+      message: (bytes: Uint8Array, from: DynamicPeer) => this.#listener(number, from, bytes),
+      error: (error: Error) => this.#log.debug('dynamic-socket-error', { address, error: error.message }),
+    };
   }
 }
 

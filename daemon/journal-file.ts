@@ -35,7 +35,7 @@ interface Draft {
 }
 
 export class JournalFile {
-  readonly #path: string;
+  #path: string;
   readonly #head: JournalHead;
   readonly #log: Logger;
   #descriptor: number | undefined;
@@ -129,6 +129,18 @@ export class JournalFile {
     fdatasync(descriptor, (error) => {
       if (error !== null && this.#descriptor === descriptor) this.#fail(error);
     });
+  }
+
+  /** From here on it is this file, in place of the one that is there. Where that is refused it is removed. */
+  moveTo(path: string): void {
+    const { isKept } = this;
+    try {
+      if (isKept) renameSync(this.#path, path);
+      this.#path = path;
+    } catch (cause) {
+      this.#fail(cause);
+      this.#path = path;
+    }
   }
 
   /** Keeps the file for the next start. */

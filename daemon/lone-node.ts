@@ -10,6 +10,7 @@ import { emptyStores, type FedStores, SavedState } from './saved-state.ts';
 import { Serving } from './serving.ts';
 import type { AccountingDisk } from './spool/accounting-disk.ts';
 import type { TurnWatch } from './turn-watch.ts';
+import type { Inheritance } from './upgrade/take-over.ts';
 
 export class LoneNode implements Node {
   readonly serving: Serving;
@@ -21,19 +22,28 @@ export class LoneNode implements Node {
   readonly #fed: FedStores;
   readonly #isWarm: boolean;
   #goesOn = false;
+  #resting = false;
 
-  constructor(config: Config, log: Logger, bridge: LinuxSwitch, now: number, watch?: TurnWatch) {
+  /** `inherited`: it goes on where another process rests, with nothing read before `begin`. */
+  constructor(
+    config: Config,
+    log: Logger,
+    bridge: LinuxSwitch,
+    now: number,
+    watch?: TurnWatch,
+    inherited?: Inheritance,
+  ) {
     this.#log = log;
     this.#switch = bridge;
-    this.#state = new SavedState(config, log);
-    const saved = this.#state.load(now);
+    this.#state = inherited?.state ?? new SavedState(config, log);
+    const saved = inherited?.fed ?? this.#state.load(now);
     this.#isWarm = saved !== undefined;
     this.#fed = saved ?? emptyStores(config);
-    if (this.#isWarm) grantGrace(this.#fed.stores, now, graceMs(config));
+    if (this.#isWarm && inherited === undefined) grantGrace(this.#fed.stores, now, graceMs(config));
     const { stores } = this.#fed;
     const disk = this.accountingDisk;
-    if (this.#isWarm) disk?.follow(this.#fed);
-    else disk?.load(this.#fed);
+    if (inherited === undefined && this.#isWarm) disk?.follow(this.#fed);
+    else if (inherited === undefined) disk?.load(this.#fed);
     if (watch !== undefined) this.#fed.feed.follow(watch);
     this.serving = new Serving({
       config,
@@ -44,6 +54,48 @@ export class LoneNode implements Node {
       watch,
       saved: () => this.#state.endTurn(),
     });
+    if (inherited === undefined) return;
+    this.serving.core.tally.goOn(inherited.tally);
+    this.serving.sockets.inherit(inherited.sockets);
+  }
+
+  /** The records and their changes. */
+  get fed(): FedStores {
+    return this.#fed;
+  }
+
+  /** Serves on where another process rests. */
+  begin({ changed }: Pick<Inheritance, 'changed'>): void {
+    const { serving } = this;
+    if (changed?.ports === true) this.#switch.conform();
+    serving.open();
+    serving.turn((at) => {
+      serving.core.dropChangedPorts(at);
+      serving.core.inherited(at, changed);
+    });
+    serving.goOn();
+    this.#switch.open();
+  }
+
+  /** Resolves at a moment in which nothing waits for the disk, or after a while. */
+  async lull(): Promise<void> {
+    const until = performance.now() + LULL_MS;
+    while (this.accountingDisk?.isBusy === true && performance.now() < until) await pause(1);
+  }
+
+  /** Between two turns: nothing is taken up any more, until `goOn`. All that was decided has left. */
+  rest(): void {
+    this.#switch.rest();
+    this.serving.rest();
+    this.#state.flush();
+    this.#resting = true;
+  }
+
+  goOn(): void {
+    this.#resting = false;
+    this.#state.goOn();
+    this.serving.goOn();
+    this.#switch.open();
   }
 
   get accountingDisk(): AccountingDisk | undefined {
@@ -98,7 +150,7 @@ export class LoneNode implements Node {
   }
 
   sync(): void {
-    this.#state.sync();
+    if (!this.#resting) this.#state.sync();
   }
 
   /** Goes on where the last run was: what it had opened and forwarded stays, and its counters with it. */
@@ -127,3 +179,4 @@ function pause(ms: number): Promise<void> {
 }
 
 const LAST_WORDS_MS = 2000;
+const LULL_MS = 200;

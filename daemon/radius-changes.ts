@@ -1,6 +1,7 @@
 /** What another configuration changes about the ways to RADIUS servers. */
+import { createHash } from 'node:crypto';
 import type { Config, RadiusConfig, RadiusServerConfig } from '../config/config.ts';
-import type { RadiusPort } from '../radius/request-record.ts';
+import { laneKey, type RadiusPort } from '../radius/request-record.ts';
 
 type RadiusSection = Pick<Config, 'radius' | 'nas'>;
 
@@ -19,6 +20,17 @@ export function* changedPorts(
       if (isNew || wayTo(old, port) !== wayTo(server, port)) yield { name: server.name, port };
     }
   }
+}
+
+/** Each port of each server, with a digest of how it is reached: for comparing with another process. */
+export function radiusWays({ radius }: RadiusSection): Record<string, string> {
+  const ways: Record<string, string> = {};
+  for (const server of radius.servers) {
+    for (const port of ['auth', 'acct'] as const) {
+      ways[laneKey(server.name, port)] = createHash('sha256').update(wayTo(server, port)).digest('hex');
+    }
+  }
+  return ways;
 }
 
 /** All that connections depend on: where it is another text, they are made anew. */

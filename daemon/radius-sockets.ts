@@ -2,22 +2,26 @@
  * UDP towards the RADIUS servers: one connected socket for each source port of each server's port, so that
  * the kernel drops what comes from anywhere else and an answer is known by where it arrived.
  */
-import { createSocket, type Socket } from 'node:dgram';
 import type { RadiusConfig, RadiusServerConfig } from '../config/config.ts';
 import type { RadiusPort } from '../radius/request-record.ts';
+import { loadNative } from '../switch/native.ts';
 import { ipFamily } from '../wire/address.ts';
+import { DatagramPort } from './datagram-port.ts';
 import type { DatagramSender } from './effects.ts';
+import type { InheritedSocket } from './inherited-sockets.ts';
 import type { Logger } from './log.ts';
 
 /** Told of every datagram that came from a server's address and port. The octets are the listener's. */
 export type DatagramListener = (server: string, port: RadiusPort, socket: number, bytes: Uint8Array) => void;
 
 interface Line {
-  readonly socket: Socket;
   /** From where to where it leads. */
   readonly way: string;
-  /** What waits for the socket to be connected; undefined: it is. */
-  waiting: Uint8Array[] | undefined;
+  /** Undefined: it cannot be had yet. */
+  port: DatagramPort | undefined;
+  /** What waits for it. */
+  waiting: Uint8Array[];
+  retry: NodeJS.Timeout | undefined;
 }
 
 export class RadiusSockets implements DatagramSender {
@@ -28,6 +32,8 @@ export class RadiusSockets implements DatagramSender {
   readonly #refused: (server: string, port: RadiusPort) => void;
   readonly #lines = new Map<string, Line>();
   #closed = false;
+  /** Nobody reads. */
+  #resting = false;
 
   constructor(
     config: Pick<RadiusConfig, 'servers' | 'sourcePorts' | 'maxSourcePorts'>,
@@ -50,98 +56,131 @@ export class RadiusSockets implements DatagramSender {
     }
   }
 
+  /** Goes on with the sockets of the process before this one, which nobody reads before `read`. */
+  inherit(sockets: readonly InheritedSocket[]): void {
+    this.#resting = true;
+    for (const { name, way, fd } of sockets) {
+      const place = placeOf(name);
+      const config = place && this.#servers.get(place.server);
+      if (place === undefined || config === undefined || this.#way(place) !== way) loadNative().close(fd);
+      else {
+        const port = new DatagramPort(fd, config.address, this.#events(place));
+        this.#lines.set(name, { way, port, waiting: [], retry: undefined });
+      }
+    }
+  }
+
+  /** Reads no more: what arrives waits in the sockets. */
+  rest(): void {
+    this.#resting = true;
+    for (const { port } of this.#lines.values()) port?.rest();
+  }
+
+  /** Reads (again). */
+  read(): void {
+    this.#resting = false;
+    for (const { port } of this.#lines.values()) port?.read();
+  }
+
+  /** The sockets that are open, for the process after this one. */
+  sockets(): InheritedSocket[] {
+    return [...this.#lines].flatMap(([name, { way, port }]) =>
+      port === undefined ? [] : [{ name, way, fd: port.descriptor }],
+    );
+  }
+
   /** Takes other servers: sockets that lead from where to where they would now stay open, others are closed. */
   reconfigure(config: Pick<RadiusConfig, 'servers' | 'sourcePorts' | 'maxSourcePorts'>): void {
     this.#config = config;
     this.#servers = datagramServers(config);
-    for (const [key, line] of [...this.#lines]) {
-      const [, server = '', port, number] = /^(.*)\/(auth|acct)\/(\d+)$/s.exec(key) ?? [];
-      const isUsed = Number(number) < config.maxSourcePorts;
-      if (isUsed && this.#way(server, port === 'acct' ? 'acct' : 'auth', Number(number)) === line.way)
-        continue;
-      this.#lines.delete(key);
-      close(line.socket);
+    for (const [name, line] of [...this.#lines]) {
+      const place = placeOf(name);
+      const isUsed = place !== undefined && place.number < config.maxSourcePorts;
+      if (!isUsed || this.#way(place) !== line.way) this.#close(name, line);
     }
   }
 
   /** What cannot be sent is as good as lost on the way: the client sends it again. */
   send(server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {
     const line = this.#line(server, port, socket);
-    if (line === undefined) return;
-    if (line.waiting !== undefined) line.waiting.push(bytes);
-    else line.socket.send(bytes, (error) => this.#unsent(server, port, error));
+    if (line?.port === undefined) line?.waiting.push(bytes);
+    else this.#unsent(server, port, line.port.send(bytes));
   }
 
   /** For good: what the disk lets go afterwards opens no socket any more. */
   close(): void {
     this.#closed = true;
-    const lines = [...this.#lines.values()];
-    this.#lines.clear();
-    for (const { socket } of lines) close(socket);
+    for (const [name, line] of [...this.#lines]) this.#close(name, line);
   }
 
   #line(server: string, port: RadiusPort, number: number): Line | undefined {
-    return this.#lines.get(`${server}/${port}/${number}`) ?? this.#open(server, port, number, [], 0);
+    const name = nameOf({ server, port, number });
+    const known = this.#lines.get(name);
+    if (known !== undefined) return known;
+    if (!this.#servers.has(server) || this.#closed) return undefined;
+    const place = { server, port, number };
+    const line: Line = { way: this.#way(place), port: undefined, waiting: [], retry: undefined };
+    this.#lines.set(name, line);
+    this.#open(place, line, 0);
+    return this.#lines.get(name);
   }
 
-  /** `waiting` leaves once the socket is connected; `tries` have failed before. */
-  #open(
-    server: string,
-    port: RadiusPort,
-    number: number,
-    waiting: Uint8Array[],
-    tries: number,
-  ): Line | undefined {
-    const key = `${server}/${port}/${number}`;
-    const config = this.#servers.get(server);
-    if (config === undefined || this.#closed) return undefined;
-    const socket = createSocket({
-      type: ipFamily(config.address) === 4 ? 'udp4' : 'udp6',
-      recvBufferSize: RECEIVE_BUFFER,
-    });
-    const line: Line = { socket, waiting, way: this.#way(server, port, number) };
-    this.#lines.set(key, line);
-    socket.on('message', (bytes) => this.#listener(server, port, number, bytes));
-    socket.on('error', (error) => {
+  /** `tries` have failed before. */
+  #open(place: Place, line: Line, tries: number): void {
+    const config = this.#servers.get(place.server);
+    if (config === undefined) return;
+    const any = ipFamily(config.address) === 4 ? '0.0.0.0' : '::';
+    const local = { address: config.sourceAddress ?? any, port: this.#sourcePort(place) };
+    const remote = {
+      address: config.address,
+      port: place.port === 'auth' ? config.authPort : config.acctPort,
+    };
+    const opened = DatagramPort.open(local, remote, this.#events(place));
+    if (typeof opened === 'string') {
+      if (this.#isForNow(opened) && tries < MAX_TRIES) {
+        line.retry = setTimeout(() => this.#open(place, line, tries + 1), RETRY_MS);
+        return;
+      }
+      // It takes with it what waits for it; the next packet makes another.
+      this.#log.warn('radius-socket-failed', { server: place.server, error: opened });
+      this.#lines.delete(nameOf(place));
+      return;
+    }
+    line.port = opened;
+    if (!this.#resting) opened.read();
+    for (const bytes of line.waiting.splice(0)) this.#unsent(place.server, place.port, opened.send(bytes));
+  }
+
+  #events({ server, port, number }: Place) {
+    return {
+      message: (bytes: Uint8Array) => this.#listener(server, port, number, bytes),
       // ICMP errors of a server that is down arrive here, or with the next packet that is sent.
-      if (line.waiting === undefined) this.#unsent(server, port, error);
-      else if (this.#isForNow(error) && tries < MAX_TRIES && this.#lines.get(key) === line) {
-        socket.close();
-        setTimeout(() => {
-          if (this.#lines.get(key) === line) this.#open(server, port, number, line.waiting ?? [], tries + 1);
-        }, RETRY_MS);
-      } else this.#unusable(key, line, server, error);
-    });
-    socket.on('connect', () => {
-      const waiting = line.waiting ?? [];
-      line.waiting = undefined;
-      for (const bytes of waiting) socket.send(bytes, (error) => this.#unsent(server, port, error));
-    });
-    const remote = port === 'auth' ? config.authPort : config.acctPort;
-    socket.bind(
-      {
-        port: this.#sourcePort(server, port, number),
-        ...(config.sourceAddress === undefined ? {} : { address: config.sourceAddress }),
+      error: (error: Error) => {
+        this.#unsent(server, port, 'code' in error ? String(error.code) : error.message);
       },
-      () => socket.connect(remote, config.address),
-    );
-    return line;
+    };
+  }
+
+  #close(name: string, line: Line): void {
+    this.#lines.delete(name);
+    clearTimeout(line.retry);
+    line.port?.close();
   }
 
   /** Empty where the server is not asked over UDP. */
-  #way(server: string, port: RadiusPort, number: number): string {
-    const config = this.#servers.get(server);
+  #way(place: Place): string {
+    const config = this.#servers.get(place.server);
     if (config === undefined) return '';
-    const { address, sourceAddress } = config;
-    const remote = port === 'auth' ? config.authPort : config.acctPort;
-    return JSON.stringify([address, remote, sourceAddress, this.#sourcePort(server, port, number)]);
+    const { address, sourceAddress = null } = config;
+    const remote = place.port === 'auth' ? config.authPort : config.acctPort;
+    return JSON.stringify([address, remote, sourceAddress, this.#sourcePort(place)]);
   }
 
   /**
    * The same on every node of the same configuration, so that a node that takes over sends from where the last
    * one did, and servers know its packets for the same (RFC 5080 §2.2.2).
    */
-  #sourcePort(server: string, port: RadiusPort, number: number): number {
+  #sourcePort({ server, port, number }: Place): number {
     const { servers, sourcePorts, maxSourcePorts } = this.#config;
     if (sourcePorts === undefined) return 0;
     const lane = 2 * servers.findIndex(({ name }) => name === server) + (port === 'acct' ? 1 : 0);
@@ -152,25 +191,33 @@ export class RadiusSockets implements DatagramSender {
    * A node that has just taken over may be a moment ahead of the address that comes to it, or of the sockets of
    * its last time: what it has to send again is not to wait for its next time for that.
    */
-  #isForNow(error: Error): boolean {
-    if (this.#config.sourcePorts === undefined || !('code' in error)) return false;
-    return error.code === 'EADDRNOTAVAIL' || error.code === 'EADDRINUSE';
+  #isForNow(error: string): boolean {
+    if (this.#config.sourcePorts === undefined) return false;
+    return error === 'EADDRNOTAVAIL' || error === 'EADDRINUSE';
   }
 
-  /** A socket that could not be bound or connected takes with it what waits for it; the next packet makes another. */
-  #unusable(key: string, line: Line, server: string, error: Error): void {
-    this.#log.warn('radius-socket-failed', { server, error: error.message });
-    line.waiting = [];
-    if (this.#lines.get(key) !== line) return;
-    this.#lines.delete(key);
-    line.socket.close();
+  #unsent(server: string, port: RadiusPort, error: string | undefined): void {
+    if (error === undefined) return;
+    if (error === 'ECONNREFUSED') this.#refused(server, port);
+    this.#log.debug('radius-send-failed', { server, error });
   }
+}
 
-  #unsent(server: string, port: RadiusPort, error: Error | null): void {
-    if (error === null) return;
-    if ('code' in error && error.code === 'ECONNREFUSED') this.#refused(server, port);
-    this.#log.debug('radius-send-failed', { server, error: error.message });
-  }
+/** One of the sockets towards one port of a server. */
+interface Place {
+  readonly server: string;
+  readonly port: RadiusPort;
+  readonly number: number;
+}
+
+function nameOf({ server, port, number }: Place): string {
+  return `${server}/${port}/${number}`;
+}
+
+function placeOf(name: string): Place | undefined {
+  const [, server, port, number] = /^(.*)\/(auth|acct)\/(\d+)$/s.exec(name) ?? [];
+  if (server === undefined) return undefined;
+  return { server, port: port === 'acct' ? 'acct' : 'auth', number: Number(number) };
 }
 
 function datagramServers({
@@ -181,15 +228,6 @@ function datagramServers({
   );
 }
 
-function close(socket: Socket): void {
-  try {
-    socket.close();
-  } catch {
-    // Closed already: it was about to be tried again.
-  }
-}
-
-const RECEIVE_BUFFER = 1 << 20;
 const RETRY_MS = 10;
 /** Two seconds: as long as the client waits before it sends again. */
 const MAX_TRIES = 200;

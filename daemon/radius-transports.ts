@@ -7,6 +7,7 @@ import type { RadiusPort } from '../radius/request-record.ts';
 import { nasAttributes } from '../session/nas-attributes.ts';
 import { type DynamicListener, DynamicSockets } from './dynamic-sockets.ts';
 import type { DatagramSender, DynamicPeer } from './effects.ts';
+import type { InheritedSocket } from './inherited-sockets.ts';
 import type { Logger } from './log.ts';
 import { listensOn, streamsOf } from './radius-changes.ts';
 import { RadiusSockets } from './radius-sockets.ts';
@@ -41,6 +42,30 @@ export class RadiusTransports implements DatagramSender {
     this.#datagrams.open();
     this.#openStreams();
     this.#dynamic.open();
+  }
+
+  /** Goes on with the sockets of the process before this one; to be called ahead of `open`. */
+  inherit(sockets: readonly InheritedSocket[]): void {
+    const isDynamic = ({ name }: InheritedSocket) => name.startsWith('dynamic/');
+    this.#datagrams.inherit(sockets.filter((socket) => !isDynamic(socket)));
+    this.#dynamic.inherit(sockets.filter(isDynamic));
+  }
+
+  /** Nothing is read any more: what arrives waits in the sockets. Connections go on, unread. */
+  rest(): void {
+    this.#datagrams.rest();
+    this.#dynamic.rest();
+  }
+
+  /** Reads (again). */
+  read(): void {
+    this.#datagrams.read();
+    this.#dynamic.read();
+  }
+
+  /** The sockets that another process can go on with. */
+  sockets(): InheritedSocket[] {
+    return [...this.#datagrams.sockets(), ...this.#dynamic.sockets()];
   }
 
   /** Takes another configuration. Sockets and connections to which it says the same stay as they are. */

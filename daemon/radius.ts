@@ -15,7 +15,7 @@ import {
   radiusClientDefaults,
 } from '../radius/client-types.ts';
 import { type RadiusAttribute, RadiusCode, type RadiusPacket } from '../radius/packet.ts';
-import { portOf, type RadiusList, type RadiusPort } from '../radius/request-record.ts';
+import { laneKey, portOf, type RadiusList, type RadiusPort } from '../radius/request-record.ts';
 import { extraAttributes, type RequestKind } from '../session/extra-attributes.ts';
 import { nasAttributes } from '../session/nas-attributes.ts';
 import type { ConversationRecord } from '../session/records.ts';
@@ -140,14 +140,26 @@ export class Radius {
    * otherwise now, or has another secret, is sent anew.
    */
   reconfigured(now: number, before: Config): void {
-    for (const { name, port } of changedPorts(before, this.#parts.config)) {
-      const sockets = new Set<number>();
-      for (const { list, attempts } of this.#parts.stores.radiusRequests.values()) {
-        if (portOf(list) !== port) continue;
-        for (const attempt of attempts) if (attempt.server === name) sockets.add(attempt.socket);
+    for (const { name, port } of changedPorts(before, this.#parts.config)) this.#anew(now, name, port);
+  }
+
+  /** The records are those of another process: its connections are gone, and these ways were other ones. */
+  inherited(now: number, otherWays: ReadonlySet<string>): void {
+    for (const { name, transport } of this.#parts.config.radius.servers) {
+      for (const port of ['auth', 'acct'] as const) {
+        if (transport !== 'udp' || otherWays.has(laneKey(name, port))) this.#anew(now, name, port);
       }
-      for (const socket of sockets) this.#client.lost(now, name, port, socket, 'closed');
     }
+  }
+
+  /** Sends anew what is in flight there. */
+  #anew(now: number, name: string, port: RadiusPort): void {
+    const sockets = new Set<number>();
+    for (const { list, attempts } of this.#parts.stores.radiusRequests.values()) {
+      if (portOf(list) !== port) continue;
+      for (const attempt of attempts) if (attempt.server === name) sockets.add(attempt.socket);
+    }
+    for (const socket of sockets) this.#client.lost(now, name, port, socket, 'closed');
   }
 
   /** Hands on what the client has to say, until it has nothing more. */

@@ -4,11 +4,13 @@
 import type { Config } from '../config/config.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import type { ChangedKeyNeed } from '../config/reload-needs.ts';
+import { LEAST_READER, RECORDS_VERSION } from '../replication/record-version.ts';
 import { now } from '../switch/clock.ts';
-import { LinuxSwitch } from '../switch/linux/linux-switch.ts';
+import { LinuxSwitch, type LinuxSwitchOptions } from '../switch/linux/linux-switch.ts';
 import { SwitchStartError } from '../switch/linux/preflight.ts';
+import type { SwitchEvent } from '../switch/switch.ts';
 import { type ControlHandler, ControlSocket } from './control-socket.ts';
-import type { Core } from './core.ts';
+import { Core } from './core.ts';
 import { explainHandlers } from './explain.ts';
 import { HaNode } from './ha/node.ts';
 import { HttpServer } from './http/http-server.ts';
@@ -16,7 +18,7 @@ import { metricsRoute } from './http/metrics-route.ts';
 import { pageRoutes } from './http/page-routes.ts';
 import { pageState } from './http/page-state.ts';
 import { RefusalLog, refusalRows } from './kernel-refusals.ts';
-import { FACILITIES, facilityOf, openLog } from './log.ts';
+import { FACILITIES, facilityOf, type Logger, openLog, silentLog } from './log.ts';
 import { logLevels } from './log-levels.ts';
 import { LoneNode } from './lone-node.ts';
 import { Latencies } from './metrics/latencies.ts';
@@ -26,43 +28,97 @@ import type { Node } from './node.ts';
 import { Happenings } from './operator/happenings.ts';
 import { orderHandlers } from './operator/orders.ts';
 import { questionHandlers } from './operator/questions.ts';
+import type { SwitchReadings } from './parts.ts';
 import { privilegeRows, sayPrivileges } from './privileges.ts';
 import { programVersion } from './program-version.ts';
+import { radiusWays } from './radius-changes.ts';
 import { Reload, type Reloadable } from './reload.ts';
 import { ServiceNotify } from './service-notify.ts';
 import { accountingRows, groupRows, portRows, radiusRows, sessionRows } from './show.ts';
 import { watchAll } from './turn-watch.ts';
+import { configDigest, switchOptions } from './upgrade/comparison.ts';
+import type { Incumbent } from './upgrade/hand-over.ts';
+import { hurry } from './upgrade/hurry.ts';
+import { type Inheritance, type TakeOverStep, takeOver } from './upgrade/take-over.ts';
+import { Upgrade } from './upgrade/upgrade.ts';
 
 /** How the daemon is to stop. */
 export interface RunOptions {
   /** On a clean stop take back everything that castgate made in the kernel. */
   readonly cleanup: boolean;
+  /** The sockets to the process from which it is to take over. */
+  readonly upgrade?: {
+    readonly frames: number;
+    readonly descriptors: number;
+    readonly reached?: (step: TakeOverStep) => void;
+  };
 }
 
 /** Serves until SIGTERM or SIGINT. 0: a clean stop; 1: it could not start, with one line on standard error. */
 export async function runDaemon(config: Config, options: RunOptions): Promise<number> {
   const log = openLog(config.log.level);
   sayPrivileges(config, log);
-  const daemon = new Daemon(config, log);
   const service = new ServiceNotify(process.env, log);
-  const refused = await daemon.start();
+  const daemon =
+    options.upgrade === undefined ? new Daemon(config, log) : await takenOver(config, log, options.upgrade);
+  if (daemon === undefined) return 1;
+  const refused = options.upgrade === undefined ? await daemon.start() : undefined;
   if (refused !== undefined) {
     service.status(refused);
     process.stderr.write(`castgate: ${refused}\n`);
     return 1;
   }
+  if (options.upgrade !== undefined) service.tell({ MAINPID: process.pid });
   service.ready(daemon.describe());
   process.on('SIGHUP', () => {
     service.reloading('reading the configuration again');
     void daemon.reload.run().finally(() => service.ready(daemon.describe()));
   });
-  const signal = await stopSignal();
+  process.on('SIGUSR2', () => void daemon.upgrade.run());
+  const signal = await Promise.race([stopSignal(), daemon.upgrade.done]);
+  if (signal === undefined) {
+    // Another process serves: whatever is closed here is still in use there.
+    service.close();
+    await log.close();
+    process.exit(0);
+  }
+  await daemon.upgrade.abandon();
   service.stopping(`stopping, after ${signal}`);
   log.info('stopping', { signal, cleanup: options.cleanup });
   await daemon.stop(options.cleanup);
   await log.close();
   service.close();
   return 0;
+}
+
+/** Takes over from the process that serves; undefined: it goes on, or nobody could. */
+async function takenOver(
+  config: Config,
+  log: ReturnType<typeof openLog>,
+  upgrade: NonNullable<RunOptions['upgrade']>,
+): Promise<Daemon | undefined> {
+  let daemon: Daemon | undefined;
+  // They take long to be made.
+  const lookers = lookersOn(log);
+  let listener: (events: readonly SwitchEvent[]) => void = () => {};
+  const serves = await takeOver({
+    ...upgrade,
+    config,
+    log,
+    heir: {
+      makeSwitch: () => new LinuxSwitch(switchOptionsOf(config), (events) => listener(events)),
+      rehearse: (stores) => {
+        new Core(config, { readings: NO_READINGS, log: silentLog, random: (n) => new Uint8Array(n), stores });
+      },
+      inherit: (inheritance) => {
+        const heir = new Daemon(config, log, inheritance, lookers);
+        daemon = heir;
+        listener = (events) => heir.switchEvents(events);
+        return { begin: () => heir.begin(inheritance) };
+      },
+    },
+  });
+  return serves === true ? daemon : undefined;
 }
 
 class Daemon implements Reloadable {
@@ -76,37 +132,29 @@ class Daemon implements Reloadable {
   #control: ControlSocket;
   #http: HttpServer;
   readonly #refusals: RefusalLog;
+  readonly upgrade: Upgrade;
   readonly #looking = setInterval(() => this.#refusals.look(), REFUSALS_INTERVAL_MS);
   readonly #syncing = setInterval(() => this.#node.sync(), SYNC_INTERVAL_MS);
 
-  constructor(config: Config, log: ReturnType<typeof openLog>) {
+  constructor(
+    config: Config,
+    log: ReturnType<typeof openLog>,
+    inherited?: Inheritance,
+    lookers = lookersOn(log),
+  ) {
     this.#config = config;
     this.#log = log;
     const { ha } = config;
-    this.#switch = new LinuxSwitch(
-      {
-        bridge: config.bridge,
-        ports: config.ports.map((port) => port.name),
-        openPorts: config.ports.filter(({ mode }) => mode === 'force-authorized').map(({ name }) => name),
-        uplinks: config.uplinks,
-        stateDirectory: config.stateDirectory,
-        hashMax: config.multicast.hashMax,
-        maxGroupsPerPort: config.multicast.maxGroupsPerPort,
-        fence: ha !== undefined,
-        hosts: hostsToHear(config),
-        otherBridges: [...config.vlanBridges.values()],
-      },
-      (events) => this.#node.switchEvents(events),
-    );
+    this.#switch =
+      inherited?.bridge ?? new LinuxSwitch(switchOptionsOf(config), (events) => this.switchEvents(events));
     this.#refusals = new RefusalLog(() => this.#switch.refusals(), log);
-    const metrics = new PrometheusMetrics(log);
+    const { metrics, happenings, watch } = lookers;
     this.#metrics = metrics;
     this.reload = new Reload(this, log);
-    const happenings = new Happenings();
-    const watch = watchAll([new Latencies(metrics), happenings]);
+    this.upgrade = new Upgrade(this, log);
     this.#node =
       ha === undefined
-        ? new LoneNode(config, log, this.#switch, now(), watch)
+        ? new LoneNode(config, log, this.#switch, now(), watch, inherited)
         : new HaNode({ ...config, ha }, facilityOf(log, 'ha'), this.#switch, watch);
     metrics.read(nodeReadings(this.#node, () => this.#switch.refusals(), programVersion()));
     this.#http = this.#newHttp();
@@ -116,6 +164,70 @@ class Daemon implements Reloadable {
 
   get config(): Config {
     return this.#config;
+  }
+
+  switchEvents(events: readonly SwitchEvent[]): void {
+    this.#node.switchEvents(events);
+  }
+
+  /** Serves on where another process rests. */
+  begin(inheritance: Inheritance): void {
+    if (!(this.#node instanceof LoneNode)) throw new Error('only a node alone goes on so');
+    if (inheritance.control !== undefined) this.#control.inherit(inheritance.control);
+    else void this.#control.listen();
+    this.#node.begin(inheritance);
+    this.#refusals.begin();
+    this.#http.start();
+    this.#log.info('serving', {
+      sessions: this.#node.serving.core.stores.sessions.size,
+      upgrade: programVersion(),
+      pid: process.pid,
+    });
+  }
+
+  /** What another process can go on with; undefined: this node is one of two. */
+  get incumbent(): Incumbent | undefined {
+    const node = this.#node;
+    if (!(node instanceof LoneNode)) return undefined;
+    return {
+      fed: node.fed,
+      begin: () => ({
+        facts: {
+          bridge: this.#config.bridge,
+          stateDirectory: this.#config.stateDirectory,
+          config: configDigest(this.#config),
+          switch: switchOptions(this.#config),
+          ways: radiusWays(this.#config),
+          records: RECORDS_VERSION,
+          leastReader: LEAST_READER,
+        },
+        descriptors: [this.#switch.descriptor ?? -1],
+      }),
+      lull: () => node.lull(),
+      rest: () => {
+        hurry(true);
+        node.rest();
+        this.#control.rest();
+        this.#http.close();
+        const sockets = node.serving.sockets.sockets();
+        return {
+          facts: {
+            sockets: sockets.map(({ name, way }) => ({ name, way })),
+            control: this.#config.controlSocket,
+            linkGroups: this.#switch.linkGroups(),
+            tally: node.serving.core.tally.all(),
+          },
+          descriptors: [this.#control.descriptor, ...sockets.map(({ fd }) => fd)],
+        };
+      },
+      goOn: () => {
+        this.#http = this.#newHttp();
+        this.#http.start();
+        this.#control.goOn();
+        node.goOn();
+        hurry(false);
+      },
+    };
   }
 
   load(): LoadedConfig {
@@ -224,6 +336,7 @@ class Daemon implements Reloadable {
       refusals: () => refusalRows(() => readings.refusals()),
       log: (params) => logLevels(this.#log, params),
       reload: this.reload.handler,
+      upgrade: this.upgrade.handler,
       ...orderHandlers(node),
       ...questionHandlers(node, happenings),
       ...explainHandlers(
@@ -242,6 +355,38 @@ class Daemon implements Reloadable {
     };
   }
 }
+
+function switchOptionsOf(config: Config): LinuxSwitchOptions {
+  return {
+    bridge: config.bridge,
+    ports: config.ports.map((port) => port.name),
+    openPorts: config.ports.filter(({ mode }) => mode === 'force-authorized').map(({ name }) => name),
+    uplinks: config.uplinks,
+    stateDirectory: config.stateDirectory,
+    hashMax: config.multicast.hashMax,
+    maxGroupsPerPort: config.multicast.maxGroupsPerPort,
+    fence: config.ha !== undefined,
+    hosts: hostsToHear(config),
+    otherBridges: [...config.vlanBridges.values()],
+  };
+}
+
+/** Who looks on at a node that serves. */
+function lookersOn(log: Logger) {
+  const metrics = new PrometheusMetrics(log);
+  const happenings = new Happenings();
+  return { metrics, happenings, watch: watchAll([new Latencies(metrics), happenings]) };
+}
+
+/** For a core that is built for practice. */
+const NO_READINGS: SwitchReadings = {
+  hostCounters: () => undefined,
+  channelCounter: () => ({ octets: 0, packets: 0 }),
+  macOf: () => undefined,
+  linkId: () => undefined,
+  hasVlans: () => false,
+  portNumber: () => undefined,
+};
 
 /** Who authenticates by MAC address is heard by what hosts send that speak no 802.1X. */
 function hostsToHear({ ports }: Config): 'known' | 'all' {

@@ -3,7 +3,7 @@
  * none. While it is kept, every turn goes into the journal before its effects leave. What is being accounted
  * for is in files of its own as well, which outlive a restart of the machine.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { ChangeLog } from '../replication/change-log.ts';
@@ -35,14 +35,17 @@ export class SavedState {
   readonly #log: Logger;
   readonly #changes = new ChangeLog(0, 'none');
   readonly #journal: JournalFile;
+  readonly #path: string;
   #kept: FedStores | undefined;
 
-  constructor(config: Config, log: Logger) {
+  /** `draft`: beside that of a process that serves still, until `settle`. */
+  constructor(config: Config, log: Logger, draft = false) {
     const { stateDirectory, bridge, accounting } = config;
     this.#config = config;
     this.#log = log;
+    this.#path = join(stateDirectory, `journal-${bridge}`);
     this.#journal = new JournalFile(
-      join(stateDirectory, `journal-${bridge}`),
+      draft ? draftOf(this.#path) : this.#path,
       { bootId: bootId(), bridge },
       log,
     );
@@ -89,6 +92,28 @@ export class SavedState {
     else this.end(false);
   }
 
+  /** A draft, that follows the records of another process. Nothing but the journal is written. */
+  follow(): void {
+    const batch = this.#kept === undefined ? undefined : this.#changes.seal();
+    if (batch !== undefined && this.#kept !== undefined) this.#journal.append(batch, this.#kept.stores);
+  }
+
+  /** A draft takes the place of what the other process has written. */
+  settle(): void {
+    if (this.#kept !== undefined) this.#journal.moveTo(this.#path);
+  }
+
+  /** Another process may go on from what is on the disk: all that was told is there. */
+  flush(): void {
+    this.accountingDisk?.flush(wallClock());
+  }
+
+  /** It did not: this one does. */
+  goOn(): void {
+    rmSync(draftOf(this.#path), { force: true });
+    this.accountingDisk?.goOn();
+  }
+
   /** Ends a turn: what changed is written, before anybody can come to know of it. */
   endTurn(): void {
     const batch = this.#kept === undefined ? undefined : this.#changes.seal();
@@ -119,6 +144,11 @@ export class SavedState {
   close(): void {
     this.accountingDisk?.close(wallClock());
   }
+}
+
+/** Where a process writes its journal that does not serve yet. */
+function draftOf(path: string): string {
+  return `${path}.next`;
 }
 
 /** Another one after every start of the machine. */

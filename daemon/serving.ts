@@ -63,6 +63,7 @@ export class Serving {
   readonly #waiting: ((at: number) => void)[] = [];
   #wanted: ((effect: Effect) => boolean) | undefined;
   #quiet = false;
+  #resting = false;
   #closed = false;
   #turnBeganAt = 0;
 
@@ -122,7 +123,7 @@ export class Serving {
   /** Lets the core think, makes safe what it has changed, and lets leave what may. `port`: whom a bug would be about. */
   turn(think: (at: number) => void, port?: string): void {
     if (this.#closed || this.#quiet) return;
-    if (this.#turning) {
+    if (this.#turning || this.#resting) {
       this.#waiting.push(think);
       return;
     }
@@ -180,6 +181,29 @@ export class Serving {
   /** From here on only these effects are carried out. */
   want(wanted: (effect: Effect) => boolean): void {
     this.#wanted = wanted;
+  }
+
+  /** The sockets that another process can go on with. */
+  get sockets(): RadiusTransports {
+    return this.#sockets;
+  }
+
+  /**
+   * Between two turns: nothing is taken up any more, and nothing is lost by that. What arrives waits in the sockets,
+   * what happens in this process waits for `goOn`.
+   */
+  rest(): void {
+    this.#resting = true;
+    this.#alarm.set(undefined);
+    this.#sockets.rest();
+    this.#core.trials.abandon(this.now());
+  }
+
+  /** Goes on where it rested. */
+  goOn(): void {
+    this.#resting = false;
+    this.#sockets.read();
+    this.turn(() => {});
   }
 
   /** Nothing more happens here. */

@@ -13,6 +13,18 @@ export class Tally {
     names.set(name, (names.get(name) ?? 0) + by);
   }
 
+  /** All counters, for another process. */
+  all(): Record<string, Record<string, number>> {
+    return Object.fromEntries([...this.#counts].map(([owner, names]) => [owner, Object.fromEntries(names)]));
+  }
+
+  /** Goes on with the counters of another process. */
+  goOn(counts: Readonly<Record<string, Readonly<Record<string, number>>>>): void {
+    for (const [owner, names] of Object.entries(counts)) {
+      for (const [name, count] of Object.entries(names)) this.count(owner, name, count);
+    }
+  }
+
   of(owner: string, name: string): number {
     return this.#counts.get(owner)?.get(name) ?? 0;
   }

@@ -41,6 +41,26 @@ export interface Native {
   /** Octets of the answer. Where less than 32 KiB of room is left, more may be there: call with an empty request. */
   netlinkTransact(fd: number, request: Uint8Array, answer: Uint8Array): number;
   netlinkWatch(fd: number, listener: NetlinkListener): Watch | number;
+  /** Two connected Unix stream sockets, put into `out`. */
+  socketPair(out: Int32Array): number;
+  /** Another descriptor of the same open socket or file. */
+  duplicate(fd: number): number;
+  /** Sends copies of descriptors over a Unix stream socket; how many. */
+  descriptorsSend(fd: number, descriptors: Int32Array): number;
+  /** Takes as many descriptors as `out` has room for, which have been sent already; how many. */
+  descriptorsReceive(fd: number, out: Int32Array): number;
+  /** A UDP socket, bound, and connected where `remoteAddress` is not empty. */
+  udpOpen(
+    localAddress: string,
+    localPort: number,
+    remoteAddress: string,
+    remotePort: number,
+    receiveBufferOctets: number,
+  ): number;
+  /** Sends on a connected socket without waiting. */
+  socketSend(fd: number, octets: Uint8Array): number;
+  /** A Unix stream socket that listens; its name in the file system stays when it is closed. */
+  unixListen(path: string): number;
   interfaceIndex(name: string): number;
   /** Moves the calling thread, with its later sockets and children, into a network namespace (`/run/netns/…`). */
   enterNetwork(path: string): number;

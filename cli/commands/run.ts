@@ -1,6 +1,7 @@
 /** `castgate run`. */
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/load.ts';
+import { UPGRADE_VARIABLE } from '../../daemon/upgrade/new-process.ts';
 import { usable } from '../config-file.ts';
 import { type Context, EXIT_USAGE } from '../output.ts';
 
@@ -16,7 +17,10 @@ export function addRun(program: Command, { output, done }: Context): void {
       const config = usable(loadConfig(options.config), output.err);
       if (config === undefined) return done(EXIT_USAGE);
       const { runDaemon } = await import('../../daemon/run.ts');
-      done(await runDaemon(config, { cleanup: options.cleanup }));
+      const [frames, descriptors] = (process.env[UPGRADE_VARIABLE] ?? '').split(' ').map(Number);
+      delete process.env[UPGRADE_VARIABLE];
+      const upgrade = frames && descriptors ? { upgrade: { frames, descriptors } } : {};
+      done(await runDaemon(config, { cleanup: options.cleanup, ...upgrade }));
     });
 }
 

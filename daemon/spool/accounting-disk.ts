@@ -48,6 +48,7 @@ export class AccountingDisk {
   };
   #kept: SpooledFeed | undefined;
   #held: Held[] = [];
+  #exported: ((key: string) => void) | undefined;
   #nearlyFull = false;
 
   /** `file`: where messages are exported to; undefined: nowhere. */
@@ -81,6 +82,11 @@ export class AccountingDisk {
     return this.#spool.octets;
   }
 
+  /** Something waits for a sync. */
+  get isBusy(): boolean {
+    return this.#spool.synced < this.#spool.turn;
+  }
+
   /** Records that the disk has not taken yet. */
   get unwritten(): number {
     return this.#spool.unwritten;
@@ -102,6 +108,25 @@ export class AccountingDisk {
     if (fed === this.#kept) return;
     this.#keep(fed);
     this.#spool.follow(listed(fed.stores));
+  }
+
+  /** For a process that has followed another one's records and serves from here on: nothing of its files is gone on with. */
+  succeed(): void {
+    this.#spool.succeed();
+  }
+
+  /** Waits for the disk, so that another process can go on from here; all that waited for it has left. */
+  flush(now: number): void {
+    this.#spool.flush(now);
+    this.#export?.write(Number.POSITIVE_INFINITY);
+    this.#export?.close();
+  }
+
+  /** No other process did. */
+  goOn(): void {
+    const exported = this.#exported;
+    if (exported !== undefined && this.#kept !== undefined)
+      this.#export?.begin(this.#kept.stores.accountingQueue, exported);
   }
 
   /** To be called before the effects of the turn leave. */
@@ -131,6 +156,7 @@ export class AccountingDisk {
    */
   gate(sender: DatagramSender, exported: (key: string) => void = () => {}): DatagramSender {
     this.#held = [];
+    this.#exported = exported;
     if (this.#kept !== undefined) this.#export?.begin(this.#kept.stores.accountingQueue, exported);
     return {
       reply: (from, to, bytes) => sender.reply?.(from, to, bytes),

@@ -58,9 +58,9 @@ export class SegmentIndex {
     this.#size = 0;
   }
 
-  /** A new segment, with a higher number than all others. */
-  begin(number: number): void {
-    const segment: Segment = { number, octets: 0, live: 0, liveOctets: 0, deadSince: 0 };
+  /** A new segment, with a higher number than all others; not to be removed before that turn is safe. */
+  begin(number: number, deadSince = 0): void {
+    const segment: Segment = { number, octets: 0, live: 0, liveOctets: 0, deadSince };
     this.#segments.push(segment);
     this.#byNumber.set(number, segment);
   }

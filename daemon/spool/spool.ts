@@ -170,6 +170,45 @@ export class Spool implements ChangeFeed {
     this.endTurn(now);
   }
 
+  /**
+   * Goes on where another process has written until now, whose records it followed all the time since `follow`:
+   * what changed since then is pending here, and goes into a segment of its own. What that process moved to its
+   * newer segments is written once more, since where it is now was not told.
+   */
+  succeed(): void {
+    const there = new Set(this.#segments.list());
+    for (
+      let known = this.#index.oldest;
+      known !== undefined && !there.has(known);
+      known = this.#index.oldest
+    ) {
+      for (const [store, key] of [...this.#index.liveIn(known, Number.POSITIVE_INFINITY)]) {
+        const record = this.#stores.get(store)?.get(key);
+        if (!this.#pending.has(nameOf({ store, key }))) this.changed({ store, key, record });
+        this.#index.note(store, key, undefined);
+      }
+      this.#index.remove(known);
+    }
+    for (const segment of there) if (segment > this.#index.newest) this.#index.begin(segment, this.#turn + 1);
+    this.#segment = 0;
+  }
+
+  /** Writes, and waits until all of it is safe. */
+  flush(now: number): void {
+    this.#retryAt = undefined;
+    this.endTurn(now);
+    if (this.#synced === this.#turn || this.#index.newest === 0) return;
+    try {
+      this.#segments.settle(this.#index.newest);
+    } catch (cause) {
+      this.#failed(now, 'disk-refused', messageOf(cause));
+      return;
+    }
+    this.#synced = this.#turn;
+    this.#unsafe = [];
+    this.#watcher.synced(this.#turn);
+  }
+
   /** Writes and waits for the disk. */
   close(now: number): void {
     this.#retryAt = undefined;
@@ -333,7 +372,7 @@ export class Spool implements ChangeFeed {
         this.#failed(now, 'disk-refused', error.message);
         return;
       }
-      this.#synced = turn;
+      this.#synced = Math.max(this.#synced, turn);
       this.#unsafe = this.#unsafe.filter((written) => written.turn > turn);
       this.#recovered();
       this.#removeOldest();

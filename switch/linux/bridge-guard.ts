@@ -79,6 +79,13 @@ export class BridgeGuard {
     this.#rules = this.#kernel.rules(TABLE);
   }
 
+  /** True where the table is there and of this version; from here on it is to stay so. */
+  hasTable(): boolean {
+    if (!this.#kernel.hasChain(TABLE, versionChain(this.#rulesetKind()))) return false;
+    this.#rules = this.#kernel.rules(TABLE);
+    return true;
+  }
+
   /** Sets the bridge, and makes it look into its database. Throws SwitchStartError. */
   setBridge(): void {
     const { name, index } = this.#bridge;

@@ -21,15 +21,15 @@ export interface CaptureStatistics {
 
 export class FrameSocket {
   readonly #native: Native = loadNative();
-  readonly #fd: number;
+  #fd: number;
   readonly #read = new Int32Array(2);
   #watch: Watch | undefined;
   #seen = 0;
   #dropped = 0;
 
-  /** Throws the errno's name where the socket cannot be made. */
-  constructor(hosts: 'known' | 'all') {
-    this.#fd = this.#native.packetOpen(captureFilter(hosts), RECEIVE_BUFFER);
+  /** Throws the errno's name where the socket cannot be made. `fd`: one that is there already. */
+  constructor(hosts: 'known' | 'all', fd?: number) {
+    this.#fd = fd ?? this.#native.packetOpen(captureFilter(hosts), RECEIVE_BUFFER);
     if (this.#fd < 0) throw new Error(`packet socket: ${errnoName(this.#fd)}`);
   }
 
@@ -41,6 +41,21 @@ export class FrameSocket {
     });
     if (typeof watch === 'number') throw new Error(`packet socket: ${errnoName(watch)}`);
     this.#watch = watch;
+  }
+
+  /** For another process: frames that nobody has read wait there. */
+  get descriptor(): number {
+    return this.#fd;
+  }
+
+  /** Delivers no more until `watch`; the socket stays open. */
+  rest(): void {
+    if (this.#watch === undefined) return;
+    const kept = this.#native.duplicate(this.#fd);
+    if (kept < 0) throw new Error(`packet socket: ${errnoName(kept)}`);
+    this.#native.unwatch(this.#watch);
+    this.#watch = undefined;
+    this.#fd = kept;
   }
 
   /** What is reported of hosts that speak no 802.1X. Throws the errno's name. */

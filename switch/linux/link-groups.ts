@@ -24,6 +24,13 @@ export interface LinkGroupChanges {
   readonly end: readonly LinkGroup[];
 }
 
+/** The groups of one host. */
+export interface HeardOfHost {
+  readonly vlan: number;
+  readonly mac: Mac;
+  readonly groups: readonly IpAddress[];
+}
+
 /** The groups of one port. */
 export class LinkGroups {
   /** By host, the latest heard last. */
@@ -101,6 +108,14 @@ export class LinkGroups {
     const isIn = (list: readonly LinkGroup[], at: LinkGroup) =>
       list.some((other) => keyOf(other) === keyOf(at));
     return { begin: begin.filter((at) => !isIn(end, at)), end: end.filter((at) => !isIn(begin, at)) };
+  }
+
+  /** What was heard of each host, for another process; the latest heard last. */
+  heard(): HeardOfHost[] {
+    return [...this.#heard].map(([key, groups]) => {
+      const [vlan = '', mac = ''] = key.split('/');
+      return { vlan: Number(vlan), mac, groups: [...groups] };
+    });
   }
 
   clear(): void {

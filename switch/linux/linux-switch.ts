@@ -41,6 +41,7 @@ import { type CapturedFrame, type CaptureStatistics, FrameSocket } from './frame
 import { closeHost, openHost } from './host-operations.ts';
 import { type Kept, takeUp } from './kept.ts';
 import { Kernel } from './kernel.ts';
+import type { HeardOfHost } from './link-groups.ts';
 import { linkId } from './link-id.ts';
 import { hearLinkGroups } from './link-membership.ts';
 import { MDB_WAYS, type MdbWay, mdbWayOf, type SourcesIn } from './mdb-way.ts';
@@ -79,6 +80,17 @@ export interface LinuxSwitchOptions {
   readonly fence?: boolean;
   /** Where a port's sources are told apart; without it, by the kernel's version (mdb-way.ts). */
   readonly sourcesIn?: SourcesIn;
+}
+
+/** How a port is served, by its record. */
+export interface ServedPort extends PortService {
+  readonly key: string;
+}
+
+/** What the hosts of a port were heard to join of the groups of the link. */
+export interface HeardLinkGroups {
+  readonly port: string;
+  readonly hosts: readonly HeardOfHost[];
 }
 
 /** Receives what happened since the last call, in order; never from inside an operation of the switch. */
@@ -126,6 +138,129 @@ export class LinuxSwitch implements Switch, Leased {
     for (const { name, link } of this.#ports.all()) {
       this.#tell({ kind: 'link', port: name, up: link?.up === true });
     }
+  }
+
+  /**
+   * For a process that is to go on where another one serves still: takes up what that one has opened and changes
+   * nothing in the kernel; `fd` is a copy of its packet socket. `follow` keeps up with it, `open` begins.
+   * Throws SwitchStartError.
+   */
+  prepare(fd: number, kept: Kept & { readonly services: readonly ServedPort[] }): void {
+    checkSystem();
+    const { bridge: bridgeName, ports, uplinks, controlledDirections, otherBridges } = this.#options;
+    const kernel = openKernel(this.#mdb);
+    this.#kernel = kernel;
+    const found = checkBridge(kernel, bridgeName, ports, uplinks, otherBridges);
+    const frames = new FrameSocket(this.#hosts, fd);
+    this.#frames = frames;
+    const before = this.#before.read();
+    for (const port of this.#ports.all()) port.homeVlan = before?.ports[port.name]?.[HOME_VLAN];
+    const guard = new BridgeGuard(kernel, frames, this.#settings(), found.bridge);
+    if (!guard.hasTable()) throw new SwitchStartError('refused', 'the nftables table is not of this version');
+    guard.lookAtVlans();
+    const running: Running = {
+      kernel,
+      guard,
+      frames,
+      fence: undefined,
+      ports: this.#ports,
+      controlledDirections,
+    };
+    this.#running = running;
+    for (const link of [...found.ports, ...found.uplinks]) this.#ports.put(link);
+    for (const { key, open, vlan, bridge } of kept.services) this.followService(key, { open, vlan, bridge });
+    takeUp(running, kept);
+  }
+
+  /** What the other process has opened or closed meanwhile; undefined: closed. */
+  followHost(place: HostPlace, host: HostOpening | undefined): void {
+    const at = this.#running && subscriberPort(this.#ports, place.port);
+    if (this.#running === undefined || at === undefined) return;
+    const { port, link } = at;
+    const vlan = this.#running.guard.vlanOf(link, place.vlan);
+    if (host !== undefined) this.#ports.opened(port, host, vlan);
+    else if (port.removeHost(place)) this.#ports.closed(vlan, place.mac);
+  }
+
+  followChannel(name: string, vlan: number, group: IpAddress, filter: SourceFilter | undefined): void {
+    const port = subscriberPort(this.#ports, name)?.port;
+    if (filter === undefined) port?.removeChannel(vlan, group);
+    else port?.setChannel({ vlan, group, filter });
+  }
+
+  followService(name: string, service: PortService): void {
+    const port = this.#ports.named(name);
+    if (port === undefined) return;
+    port.service = service;
+    port.awayIn = service.bridge === undefined ? undefined : this.#kernel?.link(service.bridge)?.index;
+  }
+
+  /** The groups of the link that hosts have joined, as another process heard them, in place of what is known here. */
+  followLinkGroups(all: readonly HeardLinkGroups[]): void {
+    const { guard } = this.#running ?? {};
+    for (const { port: name, hosts } of all) {
+      const at = subscriberPort(this.#ports, name);
+      if (at === undefined || guard === undefined) continue;
+      const { linkGroups } = at.port;
+      linkGroups.clear();
+      for (const { vlan, mac, groups } of hosts) {
+        linkGroups.remember(vlan, mac, groups, []);
+        if (at.port.role === 'open' || at.port.hasHost(vlan, mac))
+          linkGroups.update(vlan, mac, guard.vlanOf(at.link, vlan), true);
+      }
+    }
+  }
+
+  /** What hosts were heard to join of the link's groups, for another process. */
+  linkGroups(): HeardLinkGroups[] {
+    return [...this.#ports.all()].flatMap(({ name, linkGroups }) => {
+      const hosts = linkGroups.heard();
+      return hosts.length === 0 ? [] : [{ port: name, hosts }];
+    });
+  }
+
+  /** The packet socket, for another process. */
+  get descriptor(): number | undefined {
+    return this.#frames?.descriptor;
+  }
+
+  /** Reports and repairs nothing any more, until `open`: another process may go on from here. */
+  rest(): void {
+    this.#frames?.rest();
+    this.#caretaker?.close();
+    this.#caretaker = undefined;
+  }
+
+  /** What was taken up is under other settings now: the kernel is brought to them. Throws SwitchStartError. */
+  conform(): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    const { kernel, guard } = running;
+    const { bridge, ports, uplinks, otherBridges } = this.#options;
+    const found = checkBridge(kernel, bridge, ports, uplinks, otherBridges);
+    rememberBefore(this.#before, found, this.#settings(), kernel.portVlans());
+    reconcileSets(kernel, expectation(running));
+    guard.setBridge();
+    for (const port of this.#ports.all()) {
+      if (port.link !== undefined) mustNot(guard.setPort(port.link, port.role), `port ${port.name}`);
+    }
+    reconcileMacs(kernel, expectation(running));
+    reconcileMemberships(kernel, expectation(running));
+  }
+
+  /** Reports (again), beginning with the links as they are. What was never opened here is what `prepare` took up. */
+  open(): void {
+    const running = this.#running;
+    if (running === undefined || this.#caretaker !== undefined) return;
+    this.#caretaker = new Caretaker(running, this.#options.bridge, (event) => this.#tell(event));
+    for (const port of this.#ports.all()) {
+      const link = running.kernel.link(port.name);
+      if (link === undefined || link.index !== port.link?.index) continue;
+      port.link = link;
+      this.#tell({ kind: 'link', port: port.name, up: link.up });
+    }
+    this.#watchFrames(running);
+    this.#caretaker.begin();
   }
 
   /** Ends the reports. With `cleanup` everything of castgate goes, and what it set gets its old value back. */
@@ -300,13 +435,7 @@ export class LinuxSwitch implements Switch, Leased {
     const found = checkBridge(kernel, bridgeName, ports, uplinks);
     const frames = new FrameSocket(this.#hosts);
     this.#frames = frames;
-    const settings = {
-      bridge: bridgeName,
-      hashMax: this.#options.hashMax,
-      maxGroupsPerPort: this.#mdb.limitsPorts ? this.#options.maxGroupsPerPort : undefined,
-      subscribers: ports,
-      fence: this.#options.fence,
-    };
+    const settings = this.#settings();
     rememberBefore(this.#before, found, settings, kernel.portVlans());
     const before = this.#before.read();
     for (const port of this.#ports.all()) port.homeVlan = before?.ports[port.name]?.[HOME_VLAN];
@@ -330,11 +459,21 @@ export class LinuxSwitch implements Switch, Leased {
     }
     reconcileMacs(kernel, expectation(running));
     reconcileMemberships(kernel, expectation(running));
-    frames.watch(
+    this.#watchFrames(running);
+    this.#caretaker.begin();
+  }
+
+  #settings() {
+    const { bridge, hashMax, maxGroupsPerPort, ports, fence } = this.#options;
+    const most = this.#mdb.limitsPorts ? maxGroupsPerPort : undefined;
+    return { bridge, hashMax, maxGroupsPerPort: most, subscribers: ports, fence };
+  }
+
+  #watchFrames(running: Running): void {
+    running.frames.watch(
       (batch) => this.#deliver(running, batch),
       (errno) => this.#tell({ kind: 'repaired', what: `packet socket: ${errno}, reading on` }),
     );
-    this.#caretaker.begin();
   }
 
   /** Every port back in its own bridge and VLAN. */

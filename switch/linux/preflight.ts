@@ -58,12 +58,16 @@ export function missingPrivileges(status: string): string[] {
   return PRIVILEGES.filter((name) => !held.has(name));
 }
 
-/** The bridge and the ports as they are; throws SwitchStartError where one is not fit. */
+/**
+ * The bridge and the ports as they are; throws SwitchStartError where one is not fit. A port may be in one of
+ * `otherBridges` for now.
+ */
 export function checkBridge(
   kernel: Kernel,
   bridgeName: string,
   ports: readonly string[],
   uplinks: readonly string[],
+  otherBridges: readonly string[] = [],
 ): { bridge: Link; ports: Link[]; uplinks: Link[] } {
   const twice = [...ports, ...uplinks].find((name, i, all) => all.indexOf(name) !== i);
   if (twice !== undefined)
@@ -83,6 +87,7 @@ export function checkBridge(
       'this kernel has no multicast snooping: it needs CONFIG_BRIDGE_IGMP_SNOOPING',
     );
   }
+  const away = new Set(otherBridges.flatMap((name) => links.get(name)?.index ?? []));
   const member = (name: string): Link => {
     const link = links.get(name);
     if (link === undefined) {
@@ -91,7 +96,8 @@ export function checkBridge(
         `no interface ${name}: create it, or take it out of the configuration`,
       );
     }
-    if (link.master !== bridge.index || link.port === undefined) {
+    const isAway = link.master !== undefined && away.has(link.master);
+    if ((link.master !== bridge.index && !isAway) || link.port === undefined) {
       throw new SwitchStartError(
         'port',
         `${name} is not a port of ${bridgeName}: ip link set ${name} master ${bridgeName}`,

@@ -533,6 +533,171 @@ static napi_value netlink_watch(napi_env env, napi_callback_info info) {
   return begin_watch(env, int_at(env, argv[0]), argv[1], read_netlink, NETLINK_CHUNK);
 }
 
+/* ---- sockets that are handed from process to process ---------------------------------------------------- */
+
+/* Descriptors in one message: the kernel takes 253 (SCM_MAX_FD). */
+#define DESCRIPTORS_PER_MESSAGE 128
+
+static bool ints_at(napi_env env, napi_value value, int32_t **data, size_t *count) {
+  bool is_typed = false;
+  napi_typedarray_type type;
+  napi_is_typedarray(env, value, &is_typed);
+  return is_typed && napi_get_typedarray_info(env, value, &type, count, (void **)data, NULL, NULL) == napi_ok &&
+         type == napi_int32_array;
+}
+
+/* socketPair(out: Int32Array(2)): two connected Unix stream sockets. */
+static napi_value socket_pair(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  int32_t *out;
+  size_t count;
+  int pair[2];
+  if (!ints_at(env, argv[0], &out, &count) || count < 2) return number(env, -EINVAL);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return number(env, -errno);
+  out[0] = pair[0];
+  out[1] = pair[1];
+  return number(env, 0);
+}
+
+/* duplicate(fd): another descriptor of the same open socket. */
+static napi_value duplicate(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  return outcome(env, fcntl(int_at(env, argv[0]), F_DUPFD_CLOEXEC, 3));
+}
+
+/* descriptorsSend(fd, descriptors: Int32Array): over a Unix stream socket; the receiver gets copies. */
+static napi_value descriptors_send(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  int32_t *given;
+  size_t count;
+  if (!ints_at(env, argv[1], &given, &count) || count == 0) return number(env, -EINVAL);
+  for (size_t at = 0; at < count;) {
+    size_t some = count - at < DESCRIPTORS_PER_MESSAGE ? count - at : DESCRIPTORS_PER_MESSAGE;
+    union {
+      char room[CMSG_SPACE(DESCRIPTORS_PER_MESSAGE * sizeof(int))];
+      size_t align;
+    } control = {{0}};
+    uint8_t octet = 0;
+    struct iovec vector = {&octet, 1};
+    struct msghdr message = {
+        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = CMSG_SPACE(some * sizeof(int))};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(some * sizeof(int));
+    memcpy(CMSG_DATA(header), given + at, some * sizeof(int));
+    ssize_t sent = sendmsg(int_at(env, argv[0]), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return number(env, -errno);
+    at += some;
+  }
+  return number(env, (int64_t)count);
+}
+
+/* descriptorsReceive(fd, out: Int32Array): exactly as many as `out` has room for, which must have been sent; how many. */
+static napi_value descriptors_receive(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  int32_t *out;
+  size_t count;
+  if (!ints_at(env, argv[1], &out, &count)) return number(env, -EINVAL);
+  size_t at = 0;
+  while (at < count) {
+    union {
+      char room[CMSG_SPACE(DESCRIPTORS_PER_MESSAGE * sizeof(int))];
+      size_t align;
+    } control;
+    uint8_t octet;
+    struct iovec vector = {&octet, 1};
+    struct msghdr message = {
+        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
+    ssize_t got = recvmsg(int_at(env, argv[0]), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return number(env, got < 0 ? -errno : (int64_t)at);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c)) {
+      if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+      size_t some = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      int received[DESCRIPTORS_PER_MESSAGE];
+      memcpy(received, CMSG_DATA(c), some * sizeof(int));
+      for (size_t i = 0; i < some; i++) {
+        if (at < count) out[at++] = received[i];
+        else close(received[i]);
+      }
+    }
+  }
+  return number(env, (int64_t)at);
+}
+
+/* An address in text; the length of its structure, or 0. */
+static socklen_t address_at(napi_env env, napi_value text, int port, struct sockaddr_storage *out) {
+  char name[INET6_ADDRSTRLEN + 1] = "";
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, text, name, sizeof name, &length) != napi_ok) return 0;
+  memset(out, 0, sizeof *out);
+  struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+  struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+  if (inet_pton(AF_INET, name, &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons((uint16_t)port);
+    return sizeof *v4;
+  }
+  if (inet_pton(AF_INET6, name, &v6->sin6_addr) != 1) return 0;
+  v6->sin6_family = AF_INET6;
+  v6->sin6_port = htons((uint16_t)port);
+  return sizeof *v6;
+}
+
+/*
+ * udpOpen(localAddress, localPort, remoteAddress, remotePort, receiveBufferOctets): a socket that is bound, and
+ * connected where `remoteAddress` is not empty. IPv6 sockets take IPv6 alone.
+ */
+static napi_value udp_open(napi_env env, napi_callback_info info) {
+  ARGS(5);
+  struct sockaddr_storage local, remote;
+  socklen_t local_length = address_at(env, argv[0], int_at(env, argv[1]), &local);
+  socklen_t remote_length = address_at(env, argv[2], int_at(env, argv[3]), &remote);
+  int room = int_at(env, argv[4]);
+  int on = 1;
+  if (local_length == 0) return number(env, -EINVAL);
+  int fd = socket(local.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return number(env, -errno);
+  if ((local.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
+      (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0 &&
+       setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room) < 0) ||
+      bind(fd, (struct sockaddr *)&local, local_length) < 0 ||
+      (remote_length > 0 && connect(fd, (struct sockaddr *)&remote, remote_length) < 0)) {
+    int failed = -errno;
+    close(fd);
+    return number(env, failed);
+  }
+  return number(env, fd);
+}
+
+/* socketSend(fd, octets): of a connected socket, without waiting. */
+static napi_value socket_send(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  struct bytes octets = bytes_at(env, argv[1]);
+  if (octets.data == NULL) return number(env, -EINVAL);
+  return outcome(env, send(int_at(env, argv[0]), octets.data, octets.length, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+/* unixListen(path): a Unix stream socket that listens; whoever closes it leaves its name where it is. */
+static napi_value unix_listen(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  struct sockaddr_un local = {.sun_family = AF_UNIX};
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, argv[0], local.sun_path, sizeof local.sun_path, &length) != napi_ok)
+    return number(env, -EINVAL);
+  if (length >= sizeof local.sun_path - 1) return number(env, -ENAMETOOLONG);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return number(env, -errno);
+  if (bind(fd, (struct sockaddr *)&local, sizeof local) < 0 || listen(fd, SOMAXCONN) < 0) {
+    int failed = -errno;
+    close(fd);
+    return number(env, failed);
+  }
+  return number(env, fd);
+}
+
 /* ---- interfaces and namespaces ------------------------------------------------------------------------ */
 
 /* interfaceIndex(name) in the calling thread's network namespace */
@@ -594,6 +759,10 @@ static napi_value init(napi_env env, napi_value exports) {
   } functions[] = {
       {"close", close_descriptor},       {"unwatch", unwatch},
       {"packetOpen", packet_open},       {"packetWatch", packet_watch},
+      {"socketPair", socket_pair},       {"duplicate", duplicate},
+      {"descriptorsSend", descriptors_send}, {"descriptorsReceive", descriptors_receive},
+      {"udpOpen", udp_open},             {"socketSend", socket_send},
+      {"unixListen", unix_listen},
       {"packetFilter", packet_filter},
       {"packetSend", packet_send},       {"packetSendMany", packet_send_many},
       {"packetStatistics", packet_statistics},

@@ -1,0 +1,74 @@
+/**
+ * What a process that serves opens and closes while another one prepares itself: noted by key, and looked up once, when
+ * the other one goes on.
+ */
+import type { Change, ChangeFeed } from '../../session/store.ts';
+import type { LinuxSwitch, ServedPort } from '../../switch/linux/linux-switch.ts';
+import { DataPlane, inverseOf, openingOfSession, placeOf } from '../data-plane.ts';
+import type { Effect } from '../effects.ts';
+import type { Stores } from '../stores.ts';
+
+/** All that the records say of the switch. */
+export function keptOf({ sessions, forwardings, portServices }: Stores) {
+  return {
+    hosts: [...sessions.values()].map(openingOfSession),
+    channels: [...forwardings.values()].map(({ port, vlan, group, mode, sources }) => ({
+      port,
+      vlan,
+      group,
+      filter: { mode, sources },
+    })),
+    services: [...portServices.values()] as readonly ServedPort[],
+  };
+}
+
+/** The books of the switch of a process that prepares itself. */
+export type FollowingSwitch = Pick<LinuxSwitch, 'followHost' | 'followChannel' | 'followService'>;
+
+export class SwitchFollower implements ChangeFeed {
+  readonly #plane: DataPlane;
+  readonly #known: Map<string, Effect>;
+  readonly #touched = new Map<string, Effect | undefined>();
+
+  /** The switch has been told what these records say. */
+  constructor(stores: Stores) {
+    this.#plane = new DataPlane(stores);
+    this.#known = new Map([...this.#plane.all()].map(({ place, effect }) => [place, effect]));
+  }
+
+  changed({ store, key, record }: Change): void {
+    if (!this.#plane.knows(store)) return;
+    this.#touched.set(
+      placeOf(store, key),
+      record === undefined ? undefined : this.#plane.effectOf(store, record),
+    );
+  }
+
+  /** Tells the switch what has changed since. */
+  catchUp(bridge: FollowingSwitch): void {
+    // What ends goes first: an address may be on another port now.
+    for (const [place, effect] of this.#touched) {
+      const before = this.#known.get(place);
+      const end = before && effect === undefined ? inverseOf(before) : undefined;
+      if (end !== undefined) note(bridge, end);
+    }
+    for (const effect of this.#touched.values()) if (effect !== undefined) note(bridge, effect);
+  }
+}
+
+function note(bridge: FollowingSwitch, effect: Effect): void {
+  switch (effect.kind) {
+    case 'open-host':
+      bridge.followHost(effect.host, effect.host);
+      return;
+    case 'close-host':
+      bridge.followHost(effect.host, undefined);
+      return;
+    case 'forward':
+      bridge.followChannel(effect.port, effect.vlan, effect.group, effect.filter);
+      return;
+    case 'serve-port':
+      bridge.followService(effect.port, effect.service);
+      return;
+  }
+}

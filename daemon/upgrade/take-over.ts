@@ -1,0 +1,260 @@
+/**
+ * The side of the new process (US8495610B2): it follows the records of the one that serves, prepares all that can be
+ * prepared, takes over its sockets when that one rests, and says that it serves before it reads the first of them.
+ *
+ * Invariant: before `go`, or the death of a process that has handed everything over, nothing is read from a socket, no
+ * effect leaves, and nothing that the other one needs is changed.
+ */
+import type { Config } from '../../config/config.ts';
+import { readChanges } from '../../replication/change-log.ts';
+import { type Frame, FrameType } from '../../replication/frame.ts';
+import { LEAST_READER, OLDEST_READ, RECORDS_VERSION, unreadable } from '../../replication/record-version.ts';
+import type { HeardLinkGroups, LinuxSwitch } from '../../switch/linux/linux-switch.ts';
+import type { InheritedSocket } from '../inherited-sockets.ts';
+import type { Logger } from '../log.ts';
+import { programVersion } from '../program-version.ts';
+import { radiusWays } from '../radius-changes.ts';
+import { emptyStores, type FedStores, SavedState } from '../saved-state.ts';
+import { Stores } from '../stores.ts';
+import { configDigest, switchOptions } from './comparison.ts';
+import { HandoverChannel } from './handover-channel.ts';
+import { HANDOVER_PROTOCOL, type HandoverMessage } from './handover-message.ts';
+import { hurry } from './hurry.ts';
+import { keptOf, SwitchFollower } from './switch-follower.ts';
+
+/** What was taken over, for the daemon that goes on with it. */
+export interface Inheritance {
+  readonly bridge: LinuxSwitch;
+  readonly state: SavedState;
+  readonly fed: FedStores;
+  readonly sockets: readonly InheritedSocket[];
+  /** The listening control socket; undefined: it has another name now. */
+  readonly control: number | undefined;
+  readonly tally: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Where the configuration is another one than that of the other process. */
+  readonly changed: { readonly ways: ReadonlySet<string>; readonly ports: boolean } | undefined;
+}
+
+/** The daemon around it. */
+export interface Heir {
+  /** A switch that nobody listens to yet. */
+  makeSwitch(): LinuxSwitch;
+  /** Builds a core over a copy of the records, for nothing but practice. */
+  rehearse(stores: Stores): void;
+  /** Builds all that can be built before anything is read. */
+  inherit(inheritance: Inheritance): { begin(): void };
+}
+
+/** The steps of a takeover, in order; a test makes each of them fail. */
+export type TakeOverStep = 'started' | 'begun' | 'followed' | 'prepared' | 'taken' | 'ready' | 'serving';
+
+export interface TakeOverOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly frames: number;
+  readonly descriptors: number;
+  readonly heir: Heir;
+  /** Called as each step is reached, before it is told. */
+  readonly reached?: (step: TakeOverStep) => void;
+}
+
+/** Resolves when this process serves; undefined: it does not, and is to end. */
+export function takeOver(options: TakeOverOptions): Promise<true | undefined> {
+  return new Promise((resolve) => new TakeOver(options, resolve));
+}
+
+class TakeOver {
+  readonly #options: TakeOverOptions;
+  readonly #done: (serves: true | undefined) => void;
+  readonly #channel: HandoverChannel;
+  readonly #fed: FedStores;
+  readonly #state: SavedState;
+  #follower: SwitchFollower | undefined;
+  #bridge: LinuxSwitch | undefined;
+  #begin: HandoverMessage | undefined;
+  #packetSocket = -1;
+  /** What takes over, built and waiting for the word. */
+  #successor: { begin(): void } | undefined;
+  #isOver = false;
+
+  constructor(options: TakeOverOptions, done: (serves: true | undefined) => void) {
+    const { config, log } = options;
+    this.#options = options;
+    this.#done = done;
+    this.#fed = emptyStores(config);
+    this.#state = new SavedState(config, log, true);
+    this.#channel = new HandoverChannel(options.frames, options.descriptors, {
+      message: (message) => this.#try(() => this.#told(message)),
+      frame: (frame) => this.#try(() => this.#apply(frame)),
+      ended: () => this.#ended(),
+    });
+    this.#reached('started');
+    this.#channel.say({
+      say: 'hello',
+      protocol: HANDOVER_PROTOCOL,
+      program: programVersion(),
+      records: RECORDS_VERSION,
+      leastReader: LEAST_READER,
+      oldestRead: OLDEST_READ,
+    });
+  }
+
+  #told(message: HandoverMessage): void {
+    switch (message.say) {
+      case 'begin':
+        this.#begun(message);
+        return;
+      case 'complete':
+        this.#complete();
+        return;
+      case 'take':
+        this.#take(message);
+        return;
+      case 'go':
+        this.#serve(true);
+        return;
+    }
+  }
+
+  #begun(message: HandoverMessage): void {
+    const { config, heir } = this.#options;
+    this.#begin = message;
+    const why =
+      unreadable({ records: Number(message['records']), leastReader: Number(message['leastReader']) }) ??
+      (message['bridge'] === config.bridge
+        ? undefined
+        : `it serves ${String(message['bridge'])}, the file says ${config.bridge}: that needs another start`) ??
+      (message['stateDirectory'] === config.stateDirectory
+        ? undefined
+        : 'the file names another state_directory: that needs another start') ??
+      (config.ha === undefined ? undefined : 'the file has a section ha: that needs another start');
+    if (why !== undefined) throw new Error(why);
+    const [fd = -1] = this.#channel.take(1);
+    this.#bridge = heir.makeSwitch();
+    this.#packetSocket = fd;
+    this.#reached('begun');
+  }
+
+  #complete(): void {
+    const { heir } = this.#options;
+    this.#reached('followed');
+    const { stores, feed } = this.#fed;
+    this.#state.begin(this.#fed);
+    this.#state.accountingDisk?.follow(this.#fed);
+    this.#bridge?.prepare(this.#packetSocket, keptOf(stores));
+    this.#follower = new SwitchFollower(stores);
+    feed.follow(this.#follower);
+    let tookMs = 0;
+    for (let times = 0, all = 0; times < REHEARSALS && all < REHEARSAL_MS; times++) {
+      const copy = copyOf(stores, this.#options.config);
+      const at = performance.now();
+      heir.rehearse(copy);
+      tookMs = performance.now() - at;
+      all += tookMs;
+    }
+    this.#reached('prepared');
+    hurry(true);
+    this.#channel.say({ say: 'prepared', tookMs: Math.ceil(tookMs) });
+  }
+
+  #apply({ type, payload }: Frame): void {
+    if (type !== FrameType.Records && type !== FrameType.Changes) return;
+    const changes = readChanges(payload);
+    if (typeof changes === 'string') throw new Error(`its records cannot be read: ${changes}`);
+    for (const { store, key, record } of changes) this.#fed.stores.store(store).apply(key, record);
+    this.#state.follow();
+  }
+
+  #take(message: HandoverMessage): void {
+    const { config, heir } = this.#options;
+    const bridge = this.#bridge;
+    if (bridge === undefined || this.#follower === undefined || this.#begin === undefined)
+      throw new Error('it hands over what it has not begun');
+    const named = message['sockets'] as readonly { readonly name: string; readonly way: string }[];
+    const control = message['control'] === config.controlSocket;
+    const [controlFd, ...fds] = this.#channel.take(1 + named.length);
+    this.#fed.feed.unfollow(this.#follower);
+    this.#follower.catchUp(bridge);
+    bridge.followLinkGroups(message['linkGroups'] as readonly HeardLinkGroups[]);
+    const successor = heir.inherit({
+      bridge,
+      state: this.#state,
+      fed: this.#fed,
+      sockets: named.map(({ name, way }, i) => ({ name, way, fd: fds[i] ?? -1 })),
+      control: control ? controlFd : undefined,
+      tally: message['tally'] as Inheritance['tally'],
+      changed: this.#changed(),
+    });
+    this.#reached('taken');
+    this.#successor = successor;
+    this.#reached('ready');
+    this.#channel.say({ say: 'ready' });
+  }
+
+  /** What is another one in this configuration than in that of the other process. */
+  #changed(): Inheritance['changed'] {
+    const { config } = this.#options;
+    if (this.#begin?.['config'] === configDigest(config)) return undefined;
+    const before = (this.#begin?.['ways'] ?? {}) as Readonly<Record<string, string>>;
+    const ways = Object.entries(radiusWays(config)).filter(
+      ([key, way]) => before[key] !== undefined && before[key] !== way,
+    );
+    return {
+      ways: new Set(ways.map(([key]) => key)),
+      ports: this.#begin?.['switch'] !== switchOptions(config),
+    };
+  }
+
+  /** `told`: the other process said so; else it is gone, after it had handed everything over. */
+  #serve(told: boolean): void {
+    const successor = this.#successor;
+    if (successor === undefined || this.#isOver) return;
+    this.#isOver = true;
+    this.#reached('serving');
+    if (told) this.#channel.say({ say: 'serving' });
+    this.#state.settle();
+    this.#state.accountingDisk?.succeed();
+    successor.begin();
+    if (told) this.#channel.say({ say: 'began' });
+    hurry(false);
+    this.#done(true);
+  }
+
+  #ended(): void {
+    if (this.#isOver) return;
+    if (this.#successor !== undefined) {
+      this.#options.log.warn('upgrade-alone', { why: 'the process that served is gone' });
+      this.#serve(false);
+      return;
+    }
+    this.#isOver = true;
+    this.#done(undefined);
+  }
+
+  #try(act: () => void): void {
+    if (this.#isOver) return;
+    try {
+      act();
+    } catch (cause) {
+      this.#channel.say({ say: 'refuse', why: cause instanceof Error ? cause.message : String(cause) });
+    }
+  }
+
+  #reached(step: TakeOverStep): void {
+    this.#options.reached?.(step);
+  }
+}
+
+/** The same records in other stores. */
+function copyOf(stores: Stores, { groups }: Config): Stores {
+  const copy = new Stores(groups.cacheSize);
+  for (const store of stores.all()) {
+    const into = copy.store(store.name);
+    for (const [key, record] of store.entries()) into.apply(key, record);
+  }
+  return copy;
+}
+
+/** What is done for the first time takes several times as long. */
+const REHEARSALS = 3;
+const REHEARSAL_MS = 3000;

@@ -1,0 +1,79 @@
+/**
+ * `castgate upgrade` and SIGUSR2: starts the program that is to go on beside this one and hands over to it; says what
+ * came of it. One at a time.
+ */
+import type { ControlHandler } from '../control-socket.ts';
+import type { Logger } from '../log.ts';
+import { type HandedOver, handOver, type Incumbent, type Newcomer } from './hand-over.ts';
+import { programAt, startProgram } from './new-process.ts';
+
+export type Upgraded = HandedOver | { readonly refused: string };
+
+/** The daemon around it. */
+export interface Upgradable {
+  /** Undefined: this node cannot be handed over. */
+  readonly incumbent: Incumbent | undefined;
+}
+
+export class Upgrade {
+  readonly #daemon: Upgradable;
+  readonly #log: Logger;
+  readonly #start: (program: string) => Newcomer;
+  #finish: () => void = () => {};
+  /** Resolves when another process serves in place of this one, and whoever asked for that has been told. */
+  readonly done = new Promise<undefined>((resolve) => {
+    this.#finish = () => resolve(undefined);
+  });
+  #newcomer: Newcomer | undefined;
+  #isRunning = false;
+
+  constructor(daemon: Upgradable, log: Logger, start = startProgram) {
+    this.#daemon = daemon;
+    this.#log = log;
+    this.#start = start;
+  }
+
+  /** The verb of the control socket; `program`: a path, or left out for the same file as now. */
+  readonly handler: ControlHandler = ({ program }) =>
+    this.run(typeof program === 'string' ? program : undefined);
+
+  async run(path?: string): Promise<Upgraded> {
+    if (this.#isRunning) return { refused: 'an upgrade is running already' };
+    this.#isRunning = true;
+    const result = await this.#run(path);
+    if ('refused' in result) {
+      this.#isRunning = false;
+      this.#log.error('upgrade-failed', { why: result.refused, means: 'this process serves on' });
+      return { refused: `${result.refused}; the daemon serves on as before` };
+    }
+    this.#log.info('upgraded', { ...result });
+    setTimeout(this.#finish, LAST_WORDS_MS);
+    return result;
+  }
+
+  /** Ends a process that was to go on, where there is one: this one is about to end by itself. */
+  async abandon(): Promise<void> {
+    await this.#newcomer?.end();
+  }
+
+  async #run(path: string | undefined): Promise<Upgraded> {
+    const { incumbent } = this.#daemon;
+    if (incumbent === undefined) return { refused: REFUSED_OF_A_PAIR };
+    try {
+      const program = programAt(path);
+      this.#log.info('upgrade-begins', { program });
+      this.#newcomer = this.#start(program);
+    } catch (cause) {
+      return { refused: cause instanceof Error ? cause.message : String(cause) };
+    }
+    const result = await handOver(incumbent, this.#newcomer, { ...TIMES, now: () => performance.now() });
+    this.#newcomer = undefined;
+    return result;
+  }
+}
+
+const REFUSED_OF_A_PAIR =
+  'this node is one of two: give the standby the new version by a restart, promote it, then restart this one';
+const TIMES = { startMs: 30_000, prepareMs: 120_000, pauseMs: 500 };
+/** For the answer to whoever asked. */
+const LAST_WORDS_MS = 50;

@@ -1,0 +1,78 @@
+/** `castgate upgrade` between real parts: another process goes on, and nobody notices. */
+import { existsSync } from 'node:fs';
+import { afterEach, describe, expect, it } from 'vitest';
+import { askDaemon } from '../../cli/control-client.ts';
+import type { HandedOver } from '../../daemon/upgrade/hand-over.ts';
+import { Lab } from '../../lab/lab.ts';
+import { builtProgram } from '../../lab/line-program.ts';
+import { until } from '../../lab/processes.ts';
+import { whyNoNamespaces } from './namespaces.ts';
+
+const reason =
+  whyNoNamespaces() ?? (existsSync(builtProgram('receiver')) ? undefined : 'not built: npm run build');
+const NEWS = '239.1.1.1';
+const FILM = '239.1.1.2';
+
+describe.skipIf(reason !== undefined)(`an upgrade ${reason ?? ''}`, { timeout: 90_000 }, () => {
+  const closing: (() => void | Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  });
+
+  it('keeps sessions, channels and counters, and serves on with the same sockets', async () => {
+    const lab = await Lab.open({
+      hosts: [{ name: 'alice', port: 'swp1' }],
+      users: [{ name: 'alice', password: 'alice-password' }],
+      permissions: [
+        { account: 'alice', group: NEWS, holdsS: 600 },
+        { account: 'alice', group: FILM, holdsS: 600 },
+      ],
+      channels: [NEWS, FILM],
+    });
+    closing.push(() => lab.close());
+    const castgate = await lab.startCastgate({});
+    closing.push(() => castgate.stop());
+    const credentials = { method: 'md5', identity: 'alice', password: 'alice-password' } as const;
+    const supplicant = await lab.startSupplicant('alice', credentials);
+    await lab.topology.plugIn(lab.topology.host('alice'));
+    await supplicant.authenticated(15_000);
+    const player = await lab.startReceiver('alice');
+    await player.ask(`join ${NEWS}`);
+    await until('alice receives', 20_000, async () =>
+      (await castgate.groups())[0]?.state === 'granted' ? true : undefined,
+    );
+    const [before] = await castgate.sessions();
+    const pids: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const answer = await askDaemon(castgate.socket, 'upgrade', {}, 60_000);
+      if ('failed' in answer) throw new Error(`${answer.failed}\n${castgate.tail(30).join('\n')}`);
+      const { pid, pauseMs } = answer.result as HandedOver;
+      console.log(
+        `pause ${pauseMs.toFixed(1)} ms`,
+        (answer.result as HandedOver).steps.map((s) => s.toFixed(1)),
+      );
+      pids.push(pid);
+      closing.push(() => {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // It has left for the next one.
+        }
+      });
+    }
+    expect(new Set(pids).size).toBe(3);
+    const [after] = await castgate.sessions();
+    expect(after).toMatchObject({ acctSessionId: before?.acctSessionId, state: 'AUTHENTICATED' });
+    expect((await castgate.groups())[0]).toMatchObject({ group: NEWS, state: 'granted' });
+    await player.ask(`join ${FILM}`);
+    await until(
+      'the new process answers joins',
+      20_000,
+      async () =>
+        (await castgate.groups()).some(({ group, state }) => group === FILM && state === 'granted') ||
+        undefined,
+    );
+    process.kill(pids.at(-1) ?? 0, 'SIGTERM');
+    await until('the last one has ended', 10_000, () => !existsSync(castgate.socket) || undefined);
+  });
+});
