@@ -240,6 +240,7 @@ export const KEY_CHANGES: Readonly<Record<string, KeyChange>> = {
   'multicast.router_ports': live('learned'),
   'multicast.max_groups_per_host': live(32),
   'multicast.max_groups_per_port': upgrade(128),
+  'multicast.bind_sources': live(false),
   'multicast.hash_max': upgrade(32768),
   'accounting.enabled': upgrade(false),
   'accounting.interim_interval': live('5m'),
