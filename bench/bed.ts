@@ -9,6 +9,7 @@ import type { HaRow } from '../daemon/show-rows.ts';
 import { Castgate, type CastgateSettings } from '../lab/castgate.ts';
 import { ask } from '../lab/control.ts';
 import { FreeRadius } from '../lab/freeradius.ts';
+import type { RadiusPlan } from '../lab/freeradius-files.ts';
 import type { Json } from '../lab/line-program.ts';
 import { LineProgram } from '../lab/line-program.ts';
 import { LabError, until } from '../lab/processes.ts';
@@ -16,6 +17,7 @@ import { LabAddress } from '../lab/topology.ts';
 import { openWorkspace, removeWorkspace, type Workspace } from '../lab/workspace.ts';
 import type { AskOutcome, AskPlan } from './asker.ts';
 import { groupAddress } from './channels.ts';
+import type { FloodPlan } from './flood.ts';
 import { Hostapd } from './hostapd.ts';
 import { BenchNetwork, REPLICATION } from './network.ts';
 import type { PlayersSetup } from './players.ts';
@@ -37,6 +39,18 @@ export interface BedOptions {
   readonly standby?: boolean;
   /** castgate asks its server by Status-Server how it is. */
   readonly statusServer?: boolean;
+  /** Who may receive what, where it is not ACCOUNTS × GROUPS by asking. */
+  readonly rights?: BedRights;
+  /** The default limits of reports hold. */
+  readonly limitsReports?: boolean;
+}
+
+/** Accounts of two kinds: the first ones are asked about, those behind them bring their rights along. */
+export interface BedRights {
+  readonly asked: number;
+  readonly preloaded: number;
+  /** Groups that each may receive, a power of two of 256 at least. */
+  readonly groups: number;
 }
 
 export class Bed {
@@ -70,7 +84,11 @@ export class Bed {
     process.on('exit', remove);
     const { directory } = workspace;
     const network = await BenchNetwork.raise(workspace);
-    const radius = await FreeRadius.start(RADIUS_PLAN, join(directory, 'radius'), network.radiusNamespace);
+    const radius = await FreeRadius.start(
+      radiusPlan(options.rights),
+      join(directory, 'radius'),
+      network.radiusNamespace,
+    );
     const castgate = await startCastgate(directory, network, radius, options);
     const setup: PlayersSetup = {
       hostsNamespace: network.hostsNamespace,
@@ -103,8 +121,9 @@ export class Bed {
   }
 
   async login(plan: Omit<LoginPlan, 'accounts' | 'password'>): Promise<LoginOutcome> {
-    return (await this.#ask('login', { ...plan, accounts: ACCOUNTS, password: PASSWORD })) as LoginOutcome &
-      Json;
+    const { rights } = this.#options;
+    const accounts = rights === undefined ? ACCOUNTS : rights.asked + rights.preloaded;
+    return (await this.#ask('login', { ...plan, accounts, password: PASSWORD })) as LoginOutcome & Json;
   }
 
   async logoff(ports: readonly string[], first: number, count: number): Promise<void> {
@@ -117,6 +136,35 @@ export class Bed {
 
   async rush(plan: WatchPlan, inFlight: number): Promise<RushOutcome> {
     return (await this.#ask('rush', plan, String(inFlight))) as RushOutcome & Json;
+  }
+
+  /** As a rush, but everybody stays; `leaveAll` ends it. */
+  async gather(plan: WatchPlan, inFlight: number): Promise<RushOutcome> {
+    return (await this.#ask('gather', plan, String(inFlight))) as RushOutcome & Json;
+  }
+
+  async leaveAll(plan: WatchPlan): Promise<void> {
+    await this.#ask('leave-all', plan);
+  }
+
+  /** Viewers that change channels by one report. */
+  async change(plan: WatchPlan): Promise<ZapOutcome> {
+    return (await this.#ask('change', plan)) as ZapOutcome & Json;
+  }
+
+  /** Viewers ask for a group that nobody may have, which the head-end sends from now on. */
+  async wantDenied(plan: WatchPlan): Promise<void> {
+    await this.#ask('want-denied', plan);
+  }
+
+  /** Datagrams of that group that came to a port of castgate's. */
+  async leaks(): Promise<number> {
+    return Number((await this.#ask('leaks', {}))['leaks']);
+  }
+
+  /** Frames of one kind from one port, so many a second, until it is given none. */
+  async flood(plan: FloodPlan | undefined): Promise<number> {
+    return Number((await this.#ask('flood', plan ?? {}))['sent']);
   }
 
   async ask(plan: Omit<AskPlan, 'accounts'>): Promise<AskOutcome> {
@@ -182,7 +230,7 @@ async function startCastgate(
 }
 
 function settings(
-  { profileDirectory, accounting, statusServer = false }: BedOptions,
+  { profileDirectory, accounting, statusServer = false, limitsReports = false }: BedOptions,
   radius: FreeRadius,
 ): CastgateSettings {
   return {
@@ -195,8 +243,7 @@ function settings(
     multicast: {
       max_groups_per_host: 4096,
       max_groups_per_port: 4096,
-      reports_per_host: 0,
-      reports_per_port: 0,
+      ...(limitsReports ? {} : { reports_per_host: 0, reports_per_port: 0 }),
     },
     accounting: { enabled: accounting },
     radius: {
@@ -215,16 +262,27 @@ function settings(
   };
 }
 
-const accounts = Array.from({ length: ACCOUNTS }, (_, i) => accountOf(i, ACCOUNTS));
-const RADIUS_PLAN = {
-  secret: 'secret-of-castgates-bench',
-  client: LabAddress.switchOnRadiusLink,
-  listen: LabAddress.radius,
-  users: accounts.map((name) => ({ name, password: PASSWORD })),
-  permissions: accounts.flatMap((account) =>
-    Array.from({ length: GROUPS }, (_, i) => ({ account, group: groupAddress(i), holdsS: 3600 })),
-  ),
-  recordRequests: false,
-};
+function radiusPlan({ asked, preloaded, groups }: BedRights = ASK_ALL): RadiusPlan {
+  const accounts = Array.from({ length: asked + preloaded }, (_, i) => accountOf(i, asked + preloaded));
+  const all = `Castgate-Right += "watch ${groupAddress(0)}/${32 - Math.log2(groups)}"`;
+  return {
+    secret: 'secret-of-castgates-bench',
+    client: LabAddress.switchOnRadiusLink,
+    listen: LabAddress.radius,
+    users: accounts.map((name, i) => ({
+      name,
+      password: PASSWORD,
+      ...(i < asked ? {} : { replies: [all] }),
+    })),
+    permissions: accounts
+      .slice(0, asked)
+      .flatMap((account) =>
+        Array.from({ length: groups }, (_, i) => ({ account, group: groupAddress(i), holdsS: 3600 })),
+      ),
+    recordRequests: false,
+  };
+}
+
+const ASK_ALL: BedRights = { asked: ACCOUNTS, preloaded: 0, groups: GROUPS };
 /** The longest that one command of the players may take. */
 const LONGEST_MS = 120_000;

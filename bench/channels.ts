@@ -19,14 +19,31 @@ export function groupOfFrame(frame: Uint8Array): number {
 
 /** An IGMPv3 report as a Linux host sends it when a program joins or leaves (RFC 9776 §4.2.14). */
 export function reportFrame(mac: Uint8Array, group: number, what: 'join' | 'leave'): Uint8Array {
-  const type = what === 'join' ? RecordType.ToExclude : RecordType.ToInclude;
+  return recordsFrame(mac, [[what, group]]);
+}
+
+/** Leaving one group and joining another in one report. */
+export function changeFrame(mac: Uint8Array, from: number, to: number): Uint8Array {
+  return recordsFrame(mac, [
+    ['leave', from],
+    ['join', to],
+  ]);
+}
+
+function recordsFrame(
+  mac: Uint8Array,
+  changes: readonly (readonly ['join' | 'leave', number])[],
+): Uint8Array {
   const packet = encodeIgmpPacket({
     src: `10.${mac[3]}.${mac[4]}.${mac[5]}`,
     dst: ALL_IGMPV3_ROUTERS,
     message: {
       kind: 'record-report',
       version: 3,
-      records: [{ type, group: groupAddress(group), sources: [], auxWords: 0 }],
+      records: changes.map(([what, group]) => {
+        const type = what === 'join' ? RecordType.ToExclude : RecordType.ToInclude;
+        return { type, group: groupAddress(group), sources: [], auxWords: 0 };
+      }),
     },
   });
   return ipv4Frame(ALL_IGMPV3_ROUTERS, mac, packet);

@@ -4,12 +4,14 @@
  *
  *   node dist/bench/players.js SETUP      (JSON, see PlayersSetup)
  *
- * On standard input: login PLAN, logoff PORTS FIRST COUNT, zap PLAN, rush PLAN IN_FLIGHT, ask PLAN.
+ * On standard input: login PLAN, logoff PORTS FIRST COUNT, zap PLAN, rush PLAN IN_FLIGHT, gather PLAN IN_FLIGHT,
+ * leave-all PLAN, change PLAN, want-denied PLAN, leaks, flood PLAN, ask PLAN.
  */
 import { readFileSync } from 'node:fs';
 import { emit, type Json, serveCommands } from '../lab/line-program.ts';
 import { inNamespace, PacketPort } from '../lab/packet-port.ts';
 import { Asker, type AskPlan } from './asker.ts';
+import { Flood, type FloodPlan } from './flood.ts';
 import { HeadEnd } from './head-end.ts';
 import { type LoginPlan, Supplicants } from './supplicants.ts';
 import { Viewers, type WatchPlan } from './viewers.ts';
@@ -37,6 +39,7 @@ async function main(setup: PlayersSetup): Promise<void> {
     supplicants.receive(ifindex, frame);
     viewers.receive(ifindex, frame);
   });
+  let flood: Flood | undefined;
   // The head-end's load on the machine is the same as while viewers join.
   const ask = (plan: AskPlan) => viewers.whileOnAir(plan.upstream, plan.inFlight, () => asker.ask(plan));
   serveCommands(
@@ -51,10 +54,25 @@ async function main(setup: PlayersSetup): Promise<void> {
           return { ...(await viewers.zap(JSON.parse(plan) as WatchPlan)) };
         case 'rush':
           return { ...(await viewers.rush(JSON.parse(plan) as WatchPlan, Number(second))) };
+        case 'gather':
+          return { ...(await viewers.gather(JSON.parse(plan) as WatchPlan, Number(second))) };
+        case 'leave-all':
+          await viewers.leaveAll(JSON.parse(plan) as WatchPlan);
+          return {};
+        case 'change':
+          return { ...(await viewers.change(JSON.parse(plan) as WatchPlan)) };
+        case 'want-denied':
+          viewers.wantDenied(JSON.parse(plan) as WatchPlan);
+          return {};
+        case 'leaks':
+          return { leaks: viewers.leaks };
+        case 'flood':
+          flood ??= await Flood.start(setup.hostsNamespace, setup.hostInterfaces);
+          return { sent: flood.set(JSON.parse(plan) as Partial<FloodPlan>) };
         case 'ask':
           return { ...(await ask(JSON.parse(plan) as AskPlan)) };
         default:
-          throw new Error('the commands are: login, logoff, zap, rush, ask');
+          throw new Error('no such command');
       }
     },
     () => process.exit(0),

@@ -6,8 +6,8 @@
  */
 
 import type { PacketPort } from '../lab/packet-port.ts';
-import { groupOfFrame, reportFrame } from './channels.ts';
-import type { HeadEnd } from './head-end.ts';
+import { changeFrame, groupOfFrame, reportFrame } from './channels.ts';
+import { type HeadEnd, SLOTS } from './head-end.ts';
 import { macOf, portOf } from './supplicants.ts';
 
 /** A range of (viewer, group) pairs, each of which is there once. */
@@ -17,6 +17,8 @@ export interface WatchPlan {
   /** The head-end's interface: its index among those that it was started with. */
   readonly upstream: number;
   readonly viewers: number;
+  /** Number of the first of them; 0 by default. */
+  readonly firstViewer?: number;
   readonly groups: number;
   readonly first: number;
   readonly count: number;
@@ -40,6 +42,7 @@ export interface RushOutcome {
 
 interface Wish {
   readonly group: number;
+  readonly mac: Uint8Array;
   readonly ifindex: number;
   readonly join: Uint8Array;
   readonly leave: Uint8Array;
@@ -52,6 +55,9 @@ export class Viewers {
   readonly #port: PacketPort;
   readonly #headEnd: HeadEnd;
   #watcher: Watcher = ignore;
+  /** Datagrams that came of the group that nobody may have, on ports where somebody asked for it. */
+  leaks = 0;
+  #denied: ReadonlySet<number> = new Set();
 
   constructor(port: PacketPort, headEnd: HeadEnd) {
     this.#port = port;
@@ -61,7 +67,44 @@ export class Viewers {
   /** A frame that came in at the hosts. */
   receive(ifindex: number, frame: Uint8Array): void {
     const group = groupOfFrame(frame);
+    if (group === DENIED && this.#denied.has(ifindex)) this.leaks++;
     if (group >= 0) this.#watcher(group, ifindex);
+  }
+
+  /** One viewer of each port asks for the group that nobody may have; it is on the air from the next joins on. */
+  wantDenied(plan: WatchPlan): void {
+    this.#denied = new Set(plan.ports.map((port) => this.#port.indexOf(port)));
+    for (let i = 0; i < plan.ports.length; i++) {
+      const viewer = (plan.firstViewer ?? 0) + i;
+      const ifindex = this.#port.indexOf(portOf(plan.ports, viewer));
+      this.#port.send(ifindex, reportFrame(macOf(viewer), DENIED, 'join'));
+    }
+  }
+
+  /** Each viewer receives one group, and asks for the next one and leaves the first in one report. */
+  async change(plan: WatchPlan): Promise<ZapOutcome> {
+    const joinMs: number[] = [];
+    const leaveMs: number[] = [];
+    let unanswered = 0;
+    this.#pace(plan.upstream, 1);
+    const begin = performance.now();
+    const sentBefore = this.#headEnd.sent;
+    for (let i = plan.first; i < plan.first + plan.count; i++) {
+      const before = this.#wish(plan, i);
+      const after = this.#wish(plan, i, 1);
+      this.#headEnd.set(0, before.group);
+      this.#headEnd.set(1, after.group);
+      await this.#quiet(before, SETTLE_MS);
+      if ((await this.#join(before)) === undefined) unanswered++;
+      const { joined, left } = await this.#swap(before, after);
+      if (joined === undefined) unanswered++;
+      else joinMs.push(joined);
+      leaveMs.push(left);
+      await this.#leave(after);
+    }
+    const intervalMs = (performance.now() - begin) / Math.max(1, (this.#headEnd.sent - sentBefore) / 2);
+    this.#headEnd.silence();
+    return { joinMs, leaveMs, unanswered, intervalMs };
   }
 
   /** One viewer after the other joins, sees the first datagram, leaves, sees the last one. */
@@ -88,14 +131,26 @@ export class Viewers {
 
   /** Joins with `inFlight` on their way at a time, none left before the end; then all leave, not measured. */
   async rush(plan: WatchPlan, inFlight: number): Promise<RushOutcome> {
+    const outcome = await this.gather(plan, inFlight);
+    await this.leaveAll(plan);
+    return outcome;
+  }
+
+  /** The same, and everybody stays. */
+  async gather(plan: WatchPlan, inFlight: number): Promise<RushOutcome> {
     this.#pace(plan.upstream, inFlight);
     const wishes = Array.from({ length: plan.count }, (_, i) => this.#wish(plan, plan.first + i));
     const sentBefore = this.#headEnd.sent;
     const outcome = await this.#rush(wishes, inFlight);
     const perGroup = (this.#headEnd.sent - sentBefore) / inFlight;
     this.#headEnd.silence();
-    await this.#leaveAll(wishes);
     return { ...outcome, intervalMs: (outcome.seconds * 1000) / Math.max(1, perGroup) };
+  }
+
+  /** All of them leave; resolves when every group was on the air once more and none came through. */
+  async leaveAll(plan: WatchPlan): Promise<void> {
+    this.#pace(plan.upstream, 64);
+    await this.#leaveAll(Array.from({ length: plan.count }, (_, i) => this.#wish(plan, plan.first + i)));
   }
 
   /** Does something while the head-end sends, as for `inFlight` joins, what nobody receives. */
@@ -110,6 +165,7 @@ export class Viewers {
   }
 
   #pace(upstream: number, inFlight: number): void {
+    if (this.#denied.size > 0) this.#headEnd.set(SLOTS - 1, DENIED);
     if (inFlight === 1) this.#headEnd.pace(upstream, ONE_PAUSE_MS, 1);
     else this.#headEnd.pace(upstream, RUSH_PAUSE_MS, RUSH_BURST);
   }
@@ -157,11 +213,15 @@ export class Viewers {
     });
   }
 
-  #wish(plan: WatchPlan, pair: number): Wish {
-    const { viewer, group } = pairOf(plan, pair);
+  /** `beside`: the same viewer's wish for a group so many further on. */
+  #wish(plan: WatchPlan, pair: number, beside = 0): Wish {
+    const { viewer: number, group: own } = pairOf(plan, pair);
+    const viewer = number + (plan.firstViewer ?? 0);
+    const group = (own + beside) % plan.groups;
     const mac = macOf(viewer);
     return {
       group,
+      mac,
       ifindex: this.#port.indexOf(portOf(plan.ports, viewer)),
       join: reportFrame(mac, group, 'join'),
       leave: reportFrame(mac, group, 'leave'),
@@ -200,6 +260,31 @@ export class Viewers {
     });
   }
 
+  /** Until the first datagram of the new one, and the last of the old one. */
+  #swap(before: Wish, after: Wish): Promise<{ joined: number | undefined; left: number }> {
+    return new Promise((resolve) => {
+      const begin = performance.now();
+      let last = begin;
+      let joined: number | undefined;
+      this.#watcher = (group, ifindex) => {
+        if (ifindex !== after.ifindex) return;
+        if (group === before.group) last = performance.now();
+        else if (group === after.group) joined ??= performance.now() - begin;
+      };
+      this.#port.send(after.ifindex, changeFrame(after.mac, before.group, after.group));
+      const look = () => {
+        const now = performance.now();
+        const isOver = joined !== undefined && now - last >= SILENCE_MS;
+        if (!isOver && now - begin < GIVE_UP_MS) setTimeout(look, SILENCE_MS);
+        else {
+          this.#watcher = ignore;
+          resolve({ joined, left: last - begin });
+        }
+      };
+      setTimeout(look, SILENCE_MS);
+    });
+  }
+
   /** Until the last datagram: the group stays on the air until none has come for a while. */
   #leave(wish: Wish): Promise<number> {
     return new Promise((resolve) => {
@@ -233,12 +318,15 @@ export class Viewers {
     for (const end = performance.now() + GIVE_UP_MS; performance.now() < end; ) {
       let came = 0;
       this.#watcher = () => came++;
-      groups.forEach((group, slot) => {
-        this.#headEnd.set(slot, group);
-      });
-      const target = this.#headEnd.sent + 2 * groups.length;
-      while (this.#headEnd.sent < target) await pause(2);
-      this.#headEnd.silence();
+      for (let at = 0; at < groups.length; at += ON_AIR_AT_ONCE) {
+        const some = groups.slice(at, at + ON_AIR_AT_ONCE);
+        some.forEach((group, slot) => {
+          this.#headEnd.set(slot, group);
+        });
+        const target = this.#headEnd.sent + 2 * some.length;
+        while (this.#headEnd.sent < target) await pause(2);
+        this.#headEnd.silence();
+      }
       await pause(10);
       this.#watcher = ignore;
       if (came === 0) return;
@@ -273,6 +361,10 @@ const RUSH_PAUSE_MS = 0.06;
 const RUSH_BURST = 4;
 /** Groups from here on are nobody's. */
 const UNWANTED = 0x8000;
+/** The one that is asked for all the same. */
+const DENIED = 0xffff;
+/** Fewer than the head-end has slots. */
+const ON_AIR_AT_ONCE = 250;
 const SETTLE_MS = 1;
 const SILENCE_MS = 5;
 const GIVE_UP_MS = 3000;

@@ -200,8 +200,9 @@ class Daemon implements Reloadable {
           ways: radiusWays(this.#config),
           records: RECORDS_VERSION,
           leastReader: LEAST_READER,
+          packetSockets: this.#switch.descriptors.length,
         },
-        descriptors: [this.#switch.descriptor ?? -1],
+        descriptors: this.#switch.descriptors,
       }),
       lull: () => node.lull(),
       rest: () => {

@@ -34,6 +34,10 @@ export interface Native {
    * errno of one that is refused comes at the call that begins with it.
    */
   packetSendMany(fd: number, ifindex: number, octets: Uint8Array, lengths: Int32Array, from: number): number;
+  /** From now on each frame comes to one of these sockets alone. */
+  packetGroup(fds: Int32Array): number;
+  /** Frames of these interfaces, 64 at most, go to the sockets of the group one by one, all others to the last of them. */
+  packetSteer(fd: number, ifindexes: Int32Array): number;
   /** Writes frames seen and frames dropped since the last call. */
   packetStatistics(fd: number, out: Int32Array): number;
   /** `groups`: bit mask of multicast groups 1-32. */

@@ -72,7 +72,7 @@ class TakeOver {
   #follower: SwitchFollower | undefined;
   #bridge: LinuxSwitch | undefined;
   #begin: HandoverMessage | undefined;
-  #packetSocket = -1;
+  #packetSockets: readonly number[] = [];
   /** What takes over, built and waiting for the word. */
   #successor: { begin(): void } | undefined;
   #isOver = false;
@@ -129,9 +129,8 @@ class TakeOver {
         : 'the file names another state_directory: that needs another start') ??
       (config.ha === undefined ? undefined : 'the file has a section ha: that needs another start');
     if (why !== undefined) throw new Error(why);
-    const [fd = -1] = this.#channel.take(1);
+    this.#packetSockets = this.#channel.take(Number(message['packetSockets']));
     this.#bridge = heir.makeSwitch();
-    this.#packetSocket = fd;
     this.#reached('begun');
   }
 
@@ -141,7 +140,7 @@ class TakeOver {
     const { stores, feed } = this.#fed;
     this.#state.begin(this.#fed);
     this.#state.accountingDisk?.follow(this.#fed);
-    this.#bridge?.prepare(this.#packetSocket, keptOf(stores));
+    this.#bridge?.prepare(this.#packetSockets, keptOf(stores));
     this.#follower = new SwitchFollower(stores);
     feed.follow(this.#follower);
     let tookMs = 0;

@@ -103,7 +103,7 @@ export class Caretaker {
 
   /** Compares a port with what it should be: tells that it went, came, went up or down, or was put right. */
   #lookAtPort(port: PortState): void {
-    const { kernel, guard, ports } = this.#running;
+    const { kernel, guard, frames, ports } = this.#running;
     const known = port.link;
     const link = kernel.link(port.name);
     const present = link?.port !== undefined && link.master === (port.awayIn ?? guard.bridge.index);
@@ -112,6 +112,7 @@ export class Caretaker {
     if (port.link === undefined) {
       if (guard.setPort(link, port.role) !== undefined) return;
       ports.put(link);
+      frames.steer(ports.indexes());
       if (port.subscriber) for (const look of RECONCILERS) look(kernel, expectation(this.#running));
       this.#tell({ kind: 'port-ready', port: port.name });
       this.#tell({ kind: 'link', port: port.name, up: link.up });

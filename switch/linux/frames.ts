@@ -1,6 +1,8 @@
 /**
- * Frames of all ports through one packet socket: interface numbers tell the ports apart, and a port that
- * goes down and up, or away and back, needs nothing. Frames come in batches, with the outer VLAN tag off.
+ * Frames of all ports through packet sockets, one for each port, that the kernel chooses among by the interface
+ * (PACKET_FANOUT): a port that is flooded fills its own socket, and is read a batch at a time, as all others are.
+ * None is bound to an interface, so a port that goes down and up, or away and back, needs nothing but steer().
+ * Frames come in batches, with the outer VLAN tag off.
  */
 import { errnoName, loadNative, type Native, type Watch } from '../native.ts';
 import { captureFilter } from './capture-filter.ts';
@@ -21,52 +23,79 @@ export interface CaptureStatistics {
 
 export class FrameSocket {
   readonly #native: Native = loadNative();
-  #fd: number;
+  #fds: Int32Array;
   readonly #read = new Int32Array(2);
-  #watch: Watch | undefined;
+  #watches: Watch[] = [];
   #seen = 0;
   #dropped = 0;
 
-  /** Throws the errno's name where the socket cannot be made. `fd`: one that is there already. */
-  constructor(hosts: 'known' | 'all', fd?: number) {
-    this.#fd = fd ?? this.#native.packetOpen(captureFilter(hosts), RECEIVE_BUFFER);
-    if (this.#fd < 0) throw new Error(`packet socket: ${errnoName(this.#fd)}`);
+  /**
+   * `ports`: how many there will be, uplinks too. `inherited`: sockets that are there already. Throws the errno's name
+   * where one cannot be made.
+   */
+  constructor(hosts: 'known' | 'all', ports: number, inherited?: readonly number[]) {
+    const native = this.#native;
+    if (inherited !== undefined) {
+      this.#fds = Int32Array.from(inherited);
+      return;
+    }
+    // The last one is for all other interfaces: what comes there is not ours.
+    const fds = new Int32Array(Math.min(ports, MOST_SOCKETS) + 1).fill(-1);
+    this.#fds = fds;
+    try {
+      const room = Math.max(LEAST_ROOM, Math.floor(RECEIVE_BUFFER / fds.length));
+      for (let i = 0; i < fds.length; i++) fds[i] = checked(native.packetOpen(NOTHING, room));
+      checked(native.packetGroup(fds));
+      checked(native.packetSteer(this.#first, new Int32Array()));
+      this.hear(hosts);
+    } catch (cause) {
+      this.close();
+      throw cause;
+    }
+  }
+
+  /** The numbers of the ports' interfaces as they are now; those above 64 share a socket. */
+  steer(ifindexes: readonly number[]): void {
+    const sockets = this.#fds.length - 1;
+    if (sockets === 0) return;
+    checked(this.#native.packetSteer(this.#first, Int32Array.from(ifindexes.slice(0, sockets))));
   }
 
   /** Begins to deliver; frames that came since the socket was made are the first. */
   watch(deliver: (frames: CapturedFrame[]) => void, failed: (errno: string) => void): void {
-    const watch = this.#native.packetWatch(this.#fd, (octets, meta, count) => {
-      if (typeof octets === 'number') failed(errnoName(octets));
-      else deliver(split(octets, meta, count));
-    });
-    if (typeof watch === 'number') throw new Error(`packet socket: ${errnoName(watch)}`);
-    this.#watch = watch;
+    for (const fd of this.#fds) {
+      const watch = this.#native.packetWatch(fd, (octets, meta, count) => {
+        if (typeof octets === 'number') failed(errnoName(octets));
+        else deliver(split(octets, meta, count));
+      });
+      if (typeof watch === 'number') throw new Error(`packet socket: ${errnoName(watch)}`);
+      this.#watches.push(watch);
+    }
   }
 
   /** For another process: frames that nobody has read wait there. */
-  get descriptor(): number {
-    return this.#fd;
+  get descriptors(): readonly number[] {
+    return [...this.#fds];
   }
 
-  /** Delivers no more until `watch`; the socket stays open. */
+  /** Delivers no more until `watch`; the sockets stay open. */
   rest(): void {
-    if (this.#watch === undefined) return;
-    const kept = this.#native.duplicate(this.#fd);
-    if (kept < 0) throw new Error(`packet socket: ${errnoName(kept)}`);
-    this.#native.unwatch(this.#watch);
-    this.#watch = undefined;
-    this.#fd = kept;
+    const watches = this.#watches;
+    if (watches.length === 0) return;
+    const kept = this.#fds.map((fd) => checked(this.#native.duplicate(fd)));
+    for (const watch of watches) this.#native.unwatch(watch);
+    this.#watches = [];
+    this.#fds = kept;
   }
 
   /** What is reported of hosts that speak no 802.1X. Throws the errno's name. */
   hear(hosts: 'known' | 'all'): void {
-    const failed = this.#native.packetFilter(this.#fd, captureFilter(hosts));
-    if (failed < 0) throw new Error(`packet socket: ${errnoName(failed)}`);
+    for (const fd of this.#fds) checked(this.#native.packetFilter(fd, captureFilter(hosts)));
   }
 
   /** Sends a frame out of an interface, with an 802.1Q tag where `vlan` is not 0. Undefined or the errno. */
   send(ifindex: number, vlan: number, frame: Uint8Array): string | undefined {
-    const sent = this.#native.packetSend(this.#fd, ifindex, vlan === 0 ? frame : tagged(frame, vlan));
+    const sent = this.#native.packetSend(this.#first, ifindex, vlan === 0 ? frame : tagged(frame, vlan));
     return sent < 0 ? errnoName(sent) : undefined;
   }
 
@@ -80,7 +109,7 @@ export class FrameSocket {
     const lengths = Int32Array.from(out, ({ length }) => length);
     let first: number | undefined;
     for (let at = 0; at < out.length; ) {
-      const sent = this.#native.packetSendMany(this.#fd, ifindex, octets, lengths, at);
+      const sent = this.#native.packetSendMany(this.#first, ifindex, octets, lengths, at);
       if (sent < 0) first ??= sent;
       if (sent < 0 && STOPS.has(errnoName(sent))) break;
       at += Math.max(1, sent);
@@ -89,7 +118,8 @@ export class FrameSocket {
   }
 
   statistics(): CaptureStatistics {
-    if (this.#native.packetStatistics(this.#fd, this.#read) === 0) {
+    for (const fd of this.#fds) {
+      if (this.#native.packetStatistics(fd, this.#read) !== 0) continue;
       this.#seen += (this.#read[0] ?? 0) >>> 0;
       this.#dropped += (this.#read[1] ?? 0) >>> 0;
     }
@@ -97,9 +127,20 @@ export class FrameSocket {
   }
 
   close(): void {
-    if (this.#watch === undefined) this.#native.close(this.#fd);
-    else this.#native.unwatch(this.#watch);
+    for (const watch of this.#watches) this.#native.unwatch(watch);
+    for (const fd of this.#fds.subarray(this.#watches.length)) if (fd >= 0) this.#native.close(fd);
+    this.#watches = [];
+    this.#fds.fill(-1);
   }
+
+  get #first(): number {
+    return this.#fds[0] ?? -1;
+  }
+}
+
+function checked(result: number): number {
+  if (result < 0) throw new Error(`packet socket: ${errnoName(result)}`);
+  return result;
 }
 
 function split(octets: Uint8Array, meta: Int32Array, count: number): CapturedFrame[] {
@@ -130,4 +171,9 @@ function tagged(frame: Uint8Array, vlan: number): Uint8Array {
 const STOPS = new Set(['EAGAIN', 'EINVAL', 'ENETDOWN', 'ENXIO', 'ENODEV', 'EBADF']);
 const META = 5;
 const VLAN_MASK = 0xfff;
-const RECEIVE_BUFFER = 4 << 20;
+/** Of all sockets together. */
+const RECEIVE_BUFFER = 16 << 20;
+const LEAST_ROOM = 256 << 10;
+const MOST_SOCKETS = 64;
+/** ret 0: no frame, before the sockets know whose theirs are. */
+const NOTHING = Uint8Array.of(6, 0, 0, 0, 0, 0, 0, 0);

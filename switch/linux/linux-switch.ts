@@ -142,16 +142,16 @@ export class LinuxSwitch implements Switch, Leased {
 
   /**
    * For a process that is to go on where another one serves still: takes up what that one has opened and changes
-   * nothing in the kernel; `fd` is a copy of its packet socket. `follow` keeps up with it, `open` begins.
+   * nothing in the kernel; `sockets` are copies of its packet sockets. `follow` keeps up with it, `open` begins.
    * Throws SwitchStartError.
    */
-  prepare(fd: number, kept: Kept & { readonly services: readonly ServedPort[] }): void {
+  prepare(sockets: readonly number[], kept: Kept & { readonly services: readonly ServedPort[] }): void {
     checkSystem();
     const { bridge: bridgeName, ports, uplinks, controlledDirections, otherBridges } = this.#options;
     const kernel = openKernel(this.#mdb);
     this.#kernel = kernel;
     const found = checkBridge(kernel, bridgeName, ports, uplinks, otherBridges);
-    const frames = new FrameSocket(this.#hosts, fd);
+    const frames = new FrameSocket(this.#hosts, ports.length + uplinks.length, sockets);
     this.#frames = frames;
     const before = this.#before.read();
     for (const port of this.#ports.all()) port.homeVlan = before?.ports[port.name]?.[HOME_VLAN];
@@ -219,9 +219,9 @@ export class LinuxSwitch implements Switch, Leased {
     });
   }
 
-  /** The packet socket, for another process. */
-  get descriptor(): number | undefined {
-    return this.#frames?.descriptor;
+  /** The packet sockets, for another process. */
+  get descriptors(): readonly number[] {
+    return this.#frames?.descriptors ?? [];
   }
 
   /** Reports and repairs nothing any more, until `open`: another process may go on from here. */
@@ -433,7 +433,7 @@ export class LinuxSwitch implements Switch, Leased {
     this.#kernel = kernel;
     bringHome(kernel, bridgeName, ports, this.#options.otherBridges);
     const found = checkBridge(kernel, bridgeName, ports, uplinks);
-    const frames = new FrameSocket(this.#hosts);
+    const frames = new FrameSocket(this.#hosts, ports.length + uplinks.length);
     this.#frames = frames;
     const settings = this.#settings();
     rememberBefore(this.#before, found, settings, kernel.portVlans());
@@ -451,6 +451,7 @@ export class LinuxSwitch implements Switch, Leased {
     if (fence !== undefined) mustNot(fence.shut(ports), `nftables table ${LEASE_TABLE}`);
     this.#running = running;
     for (const link of [...found.ports, ...found.uplinks]) this.#ports.put(link);
+    frames.steer(this.#ports.indexes());
     if (kept !== undefined) takeUp(running, kept);
     reconcileSets(kernel, expectation(running));
     guard.setBridge();

@@ -63,6 +63,11 @@ export class PortTable {
     return false;
   }
 
+  /** The numbers of the interfaces that are there. */
+  indexes(): number[] {
+    return [...this.#byIndex.keys()];
+  }
+
   /** A set that from now on, until the next call, takes every MAC address and group that changes on any port. */
   track(): ReadonlySet<string> {
     const touched = new Set<string>();

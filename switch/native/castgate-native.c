@@ -81,7 +81,7 @@ static struct bytes bytes_at(napi_env env, napi_value value) {
 
 /* ---- watches: a descriptor polled by the event loop ------------------------------------------------- */
 
-#define ROUNDS_PER_WAKE 8
+#define ROUNDS_PER_WAKE 1
 
 struct watch;
 /* Reads what there is and delivers it; returns 0, or -errno of a read that failed for good. */
@@ -286,6 +286,53 @@ static napi_value packet_filter(napi_env env, napi_callback_info info) {
   if (filter.data == NULL || filter.length == 0 || filter.length % sizeof(struct sock_filter) != 0) return number(env, -EINVAL);
   struct sock_fprog program = {(unsigned short)(filter.length / sizeof(struct sock_filter)), (struct sock_filter *)filter.data};
   return outcome(env, setsockopt(int_at(env, argv[0]), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program));
+}
+
+#ifndef PACKET_FANOUT_FLAG_IGNORE_OUTGOING
+#define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000
+#endif
+
+/* packetGroup(fds: Int32Array): from now on each frame comes to one of these sockets. */
+static napi_value packet_group(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  const int32_t *fds = NULL;
+  size_t count = 0;
+  napi_typedarray_type type;
+  if (napi_get_typedarray_info(env, argv[0], &type, &count, (void **)&fds, NULL, NULL) != napi_ok ||
+      type != napi_int32_array || count == 0)
+    return number(env, -EINVAL);
+  int mode = PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_IGNORE_OUTGOING;
+  int group = (mode | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
+  for (size_t i = 0; i < count; i++) {
+    if (setsockopt(fds[i], SOL_PACKET, PACKET_FANOUT, &group, sizeof group) < 0) return number(env, -errno);
+    socklen_t length = sizeof group;
+    if (i == 0 && getsockopt(fds[i], SOL_PACKET, PACKET_FANOUT, &group, &length) < 0) return number(env, -errno);
+    if (i == 0) group = (group & 0xffff) | mode << 16;
+  }
+  return number(env, 0);
+}
+
+#define PORTS_PER_GROUP 64
+
+/* packetSteer(fd, ifindexes: Int32Array): frames of these interfaces go to the group's sockets in turn, others to its last. */
+static napi_value packet_steer(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  const int32_t *indexes = NULL;
+  size_t count = 0;
+  napi_typedarray_type type;
+  if (napi_get_typedarray_info(env, argv[1], &type, &count, (void **)&indexes, NULL, NULL) != napi_ok ||
+      type != napi_int32_array || count > PORTS_PER_GROUP)
+    return number(env, -EINVAL);
+  struct sock_filter code[2 * PORTS_PER_GROUP + 2];
+  unsigned short length = 0;
+  code[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)(SKF_AD_OFF + SKF_AD_IFINDEX));
+  for (size_t i = 0; i < count; i++) {
+    code[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)indexes[i], 0, 1);
+    code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, (unsigned)i);
+  }
+  code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, (unsigned)count);
+  struct sock_fprog program = {length, code};
+  return outcome(env, setsockopt(int_at(env, argv[0]), SOL_PACKET, PACKET_FANOUT_DATA, &program, sizeof program));
 }
 
 /* The VLAN tag that the kernel has taken off, or -1. */
@@ -763,9 +810,10 @@ static napi_value init(napi_env env, napi_value exports) {
       {"descriptorsSend", descriptors_send}, {"descriptorsReceive", descriptors_receive},
       {"udpOpen", udp_open},             {"socketSend", socket_send},
       {"unixListen", unix_listen},
-      {"packetFilter", packet_filter},
       {"packetSend", packet_send},       {"packetSendMany", packet_send_many},
       {"packetStatistics", packet_statistics},
+      {"packetGroup", packet_group},     {"packetSteer", packet_steer},
+      {"packetFilter", packet_filter},
       {"netlinkOpen", netlink_open},     {"netlinkTransact", netlink_transact},
       {"netlinkWatch", netlink_watch},   {"interfaceIndex", interface_index},
       {"enterNetwork", enter_network},   {"datagramSend", datagram_send},
