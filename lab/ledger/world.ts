@@ -13,12 +13,13 @@ import { channelKey, hostKey } from '../../session/records.ts';
 import type { Change } from '../../session/store.ts';
 import { MemorySwitch, type SentFrame } from '../../switch/memory-switch.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
-import type { Mac } from '../../wire/address.ts';
+import { ipFamily, type Mac } from '../../wire/address.ts';
 import { AccessPolicy } from '../simulation/access-policy.ts';
 import { Agenda } from '../simulation/agenda.ts';
 import type { NodeStores } from '../simulation/node-stores.ts';
 import {
   ANY_SOURCE_GROUPS,
+  addressIn,
   GROUPS,
   NETWORK_SOURCES,
   openAccounts,
@@ -113,7 +114,7 @@ export class LedgerWorld implements HostWorld, ServiceWorld, NodeWorld {
       const account = random.pick(accounts);
       const identity = {
         mac: `02:00:00:00:01:${(i + 1).toString(16).padStart(2, '0')}`,
-        ip: `10.77.0.${i + 1}`,
+        ...addressIn(random.chance(0.3) ? 6 : 4, i + 1),
         vlan: random.chance(0.15) ? 7 : 0,
         version: random.chance(0.3) ? (2 as const) : (3 as const),
       };
@@ -346,10 +347,11 @@ export class LedgerWorld implements HostWorld, ServiceWorld, NodeWorld {
       return 'somebody logs off';
     }
     if (dice < 0.45) {
-      const isSsm = who.identity.version === 3 && random.chance(0.3);
-      const sources = NETWORK_SOURCES.filter(() => random.chance(0.6));
-      if (isSsm && sources.length > 0) who.want(random.pick(SOURCE_GROUPS), sources);
-      else if (who.wishes.size < 4) who.want(random.pick(ANY_SOURCE_GROUPS), undefined);
+      const { version, family } = who.identity;
+      const isSsm = version === 3 && random.chance(0.3);
+      const sources = NETWORK_SOURCES[family].filter(() => random.chance(0.6));
+      if (isSsm && sources.length > 0) who.want(random.pick(SOURCE_GROUPS[family]), sources);
+      else if (who.wishes.size < 4) who.want(random.pick(ANY_SOURCE_GROUPS[family]), undefined);
       return 'somebody joins';
     }
     if (dice < 0.55) {
@@ -404,7 +406,7 @@ export class LedgerWorld implements HostWorld, ServiceWorld, NodeWorld {
       const hosts = bridge.openHosts();
       if (random.chance(0.6) || hosts.length === 0) {
         const group = random.pick(GROUPS);
-        const source = random.pick(NETWORK_SOURCES);
+        const source = random.pick(NETWORK_SOURCES[ipFamily(group)]);
         for (const vlan of [0, 7]) {
           for (const port of bridge.deliver(group, source, octets, vlan))
             truth.delivered(port, vlan, group, octets, sure);

@@ -130,7 +130,7 @@ export class AccessPolicy {
     const account = firstText(attributes, AttributeType.UserName) ?? '';
     const vendors = vendorAttributes(attributes, Vendor.H3c);
     must(!isMalformed(vendors), () => 'a group question with a damaged group');
-    const value = vendors.find(({ type }) => type === H3cAttribute.Ipv4MulticastReceiveGroup)?.value;
+    const value = vendors.find(({ type }) => GROUP_TYPES.has(type))?.value;
     const group = value === undefined ? undefined : addressOf(value);
     must(group !== undefined, () => 'a group question without a group');
     const pair = `${account} ${group}`;
@@ -197,6 +197,10 @@ export class AccessPolicy {
 }
 
 /** Groups that subscribers send to. */
+const GROUP_TYPES: ReadonlySet<number> = new Set([
+  H3cAttribute.Ipv4MulticastReceiveGroup,
+  H3cAttribute.Ipv6MulticastReceiveGroup,
+]);
 export const SENT_GROUPS: readonly IpAddress[] = ['239.77.0.1', '239.77.0.2'];
 /** `groups.native_vendor` where the configuration says nothing. */
 const NATIVE_VENDOR = 32473;

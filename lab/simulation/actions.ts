@@ -1,5 +1,6 @@
 /** What people, operators and faults do to the switch while a run goes on; each is drawn with a weight. */
 import { hostKey } from '../../session/records.ts';
+import { ipFamily } from '../../wire/address.ts';
 import { ANY_SOURCE_GROUPS, GROUPS, NETWORK_SOURCES, SOURCE_GROUPS } from './people.ts';
 import { SERVERS } from './plan.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -27,7 +28,7 @@ const ACTIONS: readonly Action[] = [
   ['somebody joins', 14, join],
   ['somebody leaves', 6, leave],
   ['somebody zaps', 8, zap],
-  ['a channel is sent', 30, (world) => world.sendChannel(world.random.pick(GROUPS), randomSource(world))],
+  ['a channel is sent', 30, sendChannel],
   ['somebody sends', 10, (world) => world.sendUnicast()],
   ['a port loses its cable', 1, (world) => flap(world)],
   ['somebody falls silent', 1, (world, who) => world.plan.calm || fallSilent(world, who)],
@@ -47,12 +48,13 @@ const TOTAL = ACTIONS.reduce((sum, [, weight]) => sum + weight, 0);
 function join(world: World, who: Subscriber): void {
   const { random } = world;
   if (who.silent || who.wishes.size >= 4) return;
-  if (who.identity.version === 3 && random.chance(0.4)) {
-    const sources = NETWORK_SOURCES.filter(() => random.chance(0.6));
-    if (sources.length > 0) who.want(random.pick(SOURCE_GROUPS), sources);
+  const { version, family } = who.identity;
+  if (version === 3 && random.chance(0.4)) {
+    const sources = NETWORK_SOURCES[family].filter(() => random.chance(0.6));
+    if (sources.length > 0) who.want(random.pick(SOURCE_GROUPS[family]), sources);
     return;
   }
-  who.want(random.pick(ANY_SOURCE_GROUPS), undefined);
+  who.want(random.pick(ANY_SOURCE_GROUPS[family]), undefined);
 }
 
 function leave(world: World, who: Subscriber): void {
@@ -61,8 +63,9 @@ function leave(world: World, who: Subscriber): void {
 }
 
 function zap(world: World, who: Subscriber): void {
-  const groups = [...who.wishes.keys()].filter((group) => ANY_SOURCE_GROUPS.includes(group));
-  const others = ANY_SOURCE_GROUPS.filter((group) => !who.wishes.has(group));
+  const all = ANY_SOURCE_GROUPS[who.identity.family];
+  const groups = [...who.wishes.keys()].filter((group) => all.includes(group));
+  const others = all.filter((group) => !who.wishes.has(group));
   if (who.silent || groups.length === 0 || others.length === 0) return;
   who.zap(world.random.pick(groups), world.random.pick(others));
 }
@@ -149,8 +152,9 @@ function silenceServer(world: World): void {
   if (world.plan.radius.silence) world.radius.silence(random.pick(SERVERS), random.pick([500, 3000, 20_000]));
 }
 
-function randomSource(world: World): string {
-  return world.random.pick(NETWORK_SOURCES);
+function sendChannel(world: World): void {
+  const group = world.random.pick(GROUPS);
+  world.sendChannel(group, world.random.pick(NETWORK_SOURCES[ipFamily(group)]));
 }
 
 const WRONG = 'not the password';

@@ -1,11 +1,11 @@
-/** The frames that simulated subscribers send: EAPOL and IGMP as real hosts write them. */
+/** The frames that simulated subscribers send: EAPOL, IGMP and MLD as real hosts write them. */
 import { createHash } from 'node:crypto';
 import { EapCode, EapType, encodeEap } from '../../eapol/eap.ts';
 import { EapolType, encodeEapol } from '../../eapol/eapol.ts';
-import { encodeIgmpPacket } from '../../igmp/group-packet.ts';
+import type { GroupMessage } from '../../igmp/group-message.ts';
+import { encodeIgmpPacket, encodeMldPacket } from '../../igmp/group-packet.ts';
 import { type GroupRecord, RecordType } from '../../igmp/group-record.ts';
-import type { IgmpMessage } from '../../igmp/igmp.ts';
-import type { IpAddress, Mac } from '../../wire/address.ts';
+import { type IpAddress, ipFamily, type Mac } from '../../wire/address.ts';
 import { concatBytes } from '../../wire/bytes.ts';
 import { EtherType, encodeEthernet, groupMac } from '../../wire/ethernet.ts';
 
@@ -39,10 +39,12 @@ export function md5Value(id: number, challenge: Uint8Array, password: string): U
   return createHash('md5').update(Uint8Array.of(id)).update(password).update(challenge).digest();
 }
 
-/** A join or leave as an IGMPv2 host says it; sources cannot be said. */
+/** A join or leave as an IGMPv2 or MLDv1 host says it; sources cannot be said. */
 export function version2Frame(src: Mac, ip: IpAddress, group: IpAddress, joins: boolean): Uint8Array {
-  const message: IgmpMessage = joins ? { kind: 'report', version: 2, group } : { kind: 'leave', group };
-  return igmpFrame(src, ip, joins ? group : ALL_ROUTERS, message);
+  const family = ipFamily(ip);
+  const version = family === 4 ? 2 : 1;
+  const dst = joins ? group : ALL_ROUTERS[family];
+  return groupFrame(src, ip, dst, joins ? { kind: 'report', version, group } : { kind: 'leave', group });
 }
 
 /** An IGMPv3 report of state changes (`TO_IN`, `TO_EX`). A wish of no sources is a leave. */
@@ -81,7 +83,9 @@ function reportFrame(
 }
 
 function recordsFrame(src: Mac, ip: IpAddress, records: readonly GroupRecord[]): Uint8Array {
-  return igmpFrame(src, ip, ALL_IGMPV3_ROUTERS, { kind: 'record-report', version: 3, records });
+  const family = ipFamily(ip);
+  const version = family === 4 ? 3 : 2;
+  return groupFrame(src, ip, ALL_RECORD_ROUTERS[family], { kind: 'record-report', version, records });
 }
 
 function eapolFrame(src: Mac, type: number, body: Uint8Array): Uint8Array {
@@ -89,12 +93,20 @@ function eapolFrame(src: Mac, type: number, body: Uint8Array): Uint8Array {
   return encodeEthernet({ dst: PAE_GROUP, src, etherType: EtherType.Eapol, payload });
 }
 
-function igmpFrame(src: Mac, ip: IpAddress, dst: IpAddress, message: IgmpMessage): Uint8Array {
-  const payload = encodeIgmpPacket({ src: ip, dst, message });
-  return encodeEthernet({ dst: groupMac(dst), src, etherType: EtherType.Ipv4, payload });
+function groupFrame(
+  src: Mac,
+  ip: IpAddress,
+  dst: IpAddress,
+  message: Exclude<GroupMessage, { kind: 'unknown' }>,
+): Uint8Array {
+  const parts = { src: ip, dst, message };
+  return ipFamily(ip) === 4
+    ? encodeEthernet({ dst: groupMac(dst), src, etherType: EtherType.Ipv4, payload: encodeIgmpPacket(parts) })
+    : encodeEthernet({ dst: groupMac(dst), src, etherType: EtherType.Ipv6, payload: encodeMldPacket(parts) });
 }
 
 const PAE_GROUP: Mac = '01:80:c2:00:00:03';
-const ALL_ROUTERS = '224.0.0.2';
-const ALL_IGMPV3_ROUTERS = '224.0.0.22';
+const ALL_ROUTERS = { 4: '224.0.0.2', 6: 'ff02::2' } as const;
+/** Of IGMPv3 and MLDv2. */
+const ALL_RECORD_ROUTERS = { 4: '224.0.0.22', 6: 'ff02::16' } as const;
 const NOTHING = new Uint8Array(0);

@@ -3,7 +3,7 @@ import type { IpAddress } from '../../wire/address.ts';
 import type { AccessPolicy } from './access-policy.ts';
 import type { Plan } from './plan.ts';
 import type { Random } from './random.ts';
-import { type HostWorld, Subscriber } from './subscriber.ts';
+import { type HostWorld, type Identity, Subscriber } from './subscriber.ts';
 
 /** Accounts, and who may receive what: of some pairs never, of some from the beginning. */
 export function openAccounts(policy: AccessPolicy, random: Random): void {
@@ -28,7 +28,7 @@ export function settle(plan: Plan, random: Random, policy: AccessPolicy, world: 
     return new Subscriber(
       {
         mac: `02:00:00:00:01:${(i + 1).toString(16).padStart(2, '0')}`,
-        ip: `10.77.0.${i + 1}`,
+        ...addressIn(random.chance(0.3) ? 6 : 4, i + 1),
         vlan: random.chance(0.15) ? 7 : 0,
         version: random.chance(0.3) ? 2 : 3,
       },
@@ -40,8 +40,28 @@ export function settle(plan: Plan, random: Random, policy: AccessPolicy, world: 
   });
 }
 
-export const ANY_SOURCE_GROUPS: readonly IpAddress[] = ['239.1.1.1', '239.1.1.2', '239.1.1.3', '239.1.1.4'];
-export const SOURCE_GROUPS: readonly IpAddress[] = ['232.1.1.1', '232.1.1.2'];
-export const GROUPS: readonly IpAddress[] = [...ANY_SOURCE_GROUPS, ...SOURCE_GROUPS];
+/** What the host speaks about groups, and from where. */
+export function addressIn(family: 4 | 6, number: number): Pick<Identity, 'family' | 'ip'> {
+  return { family, ip: family === 4 ? `10.77.0.${number}` : `fe80::${number}` };
+}
+
+/** By family. */
+export const ANY_SOURCE_GROUPS: Readonly<Record<4 | 6, readonly IpAddress[]>> = {
+  4: ['239.1.1.1', '239.1.1.2', '239.1.1.3', '239.1.1.4'],
+  6: ['ff15::1:1', 'ff15::1:2', 'ff15::1:3', 'ff15::1:4'],
+};
+export const SOURCE_GROUPS: Readonly<Record<4 | 6, readonly IpAddress[]>> = {
+  4: ['232.1.1.1', '232.1.1.2'],
+  6: ['ff35::8000:1', 'ff35::8000:2'],
+};
+export const GROUPS: readonly IpAddress[] = [
+  ...ANY_SOURCE_GROUPS[4],
+  ...SOURCE_GROUPS[4],
+  ...ANY_SOURCE_GROUPS[6],
+  ...SOURCE_GROUPS[6],
+];
 /** Where channels come from. */
-export const NETWORK_SOURCES: readonly IpAddress[] = ['10.9.0.1', '10.9.0.2', '10.9.0.3'];
+export const NETWORK_SOURCES: Readonly<Record<4 | 6, readonly IpAddress[]>> = {
+  4: ['10.9.0.1', '10.9.0.2', '10.9.0.3'],
+  6: ['2001:db8:9::1', '2001:db8:9::2', '2001:db8:9::3'],
+};

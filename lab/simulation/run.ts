@@ -5,6 +5,7 @@
 import { channelKey, hostKey } from '../../session/records.ts';
 import { act, wake } from './actions.ts';
 import type { PairFigures } from './pair.ts';
+import { ANY_SOURCE_GROUPS } from './people.ts';
 import type { Subscriber } from './subscriber.ts';
 import { must } from './violation.ts';
 import { World, type WorldOptions } from './world.ts';
@@ -114,7 +115,7 @@ class Run {
       wake(who);
       who.password = world.passwordOf(who.account);
       if (!who.isSurelyIn(world.agenda.now)) who.start();
-      if (who.wishes.size === 0) who.want('239.1.1.1', undefined);
+      if (who.wishes.size === 0) who.want(ANY_SOURCE_GROUPS[who.identity.family][0] ?? '', undefined);
     }
     const unwell = new Set(world.subscribers.filter((who) => world.policy.accounts.has(who.account)));
     const well = () => {

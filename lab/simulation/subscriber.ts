@@ -47,8 +47,11 @@ export interface HostWorld {
 /** Who a subscriber is. */
 export interface Identity {
   readonly mac: Mac;
+  /** Speaks IGMP or MLD, from this address of it. */
+  readonly family: 4 | 6;
   readonly ip: IpAddress;
   readonly vlan: number;
+  /** In IGMP's counting: MLDv1 is 2, MLDv2 is 3. */
   readonly version: 2 | 3;
 }
 
@@ -230,7 +233,7 @@ export class Subscriber {
     }
     const packet = decodeGroupPacket(eth.etherType, eth.payload);
     if (packet === undefined || isMalformed(packet) || packet.message.kind !== 'query') return;
-    if (packet.family !== 4) return;
+    if (packet.family !== this.identity.family) return;
     this.#queried(packet.message.maxRespMs);
   }
 

@@ -1,6 +1,6 @@
 /** The multicast router at the uplink: believes what is reported to it, as RFC 9776 §6.4 has it. */
 import { queryFrame } from '../../daemon/group-frames.ts';
-import { decodeGroupPacket, encodeIgmpPacket } from '../../igmp/group-packet.ts';
+import { decodeGroupPacket, encodeIgmpPacket, encodeMldPacket } from '../../igmp/group-packet.ts';
 import { type GroupRecord, RecordType } from '../../igmp/group-record.ts';
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import { decodeEthernet, EtherType, encodeEthernet, groupMac } from '../../wire/ethernet.ts';
@@ -20,7 +20,7 @@ export class UpstreamRouter {
   receive(vlan: number, frame: Uint8Array): void {
     const eth = decodeEthernet(frame);
     const packet = isMalformed(eth) ? undefined : decodeGroupPacket(eth.etherType, eth.payload);
-    if (packet === undefined || isMalformed(packet)) throw new Error('castgate sent no IGMP upstream');
+    if (packet === undefined || isMalformed(packet)) throw new Error('castgate sent no report upstream');
     this.reports++;
     const { message } = packet;
     if (message.kind === 'report') this.#groups.set(`${vlan}/${message.group}`, EVERYTHING);
@@ -45,30 +45,21 @@ export class UpstreamRouter {
     this.#groups.clear();
   }
 
-  /** A general query; of version 2 it makes the switch speak version 2. */
-  query(version: 2 | 3): Uint8Array {
+  /** A general query of IGMP and one of MLD; of IGMPv2 and MLDv1 they make the switch speak these. */
+  query(version: 2 | 3): readonly Uint8Array[] {
     if (version === 3) {
-      const from = { mac: ROUTER, address4: ADDRESS, address6: 'fe80::1' };
+      const from = { mac: ROUTER, address4: ADDRESS, address6: ADDRESS_6 };
       const terms = { robustness: 2, queryIntervalMs: 20_000 };
-      return queryFrame(from, terms, { family: 4, maxResponseMs: 1000 });
+      return ([4, 6] as const).map((family) => queryFrame(from, terms, { family, maxResponseMs: 1000 }));
     }
-    const payload = encodeIgmpPacket({
-      src: ADDRESS,
-      dst: ALL_HOSTS,
-      message: {
-        kind: 'query',
-        version: 2,
-        group: '0.0.0.0',
-        maxRespCode: 10,
-        maxRespMs: 1000,
-        suppress: false,
-        qrv: 0,
-        qqicCode: 0,
-        qqicSeconds: 0,
-        sources: [],
-      },
-    });
-    return encodeEthernet({ dst: groupMac(ALL_HOSTS), src: ROUTER, etherType: EtherType.Ipv4, payload });
+    const older = { ...OLDER_QUERY, version: 2, group: '0.0.0.0', maxRespCode: 10 } as const;
+    const oldest = { ...OLDER_QUERY, version: 1, group: '::', maxRespCode: 1000 } as const;
+    const igmp = encodeIgmpPacket({ src: ADDRESS, dst: ALL_HOSTS, message: older });
+    const mld = encodeMldPacket({ src: ADDRESS_6, dst: ALL_NODES, message: oldest });
+    return [
+      encodeEthernet({ dst: groupMac(ALL_HOSTS), src: ROUTER, etherType: EtherType.Ipv4, payload: igmp }),
+      encodeEthernet({ dst: groupMac(ALL_NODES), src: ROUTER, etherType: EtherType.Ipv6, payload: mld }),
+    ];
   }
 
   #apply(vlan: number, { type, group, sources }: GroupRecord): void {
@@ -106,4 +97,15 @@ export class UpstreamRouter {
 const EVERYTHING: Filter = { mode: 'exclude', sources: [] };
 const ROUTER: Mac = '02:00:00:00:ee:01';
 const ADDRESS = '198.18.9.1';
+const ADDRESS_6 = 'fe80::e1';
 const ALL_HOSTS = '224.0.0.1';
+const ALL_NODES = 'ff02::1';
+const OLDER_QUERY = {
+  kind: 'query',
+  maxRespMs: 1000,
+  suppress: false,
+  qrv: 0,
+  qqicCode: 0,
+  qqicSeconds: 0,
+  sources: [],
+} as const;

@@ -11,7 +11,7 @@ import type { RadiusPort } from '../../radius/request-record.ts';
 import { channelKey, hostKey } from '../../session/records.ts';
 import type { Change } from '../../session/store.ts';
 import type { MemorySwitch, SentFrame } from '../../switch/memory-switch.ts';
-import type { IpAddress, Mac } from '../../wire/address.ts';
+import { type IpAddress, ipFamily, type Mac } from '../../wire/address.ts';
 import { AccessPolicy, SENT_GROUPS } from './access-policy.ts';
 import type { ActiveNode, Doom } from './active-node.ts';
 import { Agenda } from './agenda.ts';
@@ -211,8 +211,9 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
   }
 
   queryUpstream(version: 2 | 3): void {
-    const frame = this.router.query(version);
-    for (const vlan of [0, 7]) this.pair.bridge?.receive(UPLINK, vlan, frame);
+    for (const frame of this.router.query(version)) {
+      for (const vlan of [0, 7]) this.pair.bridge?.receive(UPLINK, vlan, frame);
+    }
   }
 
   passwordOf(account: string): string {
@@ -420,7 +421,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
     const reportLost = now - this.#frameRefusedAt < REPETITION_MS;
     if (gate.waiting.length > 0 || this.isRouterNew || reportLost) return;
     for (const { vlan, group, mode, sources } of stores.forwardings.values()) {
-      for (const source of NETWORK_SOURCES) {
+      for (const source of NETWORK_SOURCES[ipFamily(group)]) {
         const wanted = sources.includes(source) === (mode === 'include');
         must(
           !wanted || this.router.passes(vlan, group, source),
