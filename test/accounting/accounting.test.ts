@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Accounting } from '../../accounting/accounting.ts';
 import { attributesOf } from '../../radius/attribute-octets.ts';
 import { AttributeType, firstInteger, firstText } from '../../radius/attributes.ts';
 import { RadiusCode } from '../../radius/packet.ts';
@@ -378,6 +379,60 @@ describe('another node', () => {
       ['5F1A0001', 1_110, 2_220],
       ['B', 700, 800],
     ]);
+  });
+
+  describe('a channel that begins in the turn in which another one of its place ended', () => {
+    /** The channel of before was delivered 500 octets; castgate dies before or after it told the switch. */
+    const begun = () => {
+      const books = makeBooks();
+      const alice = session();
+      books.accounting.startSession(NOW, alice, reading(0, 0));
+      const channel = grant(alice, '239.1.1.1');
+      books.accounting.startChannel(NOW, channel, alice, 'C1', reading(0, 0), reading(0, 500));
+      settle(books.accounting, NOW);
+      return { ...books, channel };
+    };
+    const stopped = (accounting: Accounting, key: string, output: number) => {
+      accounting.stopChannel(NOW + 60_000, key, reading(0, output), TerminateCause.UserRequest);
+      return settle(accounting, NOW + 60_000).map((message) => message.output);
+    };
+
+    it('counts from zero where nothing happened', () => {
+      const { accounting, channel } = begun();
+      expect(accounting.unsettled()).toHaveLength(1);
+      expect(stopped(accounting, channel.key, 700)).toEqual([700]);
+    });
+
+    it('counts what is above the old counters where castgate died before the switch was told', () => {
+      const { make, channel } = begun();
+      const accounting = make();
+      for (const record of accounting.unsettled()) accounting.settle(record, reading(0, 600));
+      expect(accounting.unsettled()).toEqual([]);
+      expect(stopped(accounting, channel.key, 700)).toEqual([200]);
+    });
+
+    it('counts from zero where it died after that', () => {
+      const { make, channel } = begun();
+      const accounting = make();
+      for (const record of accounting.unsettled()) accounting.settle(record, reading(0, 100));
+      expect(stopped(accounting, channel.key, 700)).toEqual([700]);
+    });
+
+    it('counts from zero where all counters began again, as after a takeover', () => {
+      const { make, channel } = begun();
+      const accounting = make();
+      accounting.countersBegin();
+      expect(accounting.unsettled()).toEqual([]);
+      expect(stopped(accounting, channel.key, 700)).toEqual([700]);
+    });
+
+    it('is read at once, after which there is no doubt any more', () => {
+      const { accounting, channel } = begun();
+      expect(accounting.nextTimeout()).toBeLessThanOrEqual(NOW);
+      for (const { key } of accounting.dueNotes(NOW)) accounting.note(key, reading(0, 0));
+      expect(accounting.unsettled()).toEqual([]);
+      expect(stopped(accounting, channel.key, 700)).toEqual([700]);
+    });
   });
 
   it('sends again what was with a RADIUS client that is gone', () => {
