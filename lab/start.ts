@@ -5,6 +5,7 @@
 import type { Castgate, CastgateSettings } from './castgate.ts';
 import { Lab } from './lab.ts';
 import { builtProgram } from './line-program.ts';
+import { PageDoor } from './page-door.ts';
 import { LabError } from './processes.ts';
 import { Report } from './report.ts';
 import { type Aftermath, tellStory } from './story.ts';
@@ -47,12 +48,17 @@ let stayed = false;
 async function tell(options: StartOptions, report: Report, interrupted: Promise<string>): Promise<number> {
   let lab: Lab | undefined;
   let castgate: Castgate | undefined;
+  let door: PageDoor | undefined;
   try {
     report.chapter('The lab: a switch, three subscribers, a head-end, a router, FreeRADIUS');
     lab = await Lab.open(STORY_PLAN);
     report.say(`namespaces ${lab.workspace.prefix}-*, files in ${lab.workspace.directory}`);
     castgate = await lab.startCastgate(storySettings(options.encoding));
     report.say('castgate runs in the switch: its ports are locked');
+    if (!options.once) {
+      door = await PageDoor.open(lab.topology.switchNamespace, lab.workspace.directory);
+      report.say(`its page, live: ${door.url}`);
+    }
     castgate.process?.onLine((line) => {
       const event = eventLine(line);
       if (event !== undefined) report.aside(event);
@@ -60,7 +66,7 @@ async function tell(options: StartOptions, report: Report, interrupted: Promise<
     const aftermath = await tellStory(lab, castgate, report);
     report.table();
     if (options.once) return passed(report);
-    await stay(lab, aftermath, report);
+    await stay(lab, aftermath, report, door?.url ?? '');
     stayed = true;
     await interrupted;
     return passed(report);
@@ -75,6 +81,7 @@ async function tell(options: StartOptions, report: Report, interrupted: Promise<
     report.table();
     return 1;
   } finally {
+    await door?.close();
     await castgate?.stop();
     lab?.close();
   }
@@ -94,15 +101,32 @@ function eventLine(line: string): string | undefined {
   return `castgate: ${words.join(' ')}`;
 }
 
-/** Brings everybody back in and says what a person can do. */
-async function stay(lab: Lab, { castgate, alice, bob }: Aftermath, report: Report): Promise<void> {
+/** Brings everybody back in, has them watch, and says what a person can do. */
+async function stay(
+  lab: Lab,
+  { castgate, alice, bob }: Aftermath,
+  report: Report,
+  page: string,
+): Promise<void> {
   const [aliceHost, bobHost] = [lab.topology.host('alice'), lab.topology.host('bob')];
   await lab.topology.plugIn(aliceHost);
   await bob.logon();
+  await Promise.all([alice.authenticated(30_000), bob.authenticated(30_000)]);
+  for (const [host, groups] of [
+    ['alice', [NEWS, FILM]],
+    ['bob', [FILM, VAULT]],
+  ] as const) {
+    const player = await lab.startReceiver(host);
+    for (const group of groups) await player.ask(`join ${group}`);
+  }
   const receiver = (namespace: string, group: string) =>
     `ip netns exec ${namespace} node ${builtProgram('receiver')} join ${group}`;
-  report.chapter('The lab stays up; alice and bob log in again. To try, in another terminal as root:');
+  report.chapter('The lab stays up; alice and bob are in again, each with a permitted and a refused channel');
   report.quote([
+    `The page: ${page}   (from another machine: ssh -L 8021:${page.replace('http://', '')} THIS-ONE, then http://127.0.0.1:8021)`,
+    '',
+    'To try, in another terminal as root:',
+    '',
     '# what castgate knows: sessions, groups, radius, ports',
     castgate.commandLine('show', 'sessions'),
     castgate.commandLine('show', 'groups'),

@@ -109,7 +109,7 @@ function drawHost(host) {
             ['In for', ago(host.since)],
             ['By', host.server],
             ['Sent', amount(host.octetsIn)],
-            ['Received', amount(host.octetsOut)],
+            ['Received, without channels', amount(host.octetsOut)],
           ]
         : []),
     ]),
@@ -175,9 +175,11 @@ function drawChannels() {
         ),
         refused.length > 0
           ? el(
-              'p',
-              { className: 'why' },
-              `refused: ${refused.map((row) => `${who(row)}: ${row.reason}`).join(', ')}`,
+              'ul',
+              { className: 'refused' },
+              ...refused.map((row) =>
+                el('li', {}, `${who(row)} `, el('span', { className: 'why' }, `refused: ${row.reason}`)),
+              ),
             )
           : '',
       );
@@ -190,6 +192,7 @@ function drawChannels() {
 
 function drawRadius() {
   at('radius').replaceChildren(
+    state.radius.length === 0 ? el('p', { className: 'faint' }, state.idle ?? 'No servers.') : '',
     ...state.radius.map((row) =>
       el(
         'article',
@@ -202,7 +205,7 @@ function drawRadius() {
         ),
         list([
           ['Address', row.address],
-          ['Round trip', row.rttMs === null ? '–' : `${row.rttMs} ms`],
+          ['Round trip', row.rttMs === null ? '–' : `${row.rttMs.toFixed(1)} ms`],
           ['Accepts / rejects', `${row.accepts} / ${row.rejects}`],
           ['In flight', row.inFlight],
           ['Silence', row.timeouts],
