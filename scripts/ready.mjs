@@ -64,6 +64,7 @@ const PEER_PACKAGES = {
   chromium: ['chromium'],
   'systemd-container': ['systemd-nspawn'],
   'man-db': ['man'],
+  curl: ['curl'],
 };
 const PACKAGES_FOR = {
   lab: { ...BUILD_PACKAGES, ...LAB_PACKAGES },

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run, until } from '../../lab/processes.ts';
 import { packageRoot } from '../../switch/native.ts';
+import { blocksOf } from '../docs/blocks.ts';
 import { BootedDebian, whyNotBootable } from './booted-debian.ts';
 
 const reason = whyNotBootable();
@@ -169,6 +170,16 @@ describe.skipIf(reason !== undefined)(`the Debian packages ${reason ?? ''}`, { t
     expect(await property('NRestarts')).toBe('1');
     expect(await inside('journalctl', '--no-pager', '-u', 'castgate')).toContain('Watchdog timeout');
     expect(await inside('castgate', 'show', 'ports')).toMatch(/^swp1 +up +auto/m);
+  });
+
+  it('have an example for keepalived that it takes, the one of the documents', async () => {
+    const example = '/usr/share/doc/castgate/examples/keepalived.conf';
+    await inside('ip', 'link', 'add', 'mgmt0', 'type', 'veth', 'peer', 'name', 'mgmt1');
+    expect(await inside('keepalived', '--config-test', '--vrrp', '--use-file', example)).not.toMatch(
+      /warning/i,
+    );
+    const [documented] = blocksOf('docs/high-availability.md').filter(({ info }) => info[0] === 'keepalived');
+    expect(await inside('grep', '-v', '^#', example)).toBe(`${documented?.text}\n`);
   });
 
   it('bring FreeRADIUS to answer castgate: a permitted channel, a refused one, a stranger', async () => {
