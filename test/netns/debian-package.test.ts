@@ -68,7 +68,8 @@ describe.skipIf(reason !== undefined)(`the Debian packages ${reason ?? ''}`, { t
       timeoutMs: 60_000,
     });
     const exposure = Number(/Overall exposure level for castgate.service: ([\d.]+)/.exec(said)?.[1]);
-    expect(exposure).toBeLessThanOrEqual(2.0);
+    // 0.2 of it is NotifyAccess=all, without which no other process could go on under the same unit.
+    expect(exposure).toBeLessThanOrEqual(2.2);
     expect(said).toMatch(/✓ .*User=\/DynamicUser=/);
     const open = said
       .split('\n')
@@ -144,6 +145,29 @@ describe.skipIf(reason !== undefined)(`the Debian packages ${reason ?? ''}`, { t
     expect((await system?.attempt(['systemctl', 'reload', 'castgate']))?.code).not.toBe(0);
     expect([await state(), await property('MainPID')]).toEqual(['active', pid]);
     (system as BootedDebian).write('etc/castgate/castgate.yaml', CONFIGURATION);
+  });
+
+  it('hand over to another process: by order, and when a package is installed again', async () => {
+    let pid = await property('MainPID');
+    const orders = [
+      ['castgate', 'upgrade'],
+      ['dpkg', '-i', `/root/${packages()[0]}`],
+    ];
+    for (const order of orders) {
+      const said = await inside(...order);
+      expect(said).toMatch(/castgate \S+ serves as process \d+; the pause was/);
+      const now = await property('MainPID');
+      expect(now).not.toBe(pid);
+      expect(said).toContain(`process ${now};`);
+      expect([await state(), await property('NRestarts')]).toEqual(['active', '0']);
+      expect((await inside('grep', 'CapEff', `/proc/${now}/status`)).trim()).toMatch(/0{12}3000$/);
+      pid = now;
+    }
+    expect(await inside('castgate', 'show', 'ports')).toMatch(/^swp1 +up +auto/m);
+    // It feeds the watchdog, and not the one before it.
+    const fed = () => property('WatchdogTimestampMonotonic');
+    const before = await fed();
+    await until('the watchdog to be fed', 30_000, async () => (await fed()) !== before || undefined);
   });
 
   it('keep watch: a loop that hangs is killed and a new one serves', async () => {
