@@ -40,7 +40,8 @@ or answer is lost. The new process reads the configuration file as it is now. Wh
 it fails at any step, the running one goes on as if nothing had been, and says why.
 SIGUSR2 does the same with the file that is running.`;
 const UPGRADE_HELP = `
-Exit codes: 0 the new process serves · 1 the old one serves on, and why · 2 wrong usage
+Exit codes: 0 the new process serves · 1 the old one serves on, and why
+· 2 wrong usage
 
 Examples:
   castgate upgrade
