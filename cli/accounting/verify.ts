@@ -1,6 +1,6 @@
 /**
- * Looks whether accounting that was written down is whole: one Start and one Stop for each record, octets that
- * never go down, nothing after the end, nothing said in two ways; and adds up what was used.
+ * Looks whether accounting that was written down is whole: one Start and one Stop for each record, octets and times
+ * that never go down, nothing after the end, nothing said in two ways; and adds up what was used.
  */
 import { amount, type Column, span, table } from '../table.ts';
 import type { Entry } from './entry.ts';
@@ -101,6 +101,9 @@ function judge(run: Run, entry: Entry, find: (kind: Finding['kind'], what: strin
   const { last } = run;
   if (last !== undefined && (entry.input < last.input || entry.output < last.output)) {
     find('fell', `octets fell from ${last.input}/${last.output} to ${entry.input}/${entry.output}`);
+  }
+  if (last !== undefined && entry.seconds < last.seconds) {
+    find('fell', `time fell from ${last.seconds} s to ${entry.seconds} s`);
   }
   run.last = entry;
   if (status === 'stop') run.stop = entry;

@@ -96,7 +96,10 @@ describe('the end of a session', () => {
     w.turn(() => w.core.shutdown(w.now));
     w.pass(10);
     expect(w.core.stores.sessions.size).toBe(0);
-    expect(w.server.accounting(Stop)).toHaveLength(2);
+    const causes = w.server
+      .accounting(Stop)
+      .map(({ attributes }) => firstInteger(attributes, AttributeType.AcctTerminateCause));
+    expect(causes).toEqual([TerminateCause.AdminReboot, TerminateCause.AdminReboot]);
     expect(w.server.accounting(AcctStatusType.AccountingOff)).toHaveLength(1);
   });
 });

@@ -76,6 +76,11 @@ describe('castgate accounting verify', () => {
       kinds([...whole, say('B', 'interim', 5, used(2, 2)), say('B', 'stop', 6, used(1, 2))].join('')),
     ).toEqual(['fell']);
     line = 6;
+    const slow = { ...used(2, 2), seconds: 9 };
+    expect(kinds([...whole, say('B', 'interim', 5, used(2, 2)), say('B', 'stop', 6, slow)].join(''))).toEqual(
+      ['fell'],
+    );
+    line = 6;
     expect(kinds([...whole, say('A', 'interim', 8, used(10, 10))].join(''))).toEqual(['late']);
     line = 6;
     expect(kinds([...whole, say('A', 'stop', 3, used(9, 5))].join(''))).toEqual([]);
