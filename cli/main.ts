@@ -16,6 +16,7 @@ try {
     out: (text) => process.stdout.write(text, endIfGone),
     err: (text) => process.stderr.write(text),
     isTerminal: process.stdout.isTTY === true,
+    errIsTerminal: process.stderr.isTTY === true,
   });
 } catch (cause) {
   // Everything that is expected was said in words before: this is a bug, and its trace is what is wanted.

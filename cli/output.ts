@@ -5,6 +5,8 @@ export interface Output {
   readonly err: (text: string) => void;
   /** Whether `out` is a terminal, on which a live table may be written over. */
   readonly isTerminal?: boolean;
+  /** Whether `err` is a terminal, which is told how far long work is. */
+  readonly errIsTerminal?: boolean;
   /** Ends commands that go on for ever; Ctrl-C where there is none. */
   readonly stop?: AbortSignal;
 }

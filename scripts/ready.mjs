@@ -164,7 +164,7 @@ function forbidServiceStarts() {
 
 async function npmPackages() {
   if (npmPackagesMatchLock()) return;
-  say('Installing npm packages and compiling the native parts');
+  say('Installing npm packages and compiling the native parts: one to three minutes');
   let install = await quietly('npm', ['ci', '--no-audit', '--no-fund'], {});
   // `npm ci` wants every optional package of every other platform in the lock file too, which a registry
   // mirror may not have had when the lock was written. The locked versions hold with `install` as well.
@@ -245,7 +245,7 @@ async function build() {
   }
   const wanted = stamp.digest('hex');
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === wanted) return;
-  say('Building');
+  say('Building: half a minute');
   rmSync(stampFile, { force: true });
   const compiler = createRequire(join(ROOT, 'package.json')).resolve('typescript/bin/tsc');
   const compile = await quietly(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {});

@@ -1,6 +1,7 @@
 /** `castgate accounting tail` and `castgate accounting verify`. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Context } from '../output.ts';
+import { progress } from '../progress.ts';
 
 export function addAccounting(program: Command, { output, done }: Context): void {
   const accounting = program
@@ -32,7 +33,10 @@ export function addAccounting(program: Command, { output, done }: Context): void
       const { verifyFiles, withRotated } = await import('./read-files.ts');
       const [first = ''] = files;
       const all = files.length === 1 && !options.detail ? withRotated(first) : files;
-      done(verifyFiles(all, options, output.out, output.err));
+      const { say, end } = progress(output, 'reading accounting');
+      const code = verifyFiles(all, options, output.out, output.err, say);
+      end();
+      done(code);
     });
 }
 

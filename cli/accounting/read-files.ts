@@ -1,5 +1,6 @@
 /** Reads accounting files for `castgate accounting tail` and `castgate accounting verify`. */
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import type { Progress } from '../progress.ts';
 import { amount, printable, span } from '../table.ts';
 import { readDetail, readExport } from './entry.ts';
 import { renderVerdict, verify } from './verify.ts';
@@ -16,9 +17,11 @@ export function verifyFiles(
   options: VerifyOptions,
   out: (text: string) => void,
   err: (text: string) => void,
+  say: Progress = () => {},
 ): number {
   const entries = [];
-  for (const file of files) {
+  for (const [i, file] of files.entries()) {
+    say(i, files.length);
     let text: string;
     try {
       text = readFileSync(file, 'utf8');

@@ -4,6 +4,7 @@ import type { Reloaded } from '../../daemon/reload.ts';
 import { askDaemon } from '../control-client.ts';
 import { type SocketOptions, socketPath, withSocket } from '../daemon-socket.ts';
 import { type Context, EXIT_FAILED, EXIT_USAGE } from '../output.ts';
+import { whileWaiting } from '../progress.ts';
 import { table } from '../table.ts';
 
 export function addReload(program: Command, { output, done }: Context): void {
@@ -19,7 +20,8 @@ export function addReload(program: Command, { output, done }: Context): void {
     .action(async (options: SocketOptions & { check: boolean; json: boolean }) => {
       const path = socketPath(options, output);
       if (path === undefined) return done(EXIT_USAGE);
-      const answer = await askDaemon(path, 'reload', { check: options.check }, PATIENCE_MS);
+      const asked = askDaemon(path, 'reload', { check: options.check }, PATIENCE_MS);
+      const answer = await whileWaiting(output, 'the daemon takes its records up again', asked);
       if ('failed' in answer) {
         output.err(`castgate: ${answer.failed}\n`);
         return done(EXIT_FAILED);

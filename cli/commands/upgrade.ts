@@ -5,6 +5,7 @@ import type { HandedOver } from '../../daemon/upgrade/hand-over.ts';
 import { askDaemon } from '../control-client.ts';
 import { type SocketOptions, socketPath, withSocket } from '../daemon-socket.ts';
 import { type Context, EXIT_FAILED, EXIT_USAGE } from '../output.ts';
+import { whileWaiting } from '../progress.ts';
 
 export function addUpgrade(program: Command, { output, done }: Context): void {
   withSocket(
@@ -20,7 +21,8 @@ export function addUpgrade(program: Command, { output, done }: Context): void {
       const socket = socketPath(options, output);
       if (socket === undefined) return done(EXIT_USAGE);
       const params = path === undefined ? {} : { program: resolve(path) };
-      const answer = await askDaemon(socket, 'upgrade', params, PATIENCE_MS);
+      const asked = askDaemon(socket, 'upgrade', params, PATIENCE_MS);
+      const answer = await whileWaiting(output, 'the new process prepares itself', asked);
       if ('failed' in answer) {
         output.err(`castgate: ${answer.failed}\n`);
         return done(EXIT_FAILED);

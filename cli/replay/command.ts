@@ -1,6 +1,7 @@
 /** `castgate replay`. */
 import type { Command } from 'commander';
 import type { Context } from '../output.ts';
+import { progress } from '../progress.ts';
 
 export function addReplay(program: Command, { output, done }: Context): void {
   program
@@ -15,7 +16,10 @@ export function addReplay(program: Command, { output, done }: Context): void {
     .action(async (file: string, options: { config: string; json: boolean; port: readonly string[] }) => {
       const { replayCapture } = await import('./replay.ts');
       const { json, port: ports } = options;
-      done(await replayCapture(file, options.config, { json, ports }, output.out, output.err));
+      const { say, end } = progress(output, `replaying ${file}`);
+      const code = await replayCapture(file, options.config, { json, ports }, output.out, output.err, say);
+      end();
+      done(code);
     });
 }
 

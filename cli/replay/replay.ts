@@ -6,6 +6,7 @@ import { loadConfig } from '../../config/load.ts';
 import { usable } from '../config-file.ts';
 import { CaptureFileError } from '../decode/capture-file.ts';
 import type { Output } from '../output.ts';
+import type { Progress } from '../progress.ts';
 import { type ReplayCapture, readReplay } from './frames.ts';
 import { portChoice } from './ports.ts';
 import { type Decision, describeDecision } from './print.ts';
@@ -27,6 +28,7 @@ export async function replayCapture(
   options: ReplayOptions,
   out: Output['out'],
   err: Output['err'] = (text) => process.stderr.write(text),
+  say: Progress = () => {},
 ): Promise<0 | 2> {
   const config = usable(
     loadConfig(configPath, () => ({ secret: STAND_IN_SECRET, remarks: [] })),
@@ -49,6 +51,6 @@ export async function replayCapture(
   }
   const print = (decision: Decision) =>
     out(`${options.json ? JSON.stringify(decision) : describeDecision(decision)}\n`);
-  new Replay(config, capture, choice, print).run();
+  new Replay(config, capture, choice, print).run(say);
   return 0;
 }

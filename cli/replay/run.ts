@@ -16,6 +16,7 @@ import { hostKey } from '../../session/records.ts';
 import { MemorySwitch } from '../../switch/memory-switch.ts';
 import { toHex } from '../../wire/bytes.ts';
 import { isMalformed } from '../../wire/malformed.ts';
+import type { Progress } from '../progress.ts';
 import { questionOf, RecordedAnswers } from './answers.ts';
 import { LONGEST_SILENCE_MS, type PortFrame, type ReplayCapture } from './frames.ts';
 import { type PortChoice, PortPlan, type ReceivedFrame } from './ports.ts';
@@ -80,7 +81,8 @@ export class Replay {
     this.#core = new Core(config, { readings: this.#switch, log: this.#log(), random: seededRandom() });
   }
 
-  run(): void {
+  /** `say` hears of each frame that is done. */
+  run(say: Progress = () => {}): void {
     if (this.#capture.startsAt === undefined) return;
     for (const note of this.#plan.notes) this.#note(note);
     if (this.#capture.gaps.length > 0) this.#note(SHORTENED);
@@ -89,6 +91,7 @@ export class Replay {
     this.#switch.start();
     for (const frame of this.#capture.frames) {
       if (frame.kind !== 'port') continue;
+      say(frame.number, this.#capture.frames.length);
       this.#advance(frame.at);
       this.#lastFrame = frame.number;
       const received = this.#plan.received(frame);
