@@ -20,9 +20,8 @@ import {
   hostKey,
   type PreviewTerms,
   type SessionRecord,
-  type SessionRights,
 } from '../session/records.ts';
-import { type IpAddress, ipFamily } from '../wire/address.ts';
+import type { IpAddress } from '../wire/address.ts';
 import type {
   AdmissionAction,
   AdmissionOptions,
@@ -35,6 +34,7 @@ import type { GroupAuthorization } from './group-authorization.ts';
 import { type ChannelWish, JoinJudge, type Note, type Verdict } from './join-judge.ts';
 import { type Meant, MembershipTable, type Reporter } from './membership-table.ts';
 import { PendingTable } from './pending-table.ts';
+import { amendedRights } from './rights/amended-rights.ts';
 import { ChannelLimits } from './rights/channel-limits.ts';
 import { ChannelPolicy } from './rights/channel-policy.ts';
 import { ChannelUse } from './rights/channel-use.ts';
@@ -402,25 +402,9 @@ export class Admission {
 
   /** Rights that came with a login say the same from now on, as far as they cover the groups. */
   #amend(session: SessionRecord, groups: readonly IpAddress[], permit: boolean): SessionRecord {
-    const { rights } = session;
-    const covered = groups.filter((group) => this.#policy.covers(session, group));
-    if (rights === undefined || covered.length === 0) return session;
-    const access = permit ? 'watch' : 'forbid';
-    const changed: SessionRights = {
-      ...rights,
-      receive: [
-        ...covered.map((group) => {
-          return {
-            group,
-            prefixLength: ipFamily(group) === 4 ? 32 : 128,
-            source: undefined,
-            access,
-          } as const;
-        }),
-        ...rights.receive.filter((right) => !covered.includes(right.group) || right.prefixLength < 32),
-      ],
-    };
-    const amended: SessionRecord = { ...session, rights: changed };
+    const rights = amendedRights(session, groups, permit, this.#policy);
+    if (rights === undefined) return session;
+    const amended: SessionRecord = { ...session, rights };
     this.#stores.sessions.put(session.key, amended);
     return amended;
   }

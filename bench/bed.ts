@@ -41,7 +41,7 @@ export interface BedOptions {
   readonly statusServer?: boolean;
   /** Who may receive what, where it is not ACCOUNTS × GROUPS by asking. */
   readonly rights?: BedRights;
-  /** The default limits of reports hold. */
+  /** The default limits of reports and groups hold. */
   readonly limitsReports?: boolean;
 }
 
@@ -241,9 +241,14 @@ function settings(
       login_rate: 1000000,
     },
     multicast: {
-      max_groups_per_host: 4096,
-      max_groups_per_port: 4096,
-      ...(limitsReports ? {} : { reports_per_host: 0, reports_per_port: 0 }),
+      ...(limitsReports
+        ? {}
+        : {
+            max_groups_per_host: 4096,
+            max_groups_per_port: 4096,
+            reports_per_host: 0,
+            reports_per_port: 0,
+          }),
     },
     accounting: { enabled: accounting },
     radius: {

@@ -80,13 +80,13 @@ export const multicastSection = section(
       about: 'records of IGMP and MLD that are heard of a host in a second; 0: all',
       min: 0,
       max: 1_000_000,
-      fallback: 1000,
+      fallback: 200,
     }),
     reports_per_port: whole({
       about: 'the same of all hosts of a port',
       min: 0,
       max: 1_000_000,
-      fallback: 5000,
+      fallback: 1000,
     }),
     bind_sources: flag({
       about:

@@ -102,9 +102,11 @@ export class Channels {
 
   /** An IP packet from a host on a subscriber port. */
   receive(now: number, port: string, vlan: number, mac: Mac, etherType: number, payload: Uint8Array): void {
-    const { tally } = this.#parts;
+    const { tally, stores } = this.#parts;
     const host = hostKey(port, vlan, mac);
-    const over = this.#rate.take(now, port, host);
+    const over = stores.sessions.has(host)
+      ? this.#rate.take(now, port, host)
+      : this.#rate.takeStranger(now, port);
     if (over !== undefined) {
       tally.count(port, `drop/${over}`);
       return;
@@ -131,7 +133,7 @@ export class Channels {
       }
       const version = versionOf(packet);
       const records = recordsOf(message);
-      this.#rate.charge(now, port, host, records.length - 1);
+      if (stores.sessions.has(host)) this.#rate.charge(now, port, host, records.length - 1);
       for (const record of records) {
         if (isLinkLocalGroup(record.group)) tally.count(port, 'ignored/link-local-group');
         else {

@@ -17,16 +17,32 @@ interface Bucket {
 }
 
 /** Who went over: a counter's label. */
-export type RateRefusal = 'host-report-rate' | 'port-report-rate';
+export type RateRefusal = 'host-report-rate' | 'port-report-rate' | 'stranger-report-rate';
 
 export class ReportRate {
   readonly #rates: ReportRates;
   /** Made with the first report: room for so many takes milliseconds, which a takeover has not. */
   #hosts: LRUCache<string, Bucket> | undefined;
   readonly #ports = new Map<string, Bucket>();
+  /** Of those who are not in, by port. */
+  readonly #strangers = new Map<string, Bucket>();
 
   constructor(rates: ReportRates) {
     this.#rates = rates;
+  }
+
+  /**
+   * One who is not in reports: it is refused, which is worth saying now and then. Strangers of a port share a few
+   * tokens, and take none of its others.
+   */
+  takeStranger(now: number, port: string): RateRefusal | undefined {
+    if (this.#rates.perPort === 0) return undefined;
+    let bucket = this.#strangers.get(port);
+    if (bucket === undefined) {
+      bucket = { tokens: STRANGERS, at: now };
+      this.#strangers.set(port, bucket);
+    }
+    return spend(bucket, now, Math.min(STRANGERS, this.#rates.perPort)) ? undefined : 'stranger-report-rate';
   }
 
   /**
@@ -76,5 +92,7 @@ function spend(bucket: Bucket, now: number, rate: number): boolean {
   return true;
 }
 
+/** Reports in a second of all of a port's hosts that are not in. */
+const STRANGERS = 20;
 /** Hosts that are remembered: the longest silent goes first, and is forgiven. */
 const HOSTS = 65_536;

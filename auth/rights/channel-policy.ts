@@ -105,10 +105,23 @@ export class ChannelPolicy {
     return merged;
   }
 
-  /** Whether the login's rights say anything of the channel. */
+  /** Whether the login's rights say anything of the channel, or of a source of it. */
   covers({ rights }: SessionRecord, group: IpAddress): boolean {
     if (rights === undefined) return false;
-    return this.#rightTo(rights, group, undefined) !== undefined || rights.others === 'forbid';
+    const others = rights.others ?? this.#profileOf(rights)?.others;
+    if (others === 'forbid' || this.#rightTo(rights, group, undefined) !== undefined) return true;
+    return this.sourcesNamed(rights, group).length > 0;
+  }
+
+  /** Sources for which alone the rights and their profile cover the group. */
+  sourcesNamed(rights: SessionRights, group: IpAddress): IpAddress[] {
+    const all = [...rights.receive, ...(this.#profileOf(rights)?.receive ?? [])];
+    return all.flatMap(({ source, ...range }) =>
+      source !== undefined &&
+      new RangeTable([{ ...range, source: undefined }]).find(group, undefined) !== undefined
+        ? [source]
+        : [],
+    );
   }
 
   #rightTo(rights: SessionRights, group: IpAddress, source: IpAddress | undefined): ReceiveRight | undefined {

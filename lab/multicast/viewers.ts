@@ -1,5 +1,7 @@
 /** The lab of real hosts: which kernels speak what, who may have which channel, and what each of them has received. */
+import type { GroupRow } from '../../daemon/show-rows.ts';
 import type { Castgate } from '../castgate.ts';
+import { ask } from '../control.ts';
 import type { Lab, LabPlan } from '../lab.ts';
 import type { LineProgram } from '../line-program.ts';
 import { pause, until } from '../processes.ts';
@@ -43,6 +45,8 @@ export const SETTINGS = {
 } as const;
 
 export const MEMBERSHIP_MS = 4_500;
+/** On a machine that has other things to do. */
+const PATIENCE_MS = 60_000;
 
 interface Counts {
   readonly packets: number;
@@ -70,7 +74,7 @@ export class Viewer {
     const credentials = { method: 'md5', identity: name, password: `${name}-password` } as const;
     const supplicant = await lab.startSupplicant(name, credentials);
     await lab.topology.plugIn(host);
-    await supplicant.authenticated(20_000);
+    await supplicant.authenticated(PATIENCE_MS);
     return new Viewer(name, host.mac, await lab.startReceiver(name), daemon);
   }
 
@@ -93,13 +97,13 @@ export class Viewer {
   /** More of it arrives, now. */
   async receives(group: string): Promise<void> {
     const { packets } = await this.counts(group);
-    await until(`${group} at ${this.name}`, 10_000, async () =>
+    await until(`${group} at ${this.name}`, PATIENCE_MS, async () =>
       (await this.counts(group)).packets > packets ? (true as const) : undefined,
     );
   }
 
   async isRefused(group: string): Promise<string> {
-    return until(`a refusal of ${group} for ${this.name}`, 10_000, async () => {
+    return until(`a refusal of ${group} for ${this.name}`, PATIENCE_MS, async () => {
       const row = await this.row(group);
       return row?.state === 'refused' ? (row.reason ?? undefined) : undefined;
     });
@@ -107,13 +111,16 @@ export class Viewer {
 
   /** castgate knows that the host does not receive it any more. */
   async hasEnded(group: string): Promise<void> {
-    await until(`the end of ${group} for ${this.name}`, 15_000, async () =>
+    await until(`the end of ${group} for ${this.name}`, PATIENCE_MS, async () =>
       (await this.row(group)) === undefined ? (true as const) : undefined,
     );
   }
 
-  async row(group: string) {
-    return (await this.#daemon.groups()).find((row) => row.mac === this.#mac && row.group === group);
+  async row(group: string): Promise<GroupRow | undefined> {
+    const answer = await ask(this.#daemon.socket, 'groups', PATIENCE_MS);
+    if (answer === undefined || !('result' in answer)) throw new Error('castgate does not answer');
+    const rows = answer.result as readonly GroupRow[];
+    return rows.find((row) => row.mac === this.#mac && row.group === group);
   }
 }
 

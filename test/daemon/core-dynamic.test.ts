@@ -40,14 +40,20 @@ const utf8 = (value: string) => new TextEncoder().encode(value);
 const userName = (name: string) => text(T.UserName, name);
 const pair = (value: string) => vendorSpecific(Vendor.Cisco, CISCO_AVPAIR, utf8(value));
 const groupBytes = (group: string) => ipBytes(group) ?? new Uint8Array(0);
-const h3cGroup = (group: string) =>
-  vendorSpecific(Vendor.H3c, H3cAttribute.Ipv4MulticastReceiveGroup, groupBytes(group));
+const h3cGroup = (group: string) => {
+  const { Ipv4MulticastReceiveGroup, Ipv6MulticastReceiveGroup } = H3cAttribute;
+  const type = group.includes(':') ? Ipv6MulticastReceiveGroup : Ipv4MulticastReceiveGroup;
+  return vendorSpecific(Vendor.H3c, type, groupBytes(group));
+};
 const huaweiGroup = (group: string) =>
   vendorSpecific(Vendor.Huawei, HuaweiAttribute.MulticastReceiveGroup, groupBytes(group));
 const authorizeOnly = integer(T.ServiceType, ServiceType.AuthorizeOnly);
 
-function world(more?: Readonly<Record<string, unknown>>): { w: World; client: DynamicClient } {
-  const w = new World(withClient(more));
+function world(
+  more?: Readonly<Record<string, unknown>>,
+  sections: Readonly<Record<string, unknown>> = {},
+): { w: World; client: DynamicClient } {
+  const w = new World({ ...withClient(more), ...sections });
   w.server.users.set('alice', []).set('bob', []);
   w.server.permit('alice', NEWS);
   return { w, client: new DynamicClient(w) };
@@ -566,6 +572,74 @@ describe('rights to channels while they play', () => {
     w.pass(200);
     expect(reached(w, NEWS)).toEqual([]);
     expect(w.core.stores.grants.size).toBe(0);
+  });
+
+  describe('rights that came with the login', () => {
+    const castgate = (type: number, words: string) => vendorSpecific(32473, type, utf8(words));
+    const right = (words: string) => castgate(5, words);
+    const revoke = (client: DynamicClient, ...groups: readonly string[]) =>
+      client.coa(userName('alice'), pair('castgate:channels=revoke'), ...groups.map(h3cGroup));
+    const profiles = { gold: { watch: ['239.1.0.0/16', `232.1.1.1 from ${SOURCE}`], others: 'forbid' } };
+
+    for (const [how, rights] of [
+      ['by the group itself', [right(`watch ${NEWS}`)]],
+      ['by a prefix', [right('watch 239.0.0.0/8')]],
+      ['by a profile', [castgate(6, 'gold')]],
+      ['by both', [right(`watch ${NEWS}`), castgate(6, 'gold')]],
+    ] as const) {
+      it(`a revoked channel that was preloaded ${how} stays refused, over joins, a restart and time`, () => {
+        const { w, client } = world({}, { profiles });
+        w.server.users.set('alice', rights);
+        const alice = inside(w, 'alice');
+        alice.join(NEWS);
+        expect(reached(w, NEWS)).toEqual(['swp1']);
+        expect(revoke(client, NEWS)).toBe('ack');
+        expect(reached(w, NEWS)).toEqual([]);
+        w.pass(5);
+        expect(stopCauses(w, NEWS)).toEqual([TerminateCause.AdminReset]);
+        for (const next of [() => {}, () => w.takeOver(), () => w.pass(700_000)]) {
+          next();
+          alice.join(NEWS);
+          w.pass(5);
+          expect(reached(w, NEWS)).toEqual([]);
+        }
+        expect(w.logged('join-refused').at(-1)).toMatchObject({ group: NEWS, reason: 'forbidden' });
+        expect(w.server.questions()).toEqual([]);
+        // Given back it holds again; what else the rights cover was never touched.
+        expect(client.coa(userName('alice'), h3cGroup(NEWS))).toBe('ack');
+        expect(reached(w, NEWS)).toEqual(['swp1']);
+        expect(w.session(alice)?.rights?.receive.filter(({ group }) => group === NEWS)).toHaveLength(1);
+      });
+    }
+
+    it('a revoked group is revoked for every source that they name, its own and its profile’s', () => {
+      const { w, client } = world({}, { profiles });
+      const OTHER = '198.51.100.8';
+      w.server.users.set('alice', [castgate(6, 'gold'), right(`watch 232.0.0.0/8 from ${OTHER}`)]);
+      const alice = inside(w, 'alice');
+      for (const source of [SOURCE, OTHER]) alice.join('232.1.1.1', source);
+      alice.join('232.1.1.2', OTHER);
+      const reaches = () =>
+        [SOURCE, OTHER].map((source) => w.switch.deliver('232.1.1.1', source, 100).length).join();
+      expect(reaches()).toBe('1,1');
+      expect(revoke(client, '232.1.1.1')).toBe('ack');
+      expect(reaches()).toBe('0,0');
+      for (const source of [SOURCE, OTHER]) alice.join('232.1.1.1', source);
+      w.pass(5);
+      expect(reaches()).toBe('0,0');
+      expect(w.switch.deliver('232.1.1.2', OTHER, 100)).toEqual(['swp1']);
+    });
+
+    it('IPv6: a revoked group of a prefix stays refused, its neighbours play', () => {
+      const { w, client } = world();
+      w.server.users.set('alice', [right('watch ff15::/64')]);
+      const alice = inside(w, 'alice');
+      for (const group of ['ff15::', 'ff15::2']) alice.join(group);
+      expect(revoke(client, 'ff15::')).toBe('ack');
+      alice.join('ff15::');
+      w.pass(5);
+      expect([reached(w, 'ff15::'), reached(w, 'ff15::2')]).toEqual([[], ['swp1']]);
+    });
   });
 
   it('a lowered limit ends the newest channels at once, and a raised one lets in what is asked for next', () => {

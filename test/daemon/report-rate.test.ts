@@ -58,9 +58,10 @@ describe('a flood', () => {
     w.pass(1000);
     for (let i = 0; i < 5000; i++) mallory.report(wish(`239.2.${i >> 8}.${i & 0xff}`));
     expect(w.core.tally.of('swp1', 'drop/host-report-rate')).toBe(4950);
-    // From addresses that nobody logged in with it is the port's limit that ends it.
+    // From addresses that nobody logged in with a few are heard.
     for (let i = 0; i < 1000; i++) w.host(`stranger-${i}`, 'swp1').join('239.3.1.1');
-    expect(w.core.tally.of('swp1', 'drop/port-report-rate')).toBe(970);
+    expect(w.core.tally.of('swp1', 'drop/stranger-report-rate')).toBe(980);
+    expect(w.core.tally.of('swp1', 'refused/no-session')).toBe(20);
     alice.join('239.1.1.1');
     expect(w.switch.deliver('239.1.1.1', '198.51.100.7', 100)).toEqual(['swp2']);
     expect(w.core.tally.of('swp2', 'drop/port-report-rate')).toBe(0);
