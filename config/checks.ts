@@ -123,6 +123,21 @@ function checkServers(content: unknown, report: Report): void {
         'TCP hides nothing and MD5 protects little: only within a network that you trust, else transport: tls',
       );
     }
+    if (lookUp(server, ['connection_backup']) === true) {
+      for (const [wrong, what] of [
+        [lookUp(server, ['transport']) !== 'tcp', 'is for transport: tcp'],
+        [source === undefined, 'needs source_address: the address that moves with the node that serves'],
+        [
+          Object.keys(asMapping(lookUp(content, ['ha']))).length === 0,
+          'is for one of two nodes: there is no section ha',
+        ],
+        [
+          lookUp(content, ['ha', 'mode']) === 'async',
+          'needs ha.mode: sync, by which the other node has what is sent',
+        ],
+      ] as const)
+        if (wrong) report('error', path('connection_backup'), what);
+    }
     if (lookUp(server, ['require_message_authenticator']) === false) {
       report(
         'warning',

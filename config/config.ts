@@ -125,6 +125,8 @@ export interface RadiusServerConfig {
   /** Only for TLS. */
   readonly tls: TlsConfig | undefined;
   readonly statusServer: boolean;
+  /** Its connections outlive the node. Only over TCP, from a source address, and on a node of two. */
+  readonly connectionBackup: boolean;
 }
 
 export interface RadiusConfig {
@@ -207,6 +209,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
       transport: s.transport,
       tls: s.transport === 'tls' ? toTls(s.name, s.tls, (name) => known(secrets, name)) : undefined,
       statusServer: s.status_server ?? s.transport !== 'udp',
+      connectionBackup: s.connection_backup,
     };
   });
   const byName = new Map(servers.map((server) => [server.name, server]));

@@ -24,7 +24,7 @@ export function needOf(key: string): ReloadNeed {
 }
 
 /** Another bridge or other records are another castgate; the two nodes of a pair agree on the rest. */
-const RESTART: readonly string[] = ['bridge', 'state_directory', 'ha'];
+const RESTART: readonly string[] = ['bridge', 'state_directory', 'ha', 'radius.servers[].connection_backup'];
 
 /**
  * What is set up once: ports in the kernel, the files of accounting, the cache of decisions. `ports` is which

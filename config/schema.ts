@@ -318,6 +318,11 @@ export const fileSchema = z.strictObject({
         fallback: true,
       }),
       source_address: optionalAddress({ about: 'local address to send from; the kernel chooses by default' }),
+      connection_backup: flag({
+        about:
+          'the other node goes on with the TCP connections to it, from source_address, where this one fails (docs/connection-backup.md)',
+        fallback: false,
+      }),
     }),
     source_ports: optionalWhole({
       about:

@@ -5,6 +5,7 @@
 import type { Config } from '../config/config.ts';
 import type { RadiusPort } from '../radius/request-record.ts';
 import { nasAttributes } from '../session/nas-attributes.ts';
+import type { BackedUpStreams } from './backed-up-streams.ts';
 import { type DynamicListener, DynamicSockets } from './dynamic-sockets.ts';
 import type { DatagramSender, DynamicPeer } from './effects.ts';
 import type { InheritedSocket } from './inherited-sockets.ts';
@@ -27,14 +28,21 @@ export class RadiusTransports implements DatagramSender {
   readonly #datagrams: RadiusSockets;
   #streams: RadiusStreams;
   #dynamic: DynamicSockets;
+  readonly #backedUp: BackedUpStreams | undefined;
 
-  constructor(config: Pick<Config, 'radius' | 'nas'>, listeners: TransportListeners, log: Logger) {
-    const { radius, nas } = config;
+  constructor(
+    config: Pick<Config, 'radius' | 'nas'>,
+    listeners: TransportListeners,
+    log: Logger,
+    backedUp?: BackedUpStreams,
+  ) {
+    const { radius } = config;
     this.#config = config;
     this.#listeners = listeners;
     this.#log = log;
+    this.#backedUp = backedUp;
     this.#datagrams = new RadiusSockets(radius, listeners.datagram, log, listeners.refused);
-    this.#streams = new RadiusStreams(radius.servers, nasAttributes(nas), listeners, log);
+    this.#streams = this.#newStreams();
     this.#dynamic = new DynamicSockets(radius.dynamicAuthorization, listeners.dynamicRequest, log);
   }
 
@@ -74,15 +82,10 @@ export class RadiusTransports implements DatagramSender {
     this.#config = config;
     this.#datagrams.reconfigure(config.radius);
     this.#datagrams.open();
+    this.#backedUp?.reconfigure(config.radius.servers, nasAttributes(config.nas));
     if (streamsOf(before) !== streamsOf(config)) {
-      const listeners = this.#listeners;
       this.#streams.close();
-      this.#streams = new RadiusStreams(
-        config.radius.servers,
-        nasAttributes(config.nas),
-        listeners,
-        this.#log,
-      );
+      this.#streams = this.#newStreams();
     }
     this.#openStreams();
     const { dynamicAuthorization } = config.radius;
@@ -96,19 +99,29 @@ export class RadiusTransports implements DatagramSender {
   #openStreams(): void {
     const { authentication, authorization, accounting } = this.#config.radius;
     const asks = [...authentication, ...authorization];
-    this.#streams.open((name) => [
+    const ports = (name: string) => [
       ...(asks.some((server) => server.name === name) ? (['auth'] as const) : []),
       ...(accounting.some((server) => server.name === name) ? (['acct'] as const) : []),
-    ]);
+    ];
+    this.#backedUp?.open(ports);
+    this.#streams.open(ports);
+  }
+
+  #newStreams(): RadiusStreams {
+    const { radius, nas } = this.#config;
+    const others = radius.servers.filter(({ name }) => this.#backedUp?.has(name) !== true);
+    return new RadiusStreams(others, nasAttributes(nas), this.#listeners, this.#log);
   }
 
   send(server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {
-    const way = this.#streams.has(server) ? this.#streams : this.#datagrams;
+    const stream = this.#backedUp?.has(server) === true ? this.#backedUp : this.#streams;
+    const way = stream.has(server) ? stream : this.#datagrams;
     way.send(server, port, socket, bytes);
   }
 
   drop(server: string, port: RadiusPort, socket: number): void {
-    this.#streams.drop(server, port, socket);
+    if (this.#backedUp?.has(server) === true) this.#backedUp.drop(server, port, socket);
+    else this.#streams.drop(server, port, socket);
   }
 
   reply(from: number, to: DynamicPeer, bytes: Uint8Array): void {

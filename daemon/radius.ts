@@ -132,7 +132,8 @@ export class Radius {
 
   /** Sends every request in flight once more, as it was: the server knows it again, and answers again. */
   resume(now: number): void {
-    this.#client.resume(now);
+    const { connections } = this.#parts.stores;
+    this.#client.resume(now, (server, port, socket) => connections.has(connectionKey(server, port, socket)));
   }
 
   /**
@@ -274,6 +275,11 @@ export class Radius {
     const before = this.#roundTripMs.get(server) ?? now - askedAt;
     this.#roundTripMs.set(server, before + (now - askedAt - before) / 8);
   }
+}
+
+/** Under which the record of a connection that is backed up is kept. */
+export function connectionKey(server: string, port: RadiusPort, socket: number): string {
+  return `${server}/${port}/${socket}`;
 }
 
 /** Under which a server's counters are kept. */

@@ -5,8 +5,11 @@
  */
 import { randomFillSync } from 'node:crypto';
 import type { Config } from '../config/config.ts';
+import type { ConnectionGuard } from '../connection-backup/linux/connection-guard.ts';
+import { nasAttributes } from '../session/nas-attributes.ts';
 import { Alarm, now as wallClock } from '../switch/clock.ts';
 import type { Switch, SwitchEvent } from '../switch/switch.ts';
+import { BackedUpStreams } from './backed-up-streams.ts';
 import { Core } from './core.ts';
 import { EffectGate } from './effect-gate.ts';
 import { carryOut, type DatagramSender, type Effect } from './effects.ts';
@@ -43,6 +46,8 @@ export interface ServingOptions {
     | undefined;
   /** Undefined: a node alone. */
   readonly commit?: Commit;
+  /** Of two nodes: what leaves on connections that the other node can continue. Undefined: there are none. */
+  readonly guard?: ConnectionGuard | undefined;
   /** What the node's time is ahead of this machine's, in milliseconds: deadlines of another node go on as they are. */
   readonly clockOffsetMs?: number;
   readonly watch?: TurnWatch | undefined;
@@ -54,6 +59,7 @@ export class Serving {
   readonly #random = pooledRandom();
   readonly #coreLog: Logger;
   readonly #sockets: RadiusTransports;
+  readonly #backedUp: BackedUpStreams | undefined;
   readonly #datagrams: DatagramSender;
   readonly #gate: EffectGate | undefined;
   readonly #offset: number;
@@ -74,6 +80,7 @@ export class Serving {
     this.#gate = commit === undefined ? undefined : new EffectGate();
     this.#coreLog = watchLog(limitPerPort(log, wallClock), watch);
     this.#core = new Core(config, { ...this.#coreOptions(), stores: options.stores });
+    this.#backedUp = options.guard === undefined ? undefined : this.#backUp(options.guard);
     this.#sockets = new RadiusTransports(
       config,
       {
@@ -87,6 +94,7 @@ export class Serving {
         refused: (server, port) => this.turn((at) => this.core.datagramRefused(at, server, port)),
       },
       log,
+      this.#backedUp,
     );
     this.#datagrams =
       options.disk?.gate(this.#sockets, (key) => this.turn((at) => this.core.accountingExported(at, key))) ??
@@ -150,6 +158,7 @@ export class Serving {
 
   /** Effects may have been committed meanwhile. */
   release(): void {
+    this.#commitConnections();
     if (this.#gate?.isWaiting !== true) return;
     const { commit, bridge } = this.#options;
     // A node that is quiet decides nothing any more, and still does what it had decided.
@@ -171,6 +180,11 @@ export class Serving {
   /** Number of the last change whose effects have left. */
   get released(): number {
     return this.#gate?.released ?? 0;
+  }
+
+  /** Connections that the other node can continue; undefined where there are none. */
+  get connections(): BackedUpStreams['state'] | undefined {
+    return this.#backedUp?.state;
   }
 
   /** Effects that wait for the standby. */
@@ -206,10 +220,11 @@ export class Serving {
     this.turn(() => {});
   }
 
-  /** Nothing more happens here. */
-  close(): void {
+  /** Nothing more happens here. `farewell`: nor on another node, so that servers are told. */
+  close(farewell = false): void {
     this.#closed = true;
     this.#alarm.set(undefined);
+    this.#backedUp?.close(farewell);
     this.#sockets.close();
   }
 
@@ -220,6 +235,32 @@ export class Serving {
       log: this.#coreLog,
       random: this.#random,
     };
+  }
+
+  #backUp(guard: ConnectionGuard): BackedUpStreams {
+    const { config, stores, log, commit } = this.#options;
+    guard.obey(() => !this.#closed && commit?.mayAct === true);
+    return new BackedUpStreams({
+      guard,
+      servers: config.radius.servers,
+      statusAttributes: nasAttributes(config.nas),
+      stores,
+      log,
+      now: () => this.now(),
+      turn: (think) => this.turn(think),
+      peers: {
+        datagram: (server, port, socket, bytes) =>
+          this.core.datagram(this.#turnBeganAt, server, port, socket, bytes),
+        connected: (server, port) => this.core.connected(this.#turnBeganAt, server, port),
+        lost: (server, port, socket, why) =>
+          this.core.connectionLost(this.#turnBeganAt, server, port, socket, why),
+      },
+    });
+  }
+
+  #commitConnections(): void {
+    const { commit } = this.#options;
+    if (commit?.mayAct === true) this.#backedUp?.committed(commit.committed);
   }
 
   #think(think: (at: number) => void, port?: string): void {
@@ -251,7 +292,10 @@ export class Serving {
     endTurn(this.core, bridge, this.#datagrams, () => this.now(), {
       ...end,
       pass: (effects) => {
+        if (this.#backedUp?.note(effects) === true) saved();
         change = commit.seal(this.now());
+        this.#backedUp?.sealed(change);
+        this.#commitConnections();
         gate.hold(effects, change, this.#turnBeganAt);
         return commit.mayAct ? gate.release(commit.committed) : [];
       },

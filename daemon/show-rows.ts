@@ -64,6 +64,12 @@ export interface HaRow {
   readonly refused: string | null;
   /** How often this node has begun to serve since its daemon started. */
   readonly takeovers: number;
+  /** Connections that the other node can continue, and octets on them that no server has acknowledged. */
+  readonly connections: number;
+  readonly connectionOctets: number;
+  /** Of other nodes' connections those that this one continued since its daemon started, and those it could not. */
+  readonly connectionsContinued: number;
+  readonly connectionsNotContinued: number;
   readonly lastChangeAt: number | null;
   readonly lastTakeover: readonly { readonly step: string; readonly ms: number }[];
 }

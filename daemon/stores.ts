@@ -8,6 +8,7 @@ import type { DynamicReplyRecord } from '../auth/dynamic/dynamic-gate.ts';
 import type { FallbackRecord } from '../auth/fallback.ts';
 import type { MabRecord } from '../auth/mab/mab-record.ts';
 import type { ReportSourceRecord } from '../auth/report-sources.ts';
+import type { ConnectionRecord, PlaceRecord, SentRecord } from '../connection-backup/records.ts';
 import type { AuthenticatorRecord } from '../eapol/authenticator-record.ts';
 import type { MembershipRecord } from '../igmp/membership.ts';
 import type { UpstreamQuerierRecord, UpstreamRecord } from '../igmp/proxy-reporter.ts';
@@ -67,6 +68,9 @@ export class Stores implements ReplicatedStores {
   readonly accountingQueue: Store<AccountingMessage>;
   readonly dynamicReplies: Store<DynamicReplyRecord>;
   readonly portBounces: Store<PortBounceRecord>;
+  readonly connections: Store<ConnectionRecord>;
+  readonly connectionPlaces: Store<PlaceRecord>;
+  readonly connectionMessages: Store<SentRecord>;
   readonly #feed: ChangeFeed | undefined;
   /** By name; also those that only a later version knows, which are kept and handed on. */
   readonly #all = new Map<string, ReplicatedStore>();
@@ -105,6 +109,9 @@ export class Stores implements ReplicatedStores {
     this.accountingQueue = this.#keep<AccountingMessage>('accounting-queue');
     this.dynamicReplies = this.#keep<DynamicReplyRecord>('dynamic-replies');
     this.portBounces = this.#keep<PortBounceRecord>('port-bounces');
+    this.connections = this.#keep<ConnectionRecord>('connections');
+    this.connectionPlaces = this.#keep<PlaceRecord>('connection-places');
+    this.connectionMessages = this.#keep<SentRecord>('connection-messages');
   }
 
   all(): IterableIterator<ReplicatedStore> {

@@ -43,6 +43,9 @@ export type ProgramName =
   | 'ha/viewers'
   | 'ha/crowd'
   | 'ha/caller'
+  | 'takeover/counting-server'
+  | 'takeover/joiner'
+  | 'takeover/bad-link'
   | '../bench/players'
   | '../bench/ha/observer';
 

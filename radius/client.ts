@@ -264,14 +264,15 @@ export class RadiusClient {
 
   /**
    * After a takeover: sends every request in flight once more, unchanged, as any retransmission, and waits for
-   * its answer: the time in which nobody could hear one does not count.
+   * its answer: the time in which nobody could hear one does not count. What was sent on a connection goes to
+   * another one, but where the connection itself `goesOn`: nothing is lost of it, so that nothing is sent again.
    */
-  resume(now: number): void {
+  resume(now: number, goesOn: (server: string, port: RadiusPort, socket: number) => boolean = NEVER): void {
     for (const record of [...this.#requests.values()]) {
       const attempt = record.attempts.at(-1);
       const lane = attempt && this.#table.lane(attempt.server, portOf(record.list));
       if (attempt === undefined || lane === undefined) this.#deadlines.set(record.key, now);
-      else if (lane.server.stream === true) {
+      else if (lane.server.stream === true && !goesOn(attempt.server, lane.port, attempt.socket)) {
         // The connection was the other node's.
         for (const one of record.attempts) this.#transmitter.release(now, record, one, true);
         this.#requests.put(record.key, { ...record, attempts: [], nextAt: now });
@@ -281,7 +282,7 @@ export class RadiusClient {
         const least = now + 3 * record.patience.initialMs;
         const giveUpAt = record.giveUpAt === undefined ? undefined : Math.max(record.giveUpAt, least);
         this.#transmitter.store(now, lane, { ...record, giveUpAt });
-        this.#transmitter.repeat(lane, record, attempt);
+        if (lane.server.stream !== true) this.#transmitter.repeat(lane, record, attempt);
       }
     }
   }
@@ -444,4 +445,5 @@ export class RadiusClient {
   }
 }
 
+const NEVER = () => false;
 const NEVER_GIVE_UP = { maxCount: 0, maxDurationMs: 0 } as const;

@@ -32,6 +32,7 @@ const SOURCE_FOLDERS = [
   'auth',
   'accounting',
   'replication',
+  'connection-backup',
   'config',
   'switch',
   'daemon',

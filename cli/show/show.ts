@@ -234,6 +234,7 @@ const HA_COLUMNS: Columns = [
   ms<HaRow>('RTT', 'roundTripMs'),
   count<HaRow>('HELD', 'heldEffects'),
   ms<HaRow>('LAST-BEAT', 'lastBeatMs'),
+  count<HaRow>('CONNECTIONS', 'connections'),
   text<HaRow>('DIGEST', 'digest'),
   count<HaRow>('WEIGHT', 'weight'),
 ];

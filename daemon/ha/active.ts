@@ -4,6 +4,7 @@
  * nothing more before it has had time to hear that it was replaced.
  */
 import type { Config, HaConfig } from '../../config/config.ts';
+import type { ConnectionGuard } from '../../connection-backup/linux/connection-guard.ts';
 import { ReplicationSource, type SourceEvent } from '../../replication/source.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import { now as wallClock } from '../../switch/clock.ts';
@@ -26,6 +27,7 @@ export interface ActiveOptions {
   readonly digest: StateDigest | undefined;
   readonly clockOffsetMs: number;
   readonly watch: TurnWatch | undefined;
+  readonly guard: ConnectionGuard | undefined;
   /** The standby asks to serve. */
   readonly asked: () => void;
   /** What is told of the standby has changed. */
@@ -77,6 +79,7 @@ export class Active {
       disk: state.accountingDisk,
       clockOffsetMs: options.clockOffsetMs,
       watch: options.watch,
+      guard: options.guard,
       commit: {
         seal: (now) => source.seal(now),
         get committed() {

@@ -8,11 +8,14 @@
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Config, HaConfig } from '../../config/config.ts';
+import { ConnectionGuard } from '../../connection-backup/linux/connection-guard.ts';
 import { digestOf } from '../../replication/state-digest.ts';
 import { now as wallClock } from '../../switch/clock.ts';
+import { loadNative } from '../../switch/native.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
 import { decodeEthernet } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';
+import { backedUpPaths } from '../backed-up-streams.ts';
 import type { ControlHandler } from '../control-socket.ts';
 import { graceMs, grantGrace } from '../grace.ts';
 import type { Logger } from '../log.ts';
@@ -54,6 +57,8 @@ export class HaNode implements Node {
   readonly #priority: PriorityFile;
   /** Since when this node has not served; nothing that was heard before counts as a sign of life. */
   #standingSince = wallClock();
+  /** What leaves on connections that are backed up; undefined where none are. */
+  #connections: ConnectionGuard | undefined;
   #fifo: NotifyFifo | undefined;
   #guard: { end(): void } | undefined;
   #ticking: NodeJS.Timeout | undefined;
@@ -123,6 +128,15 @@ export class HaNode implements Node {
         filter: { mode, sources },
       })),
     });
+    const paths = backedUpPaths(this.#config.radius);
+    if (paths.length > 0) {
+      const guard = ConnectionGuard.open(loadNative(), paths);
+      if (typeof guard === 'string') {
+        this.#bridge.stop({ cleanup: false });
+        return `connection_backup: ${guard}`;
+      }
+      this.#connections = guard;
+    }
     // After the switch: the kernel closes what a dying process opened last first, and packet sockets take long.
     const refused = await this.#server.open();
     if (refused !== undefined) {
@@ -155,6 +169,7 @@ export class HaNode implements Node {
     this.#config = { ...config, ha };
     this.#state.reconfigure(this.#config, this.#active?.fed);
     this.#active?.serving.reconfigure(this.#config);
+    if (this.#active === undefined) this.#connections?.hold(backedUpPaths(config.radius));
   }
 
   /** Hands over where somebody is in step; else goes on after the next start, or ends everything. */
@@ -188,11 +203,12 @@ export class HaNode implements Node {
     if (serving.core.books.waiting > 0)
       this.#log.warn('accounting-kept', { messages: serving.core.books.waiting });
     this.#bridge.dropLease();
-    serving.close();
+    serving.close(true);
     this.#state.end(false);
   }
 
   closed(): void {
+    this.#connections?.close(false);
     // Else everything is closed already; what the journal has, it keeps.
     this.#state.close();
     this.#guard?.end();
@@ -223,6 +239,7 @@ export class HaNode implements Node {
       refused: this.#refused,
       weight: this.#priority.weight,
       takeovers: this.#takeovers,
+      continued: this.#connections?.counts ?? { continued: 0, fellBack: 0 },
       timeline: this.#timeline,
       now: wallClock(),
     });
@@ -343,6 +360,7 @@ export class HaNode implements Node {
       digest,
       clockOffsetMs,
       watch: this.#watch,
+      guard: this.#connections,
       asked: () => void this.#demote('the other node'),
       changed: () => this.#weigh(),
     });

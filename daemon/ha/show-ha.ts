@@ -19,6 +19,8 @@ export interface HaState {
   readonly refused: string | undefined;
   readonly weight: number | undefined;
   readonly takeovers: number;
+  /** Over all takeovers of this node. */
+  readonly continued: { readonly continued: number; readonly fellBack: number };
   readonly timeline: Timeline;
   readonly now: number;
 }
@@ -26,6 +28,7 @@ export interface HaState {
 export function haRow(state: HaState): HaRow {
   const { config, role, wanted, epoch, active, standby, claim, refused, weight, takeovers, timeline, now } =
     state;
+  const { continued } = state;
   const source = active?.source;
   return {
     node: config.node,
@@ -46,6 +49,10 @@ export function haRow(state: HaState): HaRow {
     weight: weight ?? null,
     refused: refused ?? null,
     takeovers,
+    connections: active?.serving.connections?.connections ?? standby.connections,
+    connectionOctets: active?.serving.connections?.octets ?? 0,
+    connectionsContinued: continued.continued,
+    connectionsNotContinued: continued.fellBack,
     lastChangeAt: timeline.begin === 0 ? null : timeline.begin,
     lastTakeover: timeline.steps,
   };

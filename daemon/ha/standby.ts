@@ -88,6 +88,11 @@ export class Standby {
     return count;
   }
 
+  /** Connections that it could continue. */
+  get connections(): number {
+    return this.#target.stores?.connections.size ?? 0;
+  }
+
   get have(): number {
     return this.#target.have;
   }

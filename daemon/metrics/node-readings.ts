@@ -103,6 +103,22 @@ function haReadings(row: () => HaRow | undefined): Reading[] {
     gauge('castgate_ha_last_beat_seconds', 'Since the active was last heard on the link', (ha) =>
       seconds(ha.lastBeatMs),
     ),
+    gauge('castgate_connections', 'Connections that the other node can continue', (ha) => ha.connections),
+    gauge(
+      'castgate_connection_octets',
+      'Octets on them that no server has acknowledged',
+      (ha) => ha.connectionOctets,
+    ),
+    reading('counter')(
+      'castgate_connections_continued_total',
+      'Connections of another node that went on here',
+      (ha) => ha.connectionsContinued,
+    ),
+    reading('counter')(
+      'castgate_connections_not_continued_total',
+      'Connections of another node that had to be made anew',
+      (ha) => ha.connectionsNotContinued,
+    ),
     reading('counter')(
       'castgate_ha_takeovers_total',
       'How often this node has begun to serve',

@@ -54,7 +54,7 @@ export class PairNode {
   /** Starts castgate for the first time. */
   async startCastgate(
     folder: string,
-    radius: FreeRadius,
+    radius: Pick<FreeRadius, 'secretFile'>,
     keyFile: string,
     settings: CastgateSettings = {},
   ): Promise<void> {

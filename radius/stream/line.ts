@@ -39,6 +39,10 @@ export class Line {
   #until: number | undefined;
   /** Authenticator of the watchdog's packet that is not answered yet. */
   #watchdog: Uint8Array | undefined;
+  /** Nothing has come since the watchdog asked. */
+  #asking = false;
+  /** Answers to the watchdog of the node that made the connection are nothing to wonder at. */
+  #inherited = false;
   #actions: LineAction[] = [];
 
   constructor(options: LineOptions) {
@@ -52,6 +56,27 @@ export class Line {
   /** Connects, if that is not under way. */
   open(now: number): void {
     if (this.#state === 'idle') this.#connect(now);
+  }
+
+  /**
+   * The connection is there already, as another node made it: what that one asked the watchdog may still be
+   * answered.
+   */
+  continued(): void {
+    this.#state = 'open';
+    this.#inherited = true;
+  }
+
+  /** Asks over a connection that is continued whether the server is there. */
+  ask(now: number): void {
+    if (this.#state === 'open' && !this.#asking) this.#watch(now, CONTINUED_ANSWER_MS);
+  }
+
+  /** A packet is about to leave on the connection, by another way than `send`. False: there is none. */
+  sending(now: number): boolean {
+    if (this.#state !== 'open') return false;
+    if (!this.#options.kept && !this.#asking) this.#until = now + IDLE_MS;
+    return true;
   }
 
   /** Sends a packet, now or as soon as there is a connection. */
@@ -70,6 +95,7 @@ export class Line {
   opened(now: number): void {
     if (this.#state !== 'connecting') return;
     this.#state = 'open';
+    this.#inherited = false;
     this.#stream = new PacketStream();
     this.#rest(now);
     this.#actions.push({ kind: 'connected' });
@@ -100,13 +126,13 @@ export class Line {
     }
     for (const packet of packets) {
       if (u8(packet, 1) === WATCHDOG_ID) {
-        if (!this.#takeWatchdog(packet)) {
+        if (!this.#takeWatchdog(packet) && !this.#inherited) {
           this.drop(now);
           return;
         }
       } else this.#actions.push({ kind: 'packet', bytes: packet });
       this.#backOffMs = 0;
-      if (this.#options.kept) this.#rest(now);
+      if (this.#options.kept || this.#asking) this.#rest(now);
     }
   }
 
@@ -121,8 +147,8 @@ export class Line {
         this.#connect(now);
         return;
       case 'open':
-        if (!this.#options.kept) this.#close();
-        else if (this.#watchdog === undefined) this.#watch(now);
+        if (!this.#options.kept && !this.#asking) this.#close();
+        else if (!this.#asking) this.#watch(now);
         else this.drop(now);
         return;
       case 'idle':
@@ -156,6 +182,7 @@ export class Line {
   #lose(now: number, why: 'closed' | 'refused'): void {
     this.#waiting = [];
     this.#watchdog = undefined;
+    this.#asking = false;
     this.#backOffMs = Math.min(MOST_BACK_OFF_MS, Math.max(LEAST_BACK_OFF_MS, 2 * this.#backOffMs));
     this.#state = 'waiting';
     // Half of it more by chance, so that many switches do not come back in step.
@@ -165,24 +192,27 @@ export class Line {
 
   /** The silence of the server begins anew. */
   #rest(now: number): void {
-    this.#watchdog = undefined;
+    this.#asking = false;
     const { kept } = this.#options;
     this.#until = now + (kept ? WATCHDOG_MS + (2 * this.#draw() - 1) * WATCHDOG_JITTER_MS : IDLE_MS);
   }
 
-  #watch(now: number): void {
+  #watch(now: number, patienceMs = WATCHDOG_ANSWER_MS): void {
     const { secret, statusAttributes, random } = this.#options;
     this.#watchdog = random(16);
+    this.#asking = true;
     const request = { id: WATCHDOG_ID, authenticator: this.#watchdog, attributes: statusAttributes };
     this.#actions.push({ kind: 'write', bytes: signAccessRequest(request, secret, RadiusCode.StatusServer) });
-    this.#until = now + WATCHDOG_ANSWER_MS;
+    this.#until = now + patienceMs;
   }
 
   /** False: it answers nothing that was asked. */
   #takeWatchdog(packet: Uint8Array): boolean {
     if (this.#watchdog === undefined) return false;
     const options = { requireMessageAuthenticator: false };
-    return verifyReply(this.#watchdog, packet, this.#options.secret, options) === 'ok';
+    if (verifyReply(this.#watchdog, packet, this.#options.secret, options) !== 'ok') return false;
+    this.#watchdog = undefined;
+    return true;
   }
 
   /** A number in [0, 1). */
@@ -197,6 +227,8 @@ const WATCHDOG_ID = 0;
 const WATCHDOG_MS = 30_000;
 const WATCHDOG_JITTER_MS = 2_000;
 const WATCHDOG_ANSWER_MS = 10_000;
+/** A connection that another node made is not believed in for as long as one's own. */
+const CONTINUED_ANSWER_MS = 3_000;
 /** How long a connection that is not kept stays without anything to send. */
 const IDLE_MS = 60_000;
 const CONNECT_MS = 5_000;

@@ -25,6 +25,13 @@ export class PacketStream {
   }
 }
 
+/** Where a packet ends, for whoever cuts a stream without knowing RADIUS. */
+export function packetBoundary(bytes: Uint8Array): number | 'more' | 'broken' {
+  if (bytes.length < LENGTH_END) return 'more';
+  const length = u16(bytes, 2);
+  return length < RADIUS_HEADER_LENGTH || length > RADIUS_MAX_LENGTH ? 'broken' : length;
+}
+
 /** Code, Identifier and Length. */
 const LENGTH_END = 4;
 const NOTHING = new Uint8Array(0);

@@ -60,6 +60,19 @@ describe('the section ha', () => {
     expect(errors(load('{ node: a }')).length).toBe(4);
   });
 
+  it('is what connection_backup needs, beside TCP, a source address and sync', () => {
+    const backed = 'source_address: 192.0.2.9, transport: tcp, connection_backup: true';
+    const loaded = load(WHOLE, backed);
+    expect(errors(loaded)).toEqual([]);
+    expect('config' in loaded && loaded.config.radius.servers[0]?.connectionBackup).toBe(true);
+    const why = (ha: string, more: string) =>
+      errors(load(ha, more)).map((text) => text.replace(/^.*?: /, ''));
+    expect(why(WHOLE, backed.replace('tcp', 'udp'))[0]).toMatch(/is for transport: tcp/);
+    expect(why(WHOLE, 'transport: tcp, connection_backup: true')[0]).toMatch(/needs source_address/);
+    expect(why('', backed)[0]).toMatch(/is for one of two nodes/);
+    expect(why(WHOLE.replace('{', '{ mode: async,'), backed)[0]).toMatch(/needs ha\.mode: sync/);
+  });
+
   it('wants room for all source ports', () => {
     const loaded = parseConfig(
       `

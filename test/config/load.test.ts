@@ -139,6 +139,7 @@ describe('a valid configuration', () => {
         transport: 'udp',
         tls: undefined,
         statusServer: false,
+        connectionBackup: false,
       },
     ]);
   });

@@ -54,6 +54,16 @@ export const BASE = {
 /** The same as one of two nodes, for the keys of that section. */
 export const BASE_OF_A_PAIR = { ...BASE, ha: HA };
 
+/** One of two nodes whose connections the other one could continue. */
+export const BASE_OF_A_STREAM = {
+  ...BASE_OF_A_PAIR,
+  radius: {
+    servers: [
+      { name: 'r1', address: '198.18.0.2', secret_file: 'secret', transport: 'tcp', source_address: '198.18.0.1' },
+    ],
+  },
+};
+
 export const KEY_CHANGES: Readonly<Record<string, KeyChange>> = {
   bridge: restart('br1'),
   ports: upgrade({ swp1: {}, swp2: {}, swp3: {}, swp4: {}, swp5: {} }),
@@ -144,6 +154,7 @@ export const KEY_CHANGES: Readonly<Record<string, KeyChange>> = {
   'radius.servers[].status_server': live(true),
   'radius.servers[].require_message_authenticator': live(false),
   'radius.servers[].source_address': live('198.18.0.1'),
+  'radius.servers[].connection_backup': restart(true),
   'radius.source_ports': live(20000),
   'radius.authentication': live(['r1']),
   'radius.authorization': live(['r1']),

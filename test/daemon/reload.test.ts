@@ -7,7 +7,7 @@ import { silentLog } from '../../daemon/log.ts';
 import { Reload } from '../../daemon/reload.ts';
 import { AttributeType, firstText } from '../../radius/attributes.ts';
 import { RadiusCode } from '../../radius/packet.ts';
-import { BASE, BASE_OF_A_PAIR, KEY_CHANGES, type KeyChange } from './reload-keys.ts';
+import { BASE, BASE_OF_A_PAIR, BASE_OF_A_STREAM, KEY_CHANGES, type KeyChange } from './reload-keys.ts';
 import { configOf, type Host, SECOND_SECRET, World } from './world.ts';
 
 const NEWS = '239.1.1.1';
@@ -122,7 +122,7 @@ describe('a reload', () => {
 
   for (const [key, change] of Object.entries(KEY_CHANGES)) {
     it(`${key}: ${change.needs}`, () => {
-      const base = key.startsWith('ha.') ? BASE_OF_A_PAIR : BASE;
+      const base = key.startsWith('ha.') ? BASE_OF_A_PAIR : key.endsWith('.connection_backup') ? BASE_OF_A_STREAM : BASE;
       const file = changed(base, key, change.to);
       const changes = changesOf(configOf(base), configOf(file));
       expect(changes.map(({ needs }) => needs)).toContain(change.needs);

@@ -40,6 +40,10 @@ export const STANDBY: HaRow = {
   refused: null,
   takeovers: 2,
   lastChangeAt: null,
+  connections: 0,
+  connectionOctets: 0,
+  connectionsContinued: 0,
+  connectionsNotContinued: 0,
   lastTakeover: [],
 };
 

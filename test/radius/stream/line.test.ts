@@ -134,6 +134,39 @@ describe('a connection', () => {
     expect(kinds(wire.pass(11_000))).toEqual(['close', 'lost: closed', 'connect']);
   });
 
+  it('that another node made is asked at once whether it lives, and forgives answers to that one', () => {
+    const wire = new Wire();
+    wire.do((line) => line.continued());
+    expect(wire.line.isOpen).toBe(true);
+    const [asked] = wire.do((line, now) => line.ask(now));
+    if (asked?.kind !== 'write') throw new Error('it asks nothing');
+    const request = decodeRadius(asked.bytes);
+    if (isMalformed(request)) throw new Error(request.malformed);
+    expect([request.code, request.id]).toEqual([RadiusCode.StatusServer, 0]);
+    const accept = (authenticator: Uint8Array) =>
+      signReply({ code: RadiusCode.AccessAccept, id: 0, attributes: [] }, authenticator, secret);
+    expect(wire.do((line, now) => line.received(now, accept(new Uint8Array(16))))).toEqual([]);
+    expect(wire.do((line, now) => line.received(now, accept(request.authenticator)))).toEqual([]);
+    expect(kinds(wire.pass(25_000))).toEqual([]);
+  });
+
+  it('that another node made, and whose server is silent, is given up in three seconds', () => {
+    const wire = new Wire();
+    wire.do((line) => line.continued());
+    wire.do((line, now) => line.ask(now));
+    expect(kinds(wire.pass(3_100))).toEqual(['close', 'lost: closed']);
+  });
+
+  it('takes the answer to a watchdog that a packet has overtaken', () => {
+    const wire = opened();
+    const [first] = wire.pass(33_000);
+    if (first?.kind !== 'write') throw new Error('no watchdog');
+    const authenticator = first.bytes.slice(4, 20);
+    wire.do((line, now) => line.received(now, packet(9)));
+    const answer = signReply({ code: RadiusCode.AccessAccept, id: 0, attributes: [] }, authenticator, secret);
+    expect(wire.do((line, now) => line.received(now, answer))).toEqual([]);
+  });
+
   it('with packets of the server needs no watchdog', () => {
     const wire = opened();
     for (let i = 0; i < 10; i++) {
