@@ -69,19 +69,19 @@ export interface Native {
   /** Moves the calling thread, with its later sockets and children, into a network namespace (`/run/netns/…`). */
   enterNetwork(path: string): number;
   /** A plain descriptor of a socket that never waits. */
-  socketOpen(family: number, type: number, protocol: number): number;
+  inetOpen(family: number, type: number, protocol: number): number;
   /** Addresses are a `struct sockaddr` of the socket's family. */
-  socketBind(fd: number, address: Uint8Array): number;
-  socketConnect(fd: number, address: Uint8Array): number;
+  inetBind(fd: number, address: Uint8Array): number;
+  inetConnect(fd: number, address: Uint8Array): number;
   /** How many octets were taken. An empty address where the socket has its own. */
-  socketSend(fd: number, octets: Uint8Array, address: Uint8Array): number;
+  inetSend(fd: number, octets: Uint8Array, address: Uint8Array): number;
   /** How many octets were read. */
-  socketReceive(fd: number, room: Uint8Array): number;
-  socketSetOption(fd: number, level: number, name: number, octets: Uint8Array): number;
+  inetReceive(fd: number, room: Uint8Array): number;
+  inetSetOption(fd: number, level: number, name: number, octets: Uint8Array): number;
   /** How many octets of the room were written. */
-  socketOption(fd: number, level: number, name: number, room: Uint8Array): number;
+  inetOption(fd: number, level: number, name: number, room: Uint8Array): number;
   /** Octets that were received and not read. */
-  socketQueued(fd: number): number;
+  inetQueued(fd: number): number;
   /** One datagram to a Unix socket: a path, or `@name` in the abstract namespace. Never waits (-EAGAIN). */
   datagramSend(path: string, octets: Uint8Array): number;
 }

@@ -137,11 +137,11 @@ export class ConnectionGuard {
     }
     return {
       // What cannot be sent now is asked again in a moment.
-      ask: () => void native.socketSend(fd, octets, NO_ADDRESS),
+      ask: () => void native.inetSend(fd, octets, NO_ADDRESS),
       poll: () => {
         const room = new Uint8Array(LARGEST_PACKET);
         while (!over) {
-          const length = native.socketReceive(fd, room);
+          const length = native.inetReceive(fd, room);
           if (length <= 0) return;
           take(room.slice(0, length));
         }
@@ -190,12 +190,12 @@ export class ConnectionGuard {
 /** Hears and says TCP segments of one peer, beside the kernel's own. */
 function rawSocket(native: Native, local: Endpoint, remote: Endpoint): number {
   const family = familyOf(local);
-  const fd = checked('raw socket', native.socketOpen(family, SOCK_RAW, IPPROTO_TCP));
+  const fd = checked('raw socket', native.inetOpen(family, SOCK_RAW, IPPROTO_TCP));
   try {
     if (family === 2) setInt(native, fd, IPPROTO_IP, IP_TRANSPARENT, 1);
     else setInt(native, fd, IPPROTO_IPV6, IPV6_TRANSPARENT, 1);
-    checked('bind', native.socketBind(fd, socketAddress({ ...local, port: 0 })));
-    checked('connect', native.socketConnect(fd, socketAddress({ ...remote, port: 0 })));
+    checked('bind', native.inetBind(fd, socketAddress({ ...local, port: 0 })));
+    checked('connect', native.inetConnect(fd, socketAddress({ ...remote, port: 0 })));
     return fd;
   } catch (cause) {
     native.close(fd);

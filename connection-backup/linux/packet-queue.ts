@@ -36,7 +36,7 @@ export class PacketQueue {
     this.#fd = checked('netlink socket', native.netlinkOpen(NetlinkProtocol.Netfilter, 0, RECEIVE_BUFFER));
     try {
       // A packet that is not heard of stays with the kernel, and TCP sends it again.
-      native.socketSetOption(this.#fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, int32(1));
+      native.inetSetOption(this.#fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, int32(1));
       this.#configure((m) => m.attribute(CONFIG_COMMAND, Uint8Array.of(COMMAND_BIND, 0, 0, 0)));
       this.#configure((m) =>
         m.attribute(CONFIG_PARAMETERS, Uint8Array.of(0, 0, 0, COPY_OCTETS, COPY_PACKET)),
@@ -67,13 +67,13 @@ export class PacketQueue {
     const view = viewOf(this.#verdict);
     view.setUint32(VERDICT_AT, pass ? NF_ACCEPT : NF_DROP);
     view.setUint32(VERDICT_AT + 4, id);
-    this.#native.socketSend(this.#fd, this.#verdict, NO_ADDRESS);
+    this.#native.inetSend(this.#fd, this.#verdict, NO_ADDRESS);
   }
 
   /** Takes what waits now, without the event loop. */
   poll(): void {
     for (;;) {
-      const length = this.#native.socketReceive(this.#fd, this.#room);
+      const length = this.#native.inetReceive(this.#fd, this.#room);
       if (length <= 0) return;
       this.#read(this.#room.slice(0, length), this.#listener);
     }

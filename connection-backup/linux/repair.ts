@@ -35,14 +35,14 @@ export function snapshot(native: Native, fd: number): Snapshot {
   try {
     const options = agreedOptions(native, fd);
     const window = new Uint8Array(20);
-    checked('TCP_REPAIR_WINDOW', native.socketOption(fd, IPPROTO_TCP, Tcp.RepairWindow, window));
+    checked('TCP_REPAIR_WINDOW', native.inetOption(fd, IPPROTO_TCP, Tcp.RepairWindow, window));
     const field = (at: number) => viewOf(window).getUint32(4 * at, littleEndian);
     setTcp(native, fd, Tcp.RepairQueue, QUEUE_RECEIVE);
     const next = intOption(native, fd, IPPROTO_TCP, Tcp.QueueSequence);
     setTcp(native, fd, Tcp.RepairQueue, QUEUE_SEND);
     return {
       sentFrom: intOption(native, fd, IPPROTO_TCP, Tcp.QueueSequence),
-      receivedFrom: plus(next, -checked('octets not read', native.socketQueued(fd))),
+      receivedFrom: plus(next, -checked('octets not read', native.inetQueued(fd))),
       options,
       peerWindow: field(2),
       ownWindow: field(3),
@@ -74,7 +74,7 @@ export interface Place {
 export function restore(native: Native, connection: ConnectionRecord, place: Place): number {
   const { local, remote, options, ownWindow, peerWindow } = connection;
   const family = familyOf(local);
-  const fd = checked('socket', native.socketOpen(family, SOCK_STREAM, IPPROTO_TCP));
+  const fd = checked('socket', native.inetOpen(family, SOCK_STREAM, IPPROTO_TCP));
   try {
     setTcp(native, fd, Tcp.Repair, REPAIR_ON);
     setInt(native, fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -85,20 +85,20 @@ export function restore(native: Native, connection: ConnectionRecord, place: Pla
     setQueue(native, fd, QUEUE_SEND, place.unacknowledged);
     // Before the connection is: afterwards it does not change what segments are cut to.
     setTcp(native, fd, Tcp.MaxSegment, Math.min(options.mss, LARGEST_SEGMENT));
-    checked('bind', native.socketBind(fd, socketAddress(local)));
-    checked('connect', native.socketConnect(fd, socketAddress(remote)));
+    checked('bind', native.inetBind(fd, socketAddress(local)));
+    checked('connect', native.inetConnect(fd, socketAddress(remote)));
     checked(
       'TCP_REPAIR_OPTIONS',
-      native.socketSetOption(fd, IPPROTO_TCP, Tcp.RepairOptions, repairOptions(options)),
+      native.inetSetOption(fd, IPPROTO_TCP, Tcp.RepairOptions, repairOptions(options)),
     );
     if (options.timestamps) setTcp(native, fd, Tcp.Timestamp, place.timestamp);
     setTcp(native, fd, Tcp.RepairQueue, QUEUE_SEND);
     for (let at = 0; at < place.underWay.length; )
-      at += checked('octets under way', native.socketSend(fd, place.underWay.subarray(at), NO_ADDRESS));
+      at += checked('octets under way', native.inetSend(fd, place.underWay.subarray(at), NO_ADDRESS));
     const receive = Math.max(ownWindow, LEAST_WINDOW);
     const largest = Math.max(peerWindow, place.window);
     const windows = int32(plus(place.awaited, -1), place.window, largest, receive, place.awaited);
-    checked('TCP_REPAIR_WINDOW', native.socketSetOption(fd, IPPROTO_TCP, Tcp.RepairWindow, windows));
+    checked('TCP_REPAIR_WINDOW', native.inetSetOption(fd, IPPROTO_TCP, Tcp.RepairWindow, windows));
     setTcp(native, fd, Tcp.RepairQueue, QUEUE_NONE);
     guardAgainstDeath(native, fd);
     setTcp(native, fd, Tcp.NoDelay, 1);
@@ -115,12 +115,12 @@ export function restore(native: Native, connection: ConnectionRecord, place: Pla
  * way of this node when it is to continue the connection again.
  */
 export function guardAgainstDeath(native: Native, fd: number): void {
-  checked('SO_LINGER', native.socketSetOption(fd, SOL_SOCKET, SO_LINGER, int32(1, 0)));
+  checked('SO_LINGER', native.inetSetOption(fd, SOL_SOCKET, SO_LINGER, int32(1, 0)));
 }
 
 /** From here on the socket ends as any other: what was written is sent, and then a FIN. */
 export function endOrderly(native: Native, fd: number): void {
-  checked('SO_LINGER', native.socketSetOption(fd, SOL_SOCKET, SO_LINGER, int32(0, 0)));
+  checked('SO_LINGER', native.inetSetOption(fd, SOL_SOCKET, SO_LINGER, int32(0, 0)));
 }
 
 /** When the socket is closed, nothing of it is seen on the wire. */
@@ -131,14 +131,14 @@ export function vanish(native: Native, fd: number): void {
 /** How many octets the peer has acknowledged since the socket was made; of a handshake one more. */
 export function octetsAcknowledged(native: Native, fd: number): number {
   const info = new Uint8Array(TCP_INFO_OCTETS);
-  const length = native.socketOption(fd, IPPROTO_TCP, Tcp.Info, info);
+  const length = native.inetOption(fd, IPPROTO_TCP, Tcp.Info, info);
   if (length < BYTES_ACKED + 8) return 0;
   return Number(viewOf(info).getBigUint64(BYTES_ACKED, littleEndian));
 }
 
 function agreedOptions(native: Native, fd: number): TcpOptions {
   const info = new Uint8Array(TCP_INFO_OCTETS);
-  checked('TCP_INFO', native.socketOption(fd, IPPROTO_TCP, Tcp.Info, info));
+  checked('TCP_INFO', native.inetOption(fd, IPPROTO_TCP, Tcp.Info, info));
   const view = viewOf(info);
   const agreed = view.getUint8(5);
   const scales = view.getUint8(6);

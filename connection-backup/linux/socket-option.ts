@@ -29,12 +29,12 @@ export function checked(what: string, result: number): number {
 }
 
 export function setInt(native: Native, fd: number, level: number, name: number, value: number): void {
-  checked(`option ${level}/${name}`, native.socketSetOption(fd, level, name, int32(value)));
+  checked(`option ${level}/${name}`, native.inetSetOption(fd, level, name, int32(value)));
 }
 
 export function intOption(native: Native, fd: number, level: number, name: number): number {
   const room = new Uint8Array(4);
-  checked(`option ${level}/${name}`, native.socketOption(fd, level, name, room));
+  checked(`option ${level}/${name}`, native.inetOption(fd, level, name, room));
   return viewOf(room).getUint32(0, littleEndian);
 }
 

@@ -57,14 +57,14 @@ static struct octets octets_at(napi_env env, napi_value value) {
   return result;
 }
 
-/* socketOpen(family, type, protocol): closed at exec, never waits. */
+/* inetOpen(family, type, protocol): closed at exec, never waits. */
 static napi_value socket_open(napi_env env, napi_callback_info info) {
   ARGS(3);
   int type = int_at(env, argv[1]) | SOCK_CLOEXEC | SOCK_NONBLOCK;
   return outcome(env, socket(int_at(env, argv[0]), type, int_at(env, argv[2])));
 }
 
-/* socketBind(fd, address), address being a struct sockaddr of its family */
+/* inetBind(fd, address), address being a struct sockaddr of its family */
 static napi_value socket_bind(napi_env env, napi_callback_info info) {
   ARGS(2);
   struct octets address = octets_at(env, argv[1]);
@@ -72,7 +72,7 @@ static napi_value socket_bind(napi_env env, napi_callback_info info) {
   return outcome(env, bind(int_at(env, argv[0]), address.data, (socklen_t)address.length));
 }
 
-/* socketConnect(fd, address) */
+/* inetConnect(fd, address) */
 static napi_value socket_connect(napi_env env, napi_callback_info info) {
   ARGS(2);
   struct octets address = octets_at(env, argv[1]);
@@ -80,7 +80,7 @@ static napi_value socket_connect(napi_env env, napi_callback_info info) {
   return outcome(env, connect(int_at(env, argv[0]), address.data, (socklen_t)address.length));
 }
 
-/* socketSend(fd, octets, address): an empty address where the socket has its own; how many octets were taken. */
+/* inetSend(fd, octets, address): an empty address where the socket has its own; how many octets were taken. */
 static napi_value socket_send(napi_env env, napi_callback_info info) {
   ARGS(3);
   struct octets octets = octets_at(env, argv[1]);
@@ -90,7 +90,7 @@ static napi_value socket_send(napi_env env, napi_callback_info info) {
                              to.length == 0 ? NULL : to.data, (socklen_t)to.length));
 }
 
-/* socketReceive(fd, room): how many octets were read; 0 at the end of a stream. */
+/* inetReceive(fd, room): how many octets were read; 0 at the end of a stream. */
 static napi_value socket_receive(napi_env env, napi_callback_info info) {
   ARGS(2);
   struct octets room = octets_at(env, argv[1]);
@@ -98,7 +98,7 @@ static napi_value socket_receive(napi_env env, napi_callback_info info) {
   return outcome(env, recv(int_at(env, argv[0]), room.data, room.length, MSG_DONTWAIT));
 }
 
-/* socketSetOption(fd, level, name, octets) */
+/* inetSetOption(fd, level, name, octets) */
 static napi_value socket_set_option(napi_env env, napi_callback_info info) {
   ARGS(4);
   struct octets octets = octets_at(env, argv[3]);
@@ -107,7 +107,7 @@ static napi_value socket_set_option(napi_env env, napi_callback_info info) {
                                  (socklen_t)octets.length));
 }
 
-/* socketOption(fd, level, name, room): how many octets of the room were written. */
+/* inetOption(fd, level, name, room): how many octets of the room were written. */
 static napi_value socket_option(napi_env env, napi_callback_info info) {
   ARGS(4);
   struct octets room = octets_at(env, argv[3]);
@@ -118,7 +118,7 @@ static napi_value socket_option(napi_env env, napi_callback_info info) {
   return outcome(env, length);
 }
 
-/* socketQueued(fd): octets that were received and not read (SIOCINQ). */
+/* inetQueued(fd): octets that were received and not read (SIOCINQ). */
 static napi_value socket_queued(napi_env env, napi_callback_info info) {
   ARGS(1);
   int count = 0;
@@ -131,10 +131,10 @@ void add_connection_functions(napi_env env, napi_value exports) {
     const char *name;
     napi_callback call;
   } functions[] = {
-      {"socketOpen", socket_open},           {"socketBind", socket_bind},
-      {"socketConnect", socket_connect},     {"socketSend", socket_send},
-      {"socketReceive", socket_receive},     {"socketSetOption", socket_set_option},
-      {"socketOption", socket_option},       {"socketQueued", socket_queued},
+      {"inetOpen", socket_open},           {"inetBind", socket_bind},
+      {"inetConnect", socket_connect},     {"inetSend", socket_send},
+      {"inetReceive", socket_receive},     {"inetSetOption", socket_set_option},
+      {"inetOption", socket_option},       {"inetQueued", socket_queued},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;

@@ -59,7 +59,13 @@ export const BASE_OF_A_STREAM = {
   ...BASE_OF_A_PAIR,
   radius: {
     servers: [
-      { name: 'r1', address: '198.18.0.2', secret_file: 'secret', transport: 'tcp', source_address: '198.18.0.1' },
+      {
+        name: 'r1',
+        address: '198.18.0.2',
+        secret_file: 'secret',
+        transport: 'tcp',
+        source_address: '198.18.0.1',
+      },
     ],
   },
 };

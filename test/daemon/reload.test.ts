@@ -122,7 +122,11 @@ describe('a reload', () => {
 
   for (const [key, change] of Object.entries(KEY_CHANGES)) {
     it(`${key}: ${change.needs}`, () => {
-      const base = key.startsWith('ha.') ? BASE_OF_A_PAIR : key.endsWith('.connection_backup') ? BASE_OF_A_STREAM : BASE;
+      const base = key.startsWith('ha.')
+        ? BASE_OF_A_PAIR
+        : key.endsWith('.connection_backup')
+          ? BASE_OF_A_STREAM
+          : BASE;
       const file = changed(base, key, change.to);
       const changes = changesOf(configOf(base), configOf(file));
       expect(changes.map(({ needs }) => needs)).toContain(change.needs);
