@@ -197,6 +197,8 @@ ${plan.streams === true ? MORE_METHODS : ''}	}
 	}
 	detail requests {
 		filename = ${folder}/requests.detail
+		# A long record takes several writes, and there are several threads.
+		locking = yes
 		permissions = 0600
 	}
 	always reject {
