@@ -13,9 +13,16 @@ import {
 } from '../radius/attributes.ts';
 import type { RadiusAttribute } from '../radius/packet.ts';
 import { EXAMPLE_VENDOR, ServiceType, TerminationAction, Vendor } from '../radius/values.ts';
+import type { SessionFilter } from '../session/filter-rule.ts';
 import type { SessionRights } from '../session/records.ts';
 import { isMalformed } from '../wire/malformed.ts';
 import type { Domain } from './crowd.ts';
+import {
+  type FilterForm,
+  type FilterRefusal,
+  isFilterRefusal,
+  readFilter,
+} from './filter/filter-attributes.ts';
 import { type RightsForm, readRights } from './rights/rights-attributes.ts';
 import { tunnelVlan } from './tunnel-vlan.ts';
 
@@ -40,6 +47,8 @@ export interface LoginTerms {
   readonly vlan: number | undefined;
   /** The session ends after so long without a frame of the host (RFC 2865 §5.28); undefined: as configured. */
   readonly idleMs: number | undefined;
+  /** What the host may send and receive; undefined: anything. */
+  readonly filter: SessionFilter | undefined;
 }
 
 /** What castgate can give here. */
@@ -48,6 +57,8 @@ export interface AcceptOptions {
   readonly vlanIsThere: (vlan: number) => boolean;
   /** How rights to channels are read; without it no profile is known. */
   readonly rights?: RightsForm;
+  /** Packet filters; without it none has a name. */
+  readonly filters?: FilterForm;
   /** Service-Types that are granted beside Framed and Login. */
   readonly services?: readonly number[];
 }
@@ -64,7 +75,8 @@ export type UnacceptableAccept =
   /** Rights to channels that cannot be read. */
   | 'accept-rights'
   /** A profile that the configuration does not have. */
-  | 'accept-profile';
+  | 'accept-profile'
+  | FilterRefusal;
 
 /** Reads the Accept's attributes. */
 export function readAccept(
@@ -83,6 +95,8 @@ export function readAccept(
   const seconds = firstInteger(attributes, AttributeType.SessionTimeout);
   const rights = readRights(attributes, options.rights ?? NO_PROFILES);
   if (typeof rights === 'string') return rights;
+  const filter = readFilter(attributes, options.filters ?? NO_FILTERS);
+  if (isFilterRefusal(filter)) return filter;
   const action = firstInteger(attributes, AttributeType.TerminationAction);
   const again = seconds !== undefined && action === TerminationAction.RadiusRequest;
   if (seconds === 0 && !again) return 'accept-for-no-time';
@@ -101,6 +115,7 @@ export function readAccept(
       ? 'voice'
       : 'data',
     rights,
+    filter: filter === 'none' ? undefined : filter,
     interimMs: interim === undefined ? undefined : Math.max(interim, LEAST_INTERIM_S) * 1000,
   };
 }
@@ -111,6 +126,7 @@ function chargeableIn(attributes: readonly RadiusAttribute[]): Uint8Array | unde
 }
 
 const NO_PROFILES: RightsForm = { nativeVendor: EXAMPLE_VENDOR, profiles: new Set() };
+const NO_FILTERS: FilterForm = { named: new Map(), unknown: 'refuse' };
 /** Session-Timeout 0 means at once (RFC 3580 §3.17), not without a pause for ever. */
 const LEAST_REAUTH_S = 1;
 const CISCO_AV_PAIR = 1;

@@ -51,7 +51,12 @@ export interface LoginAnswer {
   readonly userName: Uint8Array;
   readonly ids: SessionIds;
   readonly server: string;
-  readonly why?: UnacceptableAccept | 'challenge-without-eap' | CrowdRefusal | 'other-vlan';
+  readonly why?:
+    | UnacceptableAccept
+    | 'challenge-without-eap'
+    | CrowdRefusal
+    | 'other-vlan'
+    | 'filter-for-all';
 }
 
 export class Login {

@@ -26,6 +26,11 @@ export function tunnelVlan(attributes: readonly RadiusAttribute[]): number | 'un
   return vlanOf(only.group);
 }
 
+/** True for the attributes that tunnelVlan reads. */
+export function isTunnelAttribute(type: number): boolean {
+  return TUNNEL_ATTRIBUTES.has(type);
+}
+
 interface Tunnel {
   readonly type?: number | string;
   readonly medium?: number | string;

@@ -4,6 +4,7 @@
  */
 import type { HostMode, MacMove } from '../auth/crowd.ts';
 import type { FallbackVlans } from '../auth/fallback.ts';
+import type { FilterForm } from '../auth/filter/filter-attributes.ts';
 import type { SilencePolicy } from '../auth/group-authorization.ts';
 import type { GroupEncoding } from '../auth/group-encoding.ts';
 import type { MabMethod, MacFormat } from '../auth/mab/mab-request.ts';
@@ -50,6 +51,7 @@ export interface Config {
   readonly groups: GroupsConfig;
   readonly channels: ChannelsConfig;
   readonly multicast: MulticastConfig;
+  readonly filters: FilterForm;
   readonly accounting: AccountingConfig;
 }
 
@@ -282,6 +284,10 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
     },
     channels: toChannelsConfig(file),
     multicast: toMulticastConfig(m),
+    filters: {
+      named: new Map(Object.entries(file.filters).map(([id, { rules }]) => [id, rules])),
+      unknown: a.unknown_filter,
+    },
     accounting: {
       enabled: file.accounting.enabled,
       interimIntervalMs: file.accounting.interim_interval,

@@ -4,7 +4,10 @@
  * (`keyInfo`), so that the reference of all keys is made from the schema and not kept beside it.
  */
 import { z } from 'zod';
+import { isTooLong, MAX_RULES } from '../auth/filter/filter-attributes.ts';
+import { parseFilterRule } from '../auth/filter/ip-filter-rule.ts';
 import { parseChannelRange } from '../auth/rights/channel-range.ts';
+import type { FilterRule } from '../session/filter-rule.ts';
 import type { ChannelRange } from '../session/records.ts';
 import { type IpAddress, ipBytes, ipFamily, ipv4At, ipv6At } from '../wire/address.ts';
 import { closest } from './did-you-mean.ts';
@@ -264,6 +267,20 @@ export function optionalListOf<S extends Readonly<Record<string, z.ZodType>>>(ab
 export function byName<S extends Readonly<Record<string, z.ZodType>>>(about: string, keys: S) {
   const entries = z.record(textType(64), mapping(keys)).prefault({});
   return remember(entries, { about, form: 'mapping by name', keys, holds: 'named' });
+}
+
+/** Rules of a packet filter, as parseFilterRule reads them; at least one. */
+export function filterRules(k: { about: string }) {
+  const one = z.unknown().transform((value, ctx): FilterRule => {
+    if (typeof value !== 'string') return refuse(ctx, `${nounOf(value)} is no rule of a filter`);
+    const rule = parseFilterRule(value);
+    return 'problem' in rule ? refuse(ctx, `'${value}' is no rule of a filter: ${rule.problem}`) : rule;
+  });
+  const list = z
+    .array(one)
+    .min(1, 'no rule: write one at least')
+    .refine((rules) => !isTooLong(rules), `too long: ${MAX_RULES} rules, and not too many ports in them`);
+  return remember(list, { about: k.about, form: 'list of filter rules', required: true });
 }
 
 /** Ranges of channels, as parseChannelRange reads them; none by default. */

@@ -17,9 +17,11 @@ import {
   addressOr,
   bridgeByVlan,
   byInterface,
+  byName,
   choice,
   duration,
   filePath,
+  filterRules,
   flag,
   interfaceName,
   interfaceNames,
@@ -252,6 +254,11 @@ export const fileSchema = z.strictObject({
       of: ['deny', 'move'],
       fallback: 'deny',
     }),
+    unknown_filter: choice({
+      about: 'a login whose Filter-Id is not under filters: refuse it, or let the host in as if it had none',
+      of: ['refuse', 'ignore'],
+      fallback: 'refuse',
+    }),
     eapol_version: whole({ ...EAPOL_VERSION, fallback: 2 }),
     destination: choice({ ...DESTINATION, fallback: 'unicast' }),
     quiet_period: duration({ ...QUIET_PERIOD, fallback: '60s' }),
@@ -475,6 +482,12 @@ export const fileSchema = z.strictObject({
   }),
   channels: channelsSection,
   profiles: profilesSection,
+  filters: byName('packet filters by the Filter-Id that the Access-Accept of a login says', {
+    rules: filterRules({
+      about:
+        'IPFilterRule of RFC 6733, the first that matches counts: permit in tcp from any to 192.0.2.0/24 80',
+    }),
+  }),
   previews: previewsSection,
   limits: limitsSection,
   multicast: multicastSection,

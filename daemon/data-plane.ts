@@ -11,8 +11,14 @@ function serviceOf({ key: port, open, vlan, bridge }: PortServiceRecord): Effect
 }
 
 /** What the switch is told of a host that is in. */
-export function openingOfSession({ port, vlan, mac, sends }: SessionRecord): HostOpening {
-  return sends === undefined ? { port, vlan, mac } : { port, vlan, mac, sends };
+export function openingOfSession({ port, vlan, mac, sends, filter }: SessionRecord): HostOpening {
+  return {
+    port,
+    vlan,
+    mac,
+    ...(sends !== undefined && { sends }),
+    ...(filter !== undefined && { filter: filter.rules }),
+  };
 }
 
 /** The effect that makes the switch what the session says. */

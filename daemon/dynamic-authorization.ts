@@ -30,7 +30,7 @@ import type { Subscribers } from './subscribers/subscribers.ts';
 export interface DynamicPeers {
   readonly subscribers: Pick<
     Subscribers,
-    'disconnect' | 'reauthenticate' | 'changeTerms' | 'clearPort' | 'hostsOfPort'
+    'disconnect' | 'reauthenticate' | 'changeTerms' | 'clearPort' | 'hostsOfPort' | 'sessionsOfPort'
   >;
   changeChannels(now: number, account: string, change: ChannelChange): void;
   /** Puts an Access-Request without EAP to the server; an earlier one of the same token is forgotten. */
@@ -97,13 +97,14 @@ export class DynamicAuthorization {
       this.#peers.subscribers.disconnect(now, host);
       return;
     }
-    const { endsAfterMs, reAuthPeriodMs, classes, rights } = terms;
+    const { endsAfterMs, reAuthPeriodMs, classes, rights, filter } = terms;
     const ms = endsAfterMs ?? reAuthPeriodMs;
     const next = endsAfterMs === undefined ? 'reauthenticate' : 'end';
     this.#peers.subscribers.changeTerms(now, host, {
       timeout: ms === undefined ? undefined : { ms, next },
       classes: classes.length === 0 ? undefined : classes,
       rights,
+      filter,
     });
     this.#parts.log.info('authorization-renewed', { host, account: session.account });
   }
@@ -156,7 +157,7 @@ export class DynamicAuthorization {
     const { nas } = this.#parts.config;
     if (!isThisNas(packet.attributes, nas, this.#ownAddresses()))
       return refused(ErrorCause.NasIdentificationMismatch);
-    const request = readDynamicRequest(packet);
+    const request = readDynamicRequest(packet, acceptOptions(this.#parts));
     if (typeof request === 'number') return refused(request);
     const meant = [...this.#parts.stores.sessions.values()].filter((session) =>
       isMeant(request.identification, this.#identified(session)),
@@ -184,24 +185,48 @@ export class DynamicAuthorization {
         return ErrorCause.RequestInitiated;
       }
       case 'change':
-        this.#change(now, order.changes, sessions);
-        return undefined;
+        return this.#change(now, order.changes, sessions);
     }
   }
 
-  #change(now: number, changes: Changes, sessions: readonly SessionRecord[]): void {
+  #change(now: number, changes: Changes, sessions: readonly SessionRecord[]): ErrorCause | undefined {
     const { session: terms, channels, port, reauthenticate } = changes;
     if (port !== undefined) {
       for (const name of new Set(sessions.map((session) => session.port))) this.#setDown(now, name, port);
-      return;
+      return undefined;
     }
+    const refused = terms?.vlan === undefined ? undefined : this.#vlanRefusal(terms.vlan, sessions);
+    if (refused !== undefined) return refused;
+    if (terms?.filter !== undefined && sessions.some(({ port: name }) => this.#isForAll(name)))
+      return ErrorCause.ResourcesUnavailable;
     for (const { key } of sessions) {
       if (terms !== undefined) this.#peers.subscribers.changeTerms(now, key, terms);
       if (reauthenticate) this.#peers.subscribers.reauthenticate(now, key);
     }
-    if (channels === undefined) return;
+    if (channels === undefined) return undefined;
     for (const account of new Set(sessions.map((session) => session.account)))
       this.#peers.changeChannels(now, account, channels);
+    return undefined;
+  }
+
+  /** The untagged hosts of a port are in one VLAN: it changes for all of them, or not at all. */
+  #vlanRefusal(vlan: number, meant: readonly SessionRecord[]): ErrorCause | undefined {
+    const keys = new Set(meant.map(({ key }) => key));
+    for (const session of meant) {
+      // A host that tags its frames is in the VLAN of its tag.
+      if (session.vlan !== 0 && session.vlan !== vlan) return ErrorCause.InvalidRequest;
+      if (session.vlan !== 0) continue;
+      const others = this.#peers.subscribers
+        .sessionsOfPort(session.port)
+        .some((one) => one.vlan === 0 && !keys.has(one.key) && one.assignedVlan !== vlan);
+      if (others) return ErrorCause.ResourcesUnavailable;
+    }
+    return undefined;
+  }
+
+  /** One login opens the port for addresses that a filter would not be about. */
+  #isForAll(port: string): boolean {
+    return this.#parts.ports.get(port)?.hostMode === 'multi-host';
   }
 
   /** A login in progress is the rest of a session; an open port is one that nobody can take away. */

@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { LinuxSwitch } from '../switch/linux/linux-switch.ts';
 import type { SwitchEvent } from '../switch/switch.ts';
+import { openingOfSession } from './data-plane.ts';
 import type { Effect } from './effects.ts';
 import { graceMs, grantGrace } from './grace.ts';
 import type { Logger } from './log.ts';
@@ -158,7 +159,7 @@ export class LoneNode implements Node {
     this.serving.turn((at) => this.serving.core.dropChangedPorts(at));
     const { sessions, forwardings } = this.serving.core.stores;
     this.#switch.start({
-      hosts: [...sessions.values()],
+      hosts: [...sessions.values()].map(openingOfSession),
       channels: [...forwardings.values()].map(({ port, vlan, group, mode, sources }) => ({
         port,
         vlan,

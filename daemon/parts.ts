@@ -40,6 +40,7 @@ export function acceptOptions({ config, readings }: CoreParts): AcceptOptions {
   return {
     vlanIsThere: (vlan) => config.vlanBridges.has(vlan) || readings.hasVlans(),
     rights: rightsFormOf(config),
+    filters: config.filters,
   };
 }
 

@@ -125,6 +125,8 @@ export interface SessionRow {
   readonly octetsOut: number;
   /** What it may send to: groups, prefixes, with `from` and a source where it must be that. */
   readonly sends: readonly string[];
+  /** What it may send and receive: names of filters, or their rules; empty: anything. */
+  readonly filter: readonly string[];
 }
 
 export interface GroupRow {

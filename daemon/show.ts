@@ -1,9 +1,11 @@
 /** The rows of `castgate show`, out of the core's records. */
 
+import { formatFilterRule } from '../auth/filter/ip-filter-rule.ts';
 import type { MabRecord } from '../auth/mab/mab-record.ts';
 import { formatChannelRange } from '../auth/rights/channel-range.ts';
 import type { AuthenticatorRecord } from '../eapol/authenticator-record.ts';
 import { accountText } from '../session/account.ts';
+import type { SessionFilter } from '../session/filter-rule.ts';
 import type { GrantRecord } from '../session/records.ts';
 import { channelKey, hostKey } from '../session/records.ts';
 import type { Core } from './core.ts';
@@ -55,7 +57,13 @@ function hostRow(core: Core, readings: SwitchReadings, record: AuthenticatorReco
     octetsIn: counters?.input.octets ?? 0,
     octetsOut: counters?.output.octets ?? 0,
     sends: (session?.sends ?? []).map(formatChannelRange),
+    filter: filterWords(session?.filter),
   };
+}
+
+function filterWords(filter: SessionFilter | undefined): readonly string[] {
+  if (filter === undefined) return [];
+  return filter.ids.length > 0 ? filter.ids : filter.rules.map(formatFilterRule);
 }
 
 /** What is granted, what waits for an answer, and the last refusals. */

@@ -20,6 +20,7 @@ export interface CastgateSettings {
   readonly multicast?: Readonly<Record<string, unknown>>;
   readonly channels?: Readonly<Record<string, unknown>>;
   readonly profiles?: Readonly<Record<string, unknown>>;
+  readonly filters?: Readonly<Record<string, unknown>>;
   readonly previews?: Readonly<Record<string, unknown>>;
   readonly limits?: Readonly<Record<string, unknown>>;
   readonly accounting?: Readonly<Record<string, unknown>>;
@@ -204,6 +205,7 @@ function configuration(
           'multicast',
           'channels',
           'profiles',
+          'filters',
           'previews',
           'limits',
           'accounting',

@@ -5,6 +5,7 @@
  */
 import type { KeptAttributes } from '../radius/attribute-octets.ts';
 import type { IpAddress, Mac } from '../wire/address.ts';
+import type { SessionFilter } from './filter-rule.ts';
 
 /** A subscriber who is in: made by Access-Accept, ended by logoff, reject, lost link, timeout, removal. */
 export interface SessionRecord {
@@ -47,6 +48,8 @@ export interface SessionRecord {
   readonly idleMs?: number | undefined;
   /** The channels that the host may send to, its profile's among them; undefined: none. */
   readonly sends?: readonly ChannelRange[] | undefined;
+  /** What the host may send and receive; undefined: anything. */
+  readonly filter?: SessionFilter | undefined;
 }
 
 /** Channels by the prefix of their group; with a source, (S,G) channels of it alone. */

@@ -3,6 +3,7 @@
  * bridge, memory-switch.ts in memory with the same rules, for replay and for tests on virtual time.
  * Every operation is synchronous and gives the kernel's own error; none spawns a process.
  */
+import type { FilterRule } from '../session/filter-rule.ts';
 import type { ChannelRange } from '../session/records.ts';
 import type { IpAddress, Mac } from '../wire/address.ts';
 
@@ -16,6 +17,8 @@ export interface HostPlace {
 /** A host that is let in, with the channels that it may send to: undefined, and of those not named, none. */
 export interface HostOpening extends HostPlace {
   readonly sends?: readonly ChannelRange[] | undefined;
+  /** What it may send, and receive of what is addressed to it; undefined: anything. */
+  readonly filter?: readonly FilterRule[] | undefined;
 }
 
 /** Which sources of a group a port receives, as RFC 9776 §3.2 has it. EXCLUDE {} is the any-source channel. */
@@ -93,7 +96,8 @@ export interface Switch {
   sendFrames(port: string, vlan: number, frames: readonly Uint8Array[]): SwitchFailure | undefined;
   /**
    * Lets the frames of this MAC through its locked port, multicast beyond the link only where the host may send
-   * to it, and begins to count them. Repeating it is no error, and changes where it may send to.
+   * to it, and of the rest what its filter permits. Begins to count them. Repeating it is no error, and changes
+   * both.
    */
   openHost(host: HostOpening): SwitchFailure | undefined;
   /** Takes it back. A host that was not open, or whose port is gone, is no error. */

@@ -1,7 +1,7 @@
 /**
  * What a CoA-Request wants changed (RFC 5176 §2.2), read as a whole before anything is done: one attribute that
  * castgate cannot carry out refuses the request (§3). Sessions: Session-Timeout with Termination-Action,
- * Idle-Timeout, Class. Commands and channels: Cisco-AVPair, with groups in the vendors' attributes; how many
+ * Idle-Timeout, Class, filter (Filter-Id, NAS-Filter-Rule), VLAN (RFC 3580 §3.31). Commands and channels: Cisco-AVPair, with groups in the vendors' attributes; how many
  * channels at one time: H3C's 101 and 103, Ericsson's 35.
  *
  *   subscriber:command=reauthenticate | bounce-host-port | disable-host-port
@@ -25,8 +25,12 @@ import {
   TerminationAction,
   Vendor,
 } from '../../radius/values.ts';
+import type { SessionFilter } from '../../session/filter-rule.ts';
 import type { SessionRights } from '../../session/records.ts';
 import { type IpAddress, isMulticastIp } from '../../wire/address.ts';
+import type { AcceptOptions } from '../access-accept.ts';
+import { isFilterRefusal, readFilter } from '../filter/filter-attributes.ts';
+import { isTunnelAttribute, tunnelVlan } from '../tunnel-vlan.ts';
 
 /** Rights to channels: granted or revoked. `groups` undefined: all that there are. */
 export interface ChannelChange {
@@ -56,11 +60,22 @@ export interface SessionChange {
   readonly limits?: ChannelCounts | undefined;
   /** Rights to channels in place of those of the login. */
   readonly rights?: SessionRights | undefined;
+  /** In place of the one that it has; 'none': anything may pass. */
+  readonly filter?: SessionFilter | 'none' | undefined;
+  /** The VLAN that the port is put into, 1 to 4094. */
+  readonly vlan?: number | undefined;
 }
 
 /** Reads the attributes that are left once identification is taken away; a number is the Error-Cause. */
-export function readChanges(attributes: readonly RadiusAttribute[]): Changes | ErrorCause {
-  const reader = new ChangeReader();
+export function readChanges(
+  attributes: readonly RadiusAttribute[],
+  options: AcceptOptions,
+): Changes | ErrorCause {
+  const filter = readFilter(attributes, options.filters ?? NO_FILTERS);
+  const vlan = tunnelVlan(attributes);
+  if (isFilterRefusal(filter) || vlan === 'unusable') return ErrorCause.InvalidAttributeValue;
+  if (vlan !== undefined && !options.vlanIsThere(vlan)) return ErrorCause.InvalidAttributeValue;
+  const reader = new ChangeReader({ filter, vlan });
   for (const { type, value } of attributes) {
     const refused = reader.take(type, value);
     if (refused !== undefined) return refused;
@@ -78,6 +93,12 @@ class ChangeReader {
   #verb: ChannelChange['verb'] | undefined;
   #port: Changes['port'];
   #reauthenticate = false;
+  readonly #whole: Pick<SessionChange, 'filter' | 'vlan'>;
+
+  /** What several attributes say together was read before. */
+  constructor(whole: Pick<SessionChange, 'filter' | 'vlan'>) {
+    this.#whole = whole;
+  }
 
   take(type: number, value: Uint8Array): ErrorCause | undefined {
     switch (type) {
@@ -95,7 +116,13 @@ class ChangeReader {
         return undefined;
       case AttributeType.VendorSpecific:
         return this.#takeVendor(value);
+      case AttributeType.FilterId:
+        // A name that is not there and is to be passed over elsewhere: a change that would change nothing.
+        return this.#whole.filter === undefined ? ErrorCause.InvalidAttributeValue : undefined;
+      case AttributeType.NasFilterRule:
+        return undefined;
       default:
+        if (isTunnelAttribute(type)) return undefined;
         return ErrorCause.UnsupportedAttribute;
     }
   }
@@ -123,7 +150,13 @@ class ChangeReader {
     const again = this.#action === TerminationAction.RadiusRequest;
     // A session for no time would be a Disconnect-Request.
     if (seconds === 0 && !again) return ErrorCause.InvalidAttributeValue;
-    const nothing = this.#classes.length === 0 && this.#idleS === undefined && this.#limits === undefined;
+    const { filter, vlan } = this.#whole;
+    const nothing =
+      this.#classes.length === 0 &&
+      this.#idleS === undefined &&
+      this.#limits === undefined &&
+      filter === undefined &&
+      vlan === undefined;
     if (seconds === undefined && nothing) return undefined;
     return {
       timeout:
@@ -131,6 +164,8 @@ class ChangeReader {
       classes: this.#classes.length === 0 ? undefined : this.#classes,
       idleMs: this.#idleS === undefined ? undefined : this.#idleS * 1000,
       limits: this.#limits,
+      filter,
+      vlan,
     };
   }
 
@@ -204,6 +239,7 @@ class ChangeReader {
   }
 }
 
+const NO_FILTERS = { named: new Map(), unknown: 'refuse' } as const;
 const KNOWN_ACTIONS: ReadonlySet<number> = new Set(Object.values(TerminationAction));
 const LIMITS: ReadonlyMap<string, keyof ChannelCounts> = new Map([
   [`${Vendor.H3c}/${H3cAttribute.IgmpAccessLimit}`, 'maxGroups4'],

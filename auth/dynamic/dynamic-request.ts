@@ -6,6 +6,7 @@
 import { AttributeType, integer, integerOf } from '../../radius/attributes.ts';
 import { type RadiusAttribute, RadiusCode, type RadiusPacket } from '../../radius/packet.ts';
 import { ErrorCause, ServiceType } from '../../radius/values.ts';
+import type { AcceptOptions } from '../access-accept.ts';
 import { type Changes, readChanges } from './changes.ts';
 import { identifiesNas, identifiesSession, namesSession } from './session-identification.ts';
 
@@ -22,7 +23,10 @@ export interface DynamicRequest {
 }
 
 /** Reads a request that is believed; a number is the Error-Cause of the refusal. */
-export function readDynamicRequest(packet: RadiusPacket): DynamicRequest | ErrorCause {
+export function readDynamicRequest(
+  packet: RadiusPacket,
+  options: AcceptOptions,
+): DynamicRequest | ErrorCause {
   const identification: RadiusAttribute[] = [];
   const rest: RadiusAttribute[] = [];
   for (const attribute of packet.attributes) {
@@ -30,7 +34,8 @@ export function readDynamicRequest(packet: RadiusPacket): DynamicRequest | Error
     if (identifiesNas(type) || identifiesSession(type)) identification.push(attribute);
     else if (!ENVELOPE.has(type)) rest.push(attribute);
   }
-  const order = packet.code === RadiusCode.DisconnectRequest ? readDisconnect(rest) : readCoa(packet, rest);
+  const order =
+    packet.code === RadiusCode.DisconnectRequest ? readDisconnect(rest) : readCoa(packet, rest, options);
   if (typeof order === 'number') return order;
   return namesSession(identification) ? { identification, order } : ErrorCause.MissingAttribute;
 }
@@ -65,14 +70,18 @@ function readDisconnect(rest: readonly RadiusAttribute[]): DynamicOrder | ErrorC
   return alien ? ErrorCause.UnsupportedAttribute : { kind: 'disconnect' };
 }
 
-function readCoa(packet: RadiusPacket, rest: readonly RadiusAttribute[]): DynamicOrder | ErrorCause {
+function readCoa(
+  packet: RadiusPacket,
+  rest: readonly RadiusAttribute[],
+  options: AcceptOptions,
+): DynamicOrder | ErrorCause {
   const services = packet.attributes.filter(({ type }) => type === AttributeType.ServiceType);
   const others = rest.filter(
     ({ type }) => type !== AttributeType.ServiceType && type !== AttributeType.State,
   );
   const [service] = services;
   if (service === undefined) {
-    const changes = readChanges(others);
+    const changes = readChanges(others, options);
     return typeof changes === 'number' ? changes : { kind: 'change', changes };
   }
   if (services.length > 1 || integerOf(service.value) !== ServiceType.AuthorizeOnly)

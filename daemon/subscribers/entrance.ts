@@ -35,7 +35,9 @@ export class Entrance {
     place: HostPlace,
     userName: Uint8Array,
     terms: LoginTerms,
-  ): CrowdRefusal | 'other-vlan' | undefined {
+  ): CrowdRefusal | 'other-vlan' | 'filter-for-all' | undefined {
+    // One login opens the port for addresses that its filter would not be about.
+    if (terms.filter !== undefined && port.hostMode === 'multi-host') return 'filter-for-all';
     const elsewhere = this.elsewhere(place);
     const account = elsewhere && accountText(terms.userName ?? userName);
     return (

@@ -7,6 +7,7 @@ import type { SessionChange } from '../../auth/dynamic/changes.ts';
 import type { SessionIds } from '../../auth/login.ts';
 import { sendRights } from '../../auth/rights/send-rights.ts';
 import { accountText } from '../../session/account.ts';
+import type { SessionFilter } from '../../session/filter-rule.ts';
 import { KeyIndex } from '../../session/key-index.ts';
 import type { ChannelRange, SessionRecord, SessionRights } from '../../session/records.ts';
 import type { HostPlace } from '../../switch/switch.ts';
@@ -97,9 +98,10 @@ export class Sessions {
     this.#services.resume();
     for (const session of [...this.#parts.stores.sessions.values()]) {
       const sends = this.#sendsBy(session.rights);
-      if (isSame(session.sends, sends)) continue;
-      this.#parts.stores.sessions.put(session.key, { ...session, sends });
-      this.#open({ ...session, sends });
+      const filter = this.#filterBy(session.filter);
+      if (isSame(session.sends, sends) && isSame(session.filter, filter)) continue;
+      this.#parts.stores.sessions.put(session.key, { ...session, sends, filter });
+      this.#open({ ...session, sends, filter });
     }
   }
 
@@ -134,6 +136,7 @@ export class Sessions {
       method: admission.method,
       assignedVlan: place.vlan === 0 ? terms.vlan : undefined,
       idleMs: terms.idleMs ?? this.#parts.ports.get(place.port)?.idleTimeoutMs,
+      filter: terms.filter,
     };
     this.#parts.stores.sessions.put(key, session);
     this.#index(session);
@@ -153,9 +156,10 @@ export class Sessions {
   }
 
   /** Other terms from now on; false where there is no such session. */
-  change(now: number, key: string, { timeout, classes, idleMs, limits, rights }: SessionChange): boolean {
+  change(now: number, key: string, change: SessionChange): boolean {
     const before = this.get(key);
     if (before === undefined) return false;
+    const { timeout, classes, idleMs, limits, rights, filter, vlan } = change;
     const endsAt = timeout?.next === 'end' ? now + timeout.ms : undefined;
     const terms = rights ?? before.rights;
     const changed = limits === undefined ? terms : { ...(terms ?? NO_RIGHTS), ...limits };
@@ -166,11 +170,14 @@ export class Sessions {
       sends: this.#sendsBy(changed),
       idleMs: idleMs ?? before.idleMs,
       endsAt: timeout === undefined ? before.endsAt : endsAt,
+      filter: filter === undefined ? before.filter : filter === 'none' ? undefined : filter,
+      assignedVlan: vlan === undefined || before.vlan !== 0 ? before.assignedVlan : vlan,
     };
     this.#parts.stores.sessions.put(key, session);
     this.#ends.set(key, session.endsAt);
     if (idleMs !== undefined) this.#idle.follow(now, session);
-    if (!isSame(before.sends, session.sends)) this.#open(session);
+    if (vlan !== undefined) this.#services.follow(session.port, key);
+    if (!isSame(before.sends, session.sends) || !isSame(before.filter, session.filter)) this.#open(session);
     this.#peers.sessionRenewed(now, session);
     return true;
   }
@@ -233,6 +240,15 @@ export class Sessions {
     return sendRights(rights, this.#parts.config.channels.policy.profiles);
   }
 
+  /** The rules that the configuration has now under the filter's names; a name that is gone keeps its old ones. */
+  #filterBy(filter: SessionFilter | undefined): SessionFilter | undefined {
+    if (filter === undefined || filter.ids.length === 0) return filter;
+    const { named } = this.#parts.config.filters;
+    const found = filter.ids.map((id) => named.get(id));
+    const rules = found.every((each) => each !== undefined) ? found.flat() : undefined;
+    return rules === undefined || isSame(filter.rules, rules) ? filter : { ...filter, rules };
+  }
+
   #index({ key, port, mac, endsAt }: SessionRecord): void {
     this.#ends.set(key, endsAt);
     this.#ofPort.add(port, key);
@@ -257,7 +273,7 @@ const NO_RIGHTS: SessionRights = {
   profile: undefined,
 };
 
-function isSame(a: readonly ChannelRange[] | undefined, b: readonly ChannelRange[] | undefined): boolean {
+function isSame(a: object | undefined, b: object | undefined): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 

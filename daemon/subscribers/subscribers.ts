@@ -295,6 +295,10 @@ export class Subscribers {
     return this.#authenticators.countOfPort(port) + this.#silentHosts(port);
   }
 
+  sessionsOfPort(port: string): readonly SessionRecord[] {
+    return this.#sessions.ofPort(port);
+  }
+
   authorizedHostsOfPort(port: string): number {
     return this.#sessions.countOfPort(port);
   }

@@ -164,6 +164,14 @@ export class AccessPolicy {
     ];
   }
 
+  /** Of two logins one has a filter, of different ones. It lets through what the run counts. */
+  #filter(): readonly RadiusAttribute[] {
+    const port = this.#states % 4;
+    if (port > 1) return [];
+    const rule = `deny in tcp from any to any ${port + 1}`;
+    return [octets(AttributeType.NasFilterRule, new TextEncoder().encode(rule))];
+  }
+
   #accept(id: number, account: Account, station: string): Reply {
     const { timeout, seconds } = account;
     if (this.timesOf(station).endsAfterMs === Infinity) this.#endedBefore.delete(station);
@@ -191,6 +199,7 @@ export class AccessPolicy {
         octets(AttributeType.Class, new TextEncoder().encode(`class of ${account.name}`)),
         ...times,
         ...this.#sendRight(station),
+        ...this.#filter(),
       ],
     };
   }

@@ -37,14 +37,12 @@ export function checkRecords(stores: Stores, now: number): void {
 
 /** The switch is as the records say, once the effects that are held have left. */
 export function checkSwitch(stores: Stores, bridge: MemorySwitch, held: readonly Effect[]): void {
-  const hosts = new Map(
-    bridge.openHosts().map(({ port, vlan, mac, sends }) => [hostKey(port, vlan, mac), sends]),
-  );
+  const hosts = new Map(bridge.openHosts().map((host) => [hostKey(host.port, host.vlan, host.mac), host]));
   const channels = new Map(
     bridge.forwardings().map(({ port, vlan, group, filter }) => [`${port}/${vlan}/${group}`, say(filter)]),
   );
   for (const effect of held) {
-    if (effect.kind === 'open-host') hosts.set(effect.key, effect.host.sends);
+    if (effect.kind === 'open-host') hosts.set(effect.key, effect.host);
     else if (effect.kind === 'close-host') {
       const { port, vlan, mac } = effect.host;
       hosts.delete(hostKey(port, vlan, mac));
@@ -54,12 +52,14 @@ export function checkSwitch(stores: Stores, bridge: MemorySwitch, held: readonly
       else channels.set(key, say(effect.filter));
     }
   }
-  for (const { key, rights, sends } of stores.sessions.values()) {
-    const mayAt = hosts.get(key);
+  for (const { key, rights, sends, filter } of stores.sessions.values()) {
+    const at = hosts.get(key);
     must(hosts.delete(key), () => `${key} has a session and its port is shut`);
     const [may, said] = [sends, rights?.send].map((ranges) => JSON.stringify(ranges ?? []));
     must(may === said, () => `${key} was allowed to send to ${said}, and may to ${may}`);
-    must(JSON.stringify(mayAt ?? []) === may, () => `${key} may send to ${may}, at the switch otherwise`);
+    must(JSON.stringify(at?.sends ?? []) === may, () => `${key} may send to ${may}, at the switch otherwise`);
+    const [rules, held] = [filter?.rules, at?.filter].map((each) => JSON.stringify(each ?? []));
+    must(rules === held, () => `${key} has the filter ${rules}, at the switch ${held}`);
   }
   must(hosts.size === 0, () => `open without a session: ${[...hosts.keys()].join(', ')}`);
   for (const { key, mode, sources } of stores.forwardings.values()) {

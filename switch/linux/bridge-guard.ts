@@ -2,6 +2,7 @@
  * Bridge, ports and table as castgate needs them: sets them at the start, looks whether they still are so,
  * and puts right what someone else changed. Knows no hosts and no channels.
  */
+import { FILTER_CHAIN } from './filter-chains.ts';
 import type { FrameSocket } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import {
@@ -42,6 +43,7 @@ export class BridgeGuard {
   readonly #options: GuardOptions;
   #bridge: Link;
   #vlans = new Map<number, number>();
+  #chains: readonly string[] = [];
   #rules = '';
 
   constructor(kernel: Kernel, frames: FrameSocket, options: GuardOptions, bridge: Link) {
@@ -76,7 +78,7 @@ export class BridgeGuard {
     if (!keep || !this.#kernel.hasChain(TABLE, versionChain(this.#rulesetKind()))) {
       mustNot(this.#kernel.loadRuleset(this.#ruleset()), 'nftables table');
     }
-    this.#rules = this.#kernel.rules(TABLE);
+    this.#noteRules();
   }
 
   /** True where the table is there and of this version; from here on it is to stay so. */
@@ -118,9 +120,9 @@ export class BridgeGuard {
 
   /** Puts the table back where it, or a rule of it, is gone; true where that was so: its sets are empty then. */
   repairTable(): boolean {
-    if (this.#kernel.rules(TABLE) === this.#rules) return false;
+    if (this.#kernel.rules(TABLE, this.#chains) === this.#rules) return false;
     if (this.#kernel.loadRuleset(this.#ruleset()) !== undefined) return false;
-    this.#rules = this.#kernel.rules(TABLE);
+    this.#noteRules();
     return true;
   }
 
@@ -151,6 +153,12 @@ export class BridgeGuard {
     const wrong = missing(link.port, this.#portSettings(role));
     if (wrong.length === 0 || this.#kernel.setPort(link.index, wrong) !== undefined) return undefined;
     return `port ${link.name}: ${wrong.map(([option]) => settingName(option, 'port')).join(', ')}`;
+  }
+
+  /** Chains of filters come and go with hosts: reconcile.ts looks after them. */
+  #noteRules(): void {
+    this.#chains = this.#kernel.chains(TABLE).filter((name) => !name.startsWith(FILTER_CHAIN));
+    this.#rules = this.#kernel.rules(TABLE, this.#chains);
   }
 
   #rulesetKind(): RulesetKind {

@@ -4,6 +4,7 @@
  * host-operations.ts and channel-operations.ts: these have the last word, and give the failure. For this the
  * operations of a batch must not touch what another of them touches; one that does begins the next batch.
  */
+import type { FilterRule } from '../../session/filter-rule.ts';
 import { ipFamily } from '../../wire/address.ts';
 import { applyOne, type Operator } from '../one-by-one.ts';
 import { filterRefusal, gone, hostRefusal, isNothing } from '../rules.ts';
@@ -18,6 +19,7 @@ import type {
 import { BridgeChanges } from './bridge-changes.ts';
 import { clearForwarding, type RepairBridge, setForwarding } from './channel-operations.ts';
 import { isAbsence } from './failure.ts';
+import { filterChanges, filterConflict, putFilters, releaseFilter } from './filter-operations.ts';
 import { closeHost, hostChanges, occupiedChanges, openHost, senderChanges } from './host-operations.ts';
 import { updateLinkGroups } from './link-membership.ts';
 import type { Refusal } from './netlink/netlink-socket.ts';
@@ -70,6 +72,9 @@ class Bulk {
   readonly #prepared: Prepared[] = [];
   /** Set by set: so neighbours share a message, and the order of what touches one element is kept. */
   readonly #setChanges = new Map<string, SetChange[]>();
+  /** Filters of hosts that are to be opened, and of those that were closed. */
+  readonly #filters = new Set<readonly FilterRule[]>();
+  readonly #leftFilters = new Set<readonly FilterRule[]>();
   /** What this batch touches: MAC addresses on any port, groups by port. */
   readonly #touched = new Map<string, Set<string>>();
 
@@ -104,7 +109,10 @@ class Bulk {
     const setChanges = [...this.#setChanges.values()].flat();
     this.#setChanges.clear();
     this.#touched.clear();
-    if (kernel.changeSets(TABLE, setChanges) !== undefined) {
+    const filters = [...this.#filters];
+    this.#filters.clear();
+    const isRefused = putFilters(this.#running, filters) ?? kernel.changeSets(TABLE, setChanges);
+    if (isRefused !== undefined) {
       // The table took none of these, and the bridge was not asked yet.
       this.#bridgeChanges.forget();
       for (const { undo } of [...prepared].reverse()) undo();
@@ -120,6 +128,8 @@ class Bulk {
     for (const { operation } of prepared) {
       if (operation.kind === 'open-host') this.#updateLinkGroups(operation.host);
     }
+    for (const filter of this.#leftFilters) releaseFilter(this.#running, filter);
+    this.#leftFilters.clear();
   }
 
   #alone({ operation, place }: Placed): void {
@@ -146,9 +156,11 @@ class Bulk {
     const at = subscriberPort(ports, host.port);
     if (at === undefined) return gone(`open ${host.mac} on ${host.port}`, host.port);
     const { port, link } = at;
-    const sending = senderChanges(port, host, host.sends);
+    const conflict = filterConflict(port, host);
+    if (conflict !== undefined) return conflict;
+    const rights = [...senderChanges(port, host, host.sends), ...filterChanges(port, host, host.filter)];
     if (port.hasHost(host.vlan, host.mac)) {
-      if (sending.length === 0) return undefined;
+      if (rights.length === 0) return undefined;
       this.flush();
       return this.#oneByOne.openHost(host);
     }
@@ -157,7 +169,8 @@ class Bulk {
     if (refused !== undefined) return refused;
     if (!port.hasMac(host.mac)) this.#changeSets(hostChanges('add', host));
     if (port.vacant) this.#changeSets(occupiedChanges('add', running, port));
-    this.#changeSets(sending);
+    this.#changeSets(rights);
+    if (host.filter !== undefined) this.#filters.add(host.filter);
     ports.opened(port, host, vlan);
     const undo = () => {
       port.removeHost(host);
@@ -165,7 +178,7 @@ class Bulk {
       return [
         ...(port.hasMac(host.mac) ? [] : hostChanges('remove', host)),
         ...(port.vacant ? occupiedChanges('remove', running, port) : []),
-        ...inverse(sending),
+        ...inverse(rights),
       ];
     };
     this.#prepared.push({ ...placed, undo, isHarmless: never });
@@ -173,21 +186,23 @@ class Bulk {
     return undefined;
   }
 
-  #close(placed: Placed, host: HostPlace): void {
+  #close(placed: Placed, host: HostOpening): void {
     const running = this.#running;
     const { ports, guard } = running;
     const at = subscriberPort(ports, host.port);
     if (at?.port.hasHost(host.vlan, host.mac) !== true) return;
     const { port, link } = at;
     updateLinkGroups(running, port, host.vlan, host.mac, false);
-    const sends = port.openingOf(host)?.sends;
+    const { sends, filter } = port.openingOf(host) ?? host;
     this.#changeSets(senderChanges(port, host, undefined));
+    this.#changeSets(filterChanges(port, host, undefined));
+    if (filter !== undefined) this.#leftFilters.add(filter);
     port.removeHost(host);
     const vlan = guard.vlanOf(link, host.vlan);
     if (!port.hasMac(host.mac)) this.#changeSets(hostChanges('remove', host));
     if (port.vacant) this.#changeSets(occupiedChanges('remove', running, port));
     const undo = () => {
-      ports.opened(port, { ...host, sends }, vlan);
+      ports.opened(port, { ...host, sends, filter }, vlan);
       return [];
     };
     this.#prepared.push({ ...placed, undo, isHarmless: ({ errno }) => errno === 'ENOENT' });

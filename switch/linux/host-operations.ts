@@ -3,6 +3,7 @@ import type { Mac } from '../../wire/address.ts';
 import { gone, hostRefusal } from '../rules.ts';
 import type { HostOpening, HostPlace, SwitchFailure } from '../switch.ts';
 import { failure } from './failure.ts';
+import { filterChanges, filterConflict, putFilters, releaseFilter } from './filter-operations.ts';
 import type { Kernel } from './kernel.ts';
 import { updateLinkGroups } from './link-membership.ts';
 import type { Link } from './netlink/link.ts';
@@ -20,11 +21,17 @@ export function openHost(running: Running, host: HostOpening): SwitchFailure | u
   const at = subscriberPort(ports, host.port);
   if (at === undefined) return gone(doing, host.port);
   const { port, link } = at;
-  const sending = senderChanges(port, host, host.sends);
-  if (port.hasHost(host.vlan, host.mac)) {
-    const refusal = kernel.changeSets(TABLE, sending);
+  const conflict = filterConflict(port, host);
+  if (conflict !== undefined) return conflict;
+  const unmade = putFilters(running, [host.filter]);
+  if (unmade !== undefined) return failure(doing, unmade);
+  const rights = [...senderChanges(port, host, host.sends), ...filterChanges(port, host, host.filter)];
+  const before = port.openingOf(host);
+  if (before !== undefined) {
+    const refusal = kernel.changeSets(TABLE, rights);
     if (refusal !== undefined) return failure(doing, refusal);
     port.addHost(host);
+    if (before.filter !== host.filter) releaseFilter(running, before.filter);
     return undefined;
   }
   const vlan = guard.vlanOf(link, host.vlan);
@@ -32,7 +39,7 @@ export function openHost(running: Running, host: HostOpening): SwitchFailure | u
   if (refused !== undefined) return refused;
   const changes: SetChange[] = port.hasMac(host.mac) ? [] : hostChanges('add', host);
   if (port.vacant) changes.push(...occupiedChanges('add', running, port));
-  changes.push(...sending);
+  changes.push(...rights);
   const refusal = kernel.changeSets(TABLE, changes);
   if (refusal !== undefined) return failure(doing, refusal);
   const bridgeRefusal = putMac(kernel, guard.bridge, link, vlan, host.mac);
@@ -50,7 +57,8 @@ export function closeHost(running: Running, host: HostPlace): SwitchFailure | un
   const at = subscriberPort(ports, host.port);
   if (at?.port.hasHost(host.vlan, host.mac) !== true) return undefined;
   const { port, link } = at;
-  const sending = senderChanges(port, host, undefined);
+  const sending = [...senderChanges(port, host, undefined), ...filterChanges(port, host, undefined)];
+  const filter = port.openingOf(host)?.filter;
   port.removeHost(host);
   updateLinkGroups(running, port, host.vlan, host.mac, false);
   const vlan = guard.vlanOf(link, host.vlan);
@@ -64,7 +72,8 @@ export function closeHost(running: Running, host: HostPlace): SwitchFailure | un
   const changes: SetChange[] = port.hasMac(host.mac) ? [] : hostChanges('remove', host);
   if (port.vacant) changes.push(...occupiedChanges('remove', running, port));
   changes.push(...sending);
-  const first = refusal ?? removeElements(kernel, changes);
+  const first = removeElements(kernel, changes) ?? refusal;
+  releaseFilter(running, filter);
   return first === undefined ? undefined : failure(`close ${host.mac} on ${host.port}`, first);
 }
 

@@ -39,10 +39,12 @@ import {
 import { type Message, MessageWriter, NetlinkProtocol } from './netlink/message.ts';
 import { NetlinkSocket, type Refusal } from './netlink/netlink-socket.ts';
 import {
+  batch,
   decodeElements,
   decodeNamedCounter,
   decodeRule,
   encodeDeleteTable,
+  encodeDumpChains,
   encodeDumpCounters,
   encodeDumpElements,
   encodeDumpRules,
@@ -53,6 +55,13 @@ import {
   type SetElement,
   type SetElementRead,
 } from './netlink/nft.ts';
+import {
+  decodeChainName,
+  decodeFilterRule,
+  type FilterChain,
+  putDeleteChain,
+  putFilterChain,
+} from './netlink/nft-filter.ts';
 import { NetworkNamespace } from './network-namespace.ts';
 
 export class Kernel {
@@ -246,9 +255,45 @@ export class Kernel {
     return this.#netfilter.transact(encodeGetChain(table, chain)).refusal === undefined;
   }
 
-  /** The rules of a table by their numbers: another text where any rule was removed, added or replaced. */
-  rules(table: string): string {
-    return this.#netfilter.transact(encodeDumpRules(table)).messages.map(decodeRule).join(' ');
+  /** The rules of chains by their numbers: another text where any rule was removed, added or replaced. */
+  rules(table: string, chains: readonly string[]): string {
+    return chains
+      .flatMap((chain) => this.#netfilter.transact(encodeDumpRules(table, chain)).messages.map(decodeRule))
+      .join(' ');
+  }
+
+  /** Names of a table's chains. */
+  chains(table: string): string[] {
+    return this.#netfilter
+      .transact(encodeDumpChains())
+      .messages.map((message) => decodeChainName(message, table))
+      .filter((name) => name !== undefined);
+  }
+
+  /** How many rules of each chain are those that putFilterChains made, in their order; -1 where one is another's. */
+  filterRules(table: string): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const message of this.#netfilter.transact(encodeDumpRules(table)).messages) {
+      const rule = decodeFilterRule(message);
+      if (rule === undefined) continue;
+      const count = counts.get(rule.chain) ?? 0;
+      counts.set(rule.chain, count >= 0 && rule.isAt(count) ? count + 1 : -1);
+    }
+    return counts;
+  }
+
+  /** Makes chains with their rules, all or none; `anew` fills those that are there with other rules. */
+  putFilterChains(table: string, chains: readonly FilterChain[], anew = false): Refusal | undefined {
+    if (chains.length === 0) return undefined;
+    const octets = batch((message) => {
+      for (const chain of chains) putFilterChain(message, table, chain, anew);
+    });
+    return this.#netfilter.transact(octets).refusal;
+  }
+
+  /** Removes a chain of a filter; EBUSY while a host's packets are led there. */
+  deleteFilterChain(table: string, name: string): Refusal | undefined {
+    return this.#netfilter.transact(batch((message) => putDeleteChain(message, table, name))).refusal;
   }
 
   /** A table that is not there is no error. */

@@ -444,7 +444,15 @@ export class LinuxSwitch implements Switch, Leased {
     // one takes tens of milliseconds.
     const fence = this.#options.fence ? new Fence() : undefined;
     this.#fence = fence;
-    const running: Running = { kernel, guard, frames, fence, ports: this.#ports, controlledDirections };
+    const running: Running = {
+      kernel,
+      guard,
+      frames,
+      fence,
+      ports: this.#ports,
+      filters: new Set(),
+      controlledDirections,
+    };
     this.#caretaker = new Caretaker(running, bridgeName, (event) => this.#tell(event));
     // The table denies everything from here on; the bridge before the ports: its database must be on to be emptied.
     guard.loadTable(kept !== undefined);

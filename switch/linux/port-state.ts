@@ -2,6 +2,7 @@
  * What castgate has opened on one port: hosts and channels, with the counts by which two of them share an
  * entry of the kernel. Pure bookkeeping: the kernel is told by LinuxSwitch, and held to it by reconcile.ts.
  */
+import type { FilterRule } from '../../session/filter-rule.ts';
 import type { ChannelRange } from '../../session/records.ts';
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import {
@@ -144,7 +145,13 @@ export class PortState {
     return sends;
   }
 
-  /** Opens it, or changes what it may send to. */
+  /** The filter of the address, in whichever VLAN; without `but`, the place of one. */
+  filterOf(mac: Mac, but?: HostPlace): readonly FilterRule[] | undefined {
+    for (const host of this.#hosts.get(mac)?.values() ?? []) if (host.vlan !== but?.vlan) return host.filter;
+    return undefined;
+  }
+
+  /** Opens it, or changes what it may. */
   addHost(host: HostOpening): void {
     this.touched?.add(host.mac);
     put(this.#hosts, host.mac, host.vlan, host);

@@ -5,6 +5,8 @@
  */
 import type { SourceFilter } from '../switch.ts';
 import { BridgeChanges } from './bridge-changes.ts';
+import { FILTER_MAPS, filterElements } from './filter-chains.ts';
+import { repairFilters, wantedChains } from './filter-operations.ts';
 import type { Kernel } from './kernel.ts';
 import type { SourcesIn } from './mdb-way.ts';
 import type { Link } from './netlink/link.ts';
@@ -16,7 +18,9 @@ import { SENDER_SETS, senderElements } from './sender-elements.ts';
 /** What there should be. */
 export interface Expectation {
   readonly bridge: Link;
-  readonly ports: Iterable<PortState>;
+  readonly ports: readonly PortState[];
+  /** Names of the chains of filters that were made: set to what is there then. */
+  readonly filters: Set<string>;
   readonly controlledDirections: 'both' | 'in';
   /** The VLAN by which the bridge knows frames of a port. */
   vlanOf(link: Link, vlan: number): number;
@@ -87,10 +91,17 @@ export function reconcileMemberships(kernel: Kernel, expected: Expectation): str
   return tally.line();
 }
 
-/** Sets that are small however many hosts and channels there are: those of ports, and of the few who may send. */
-export const SMALL_SETS = ['subscribers', 'uplinks', 'occupied', 'open_ports', ...SENDER_SETS] as const;
+/** Sets that are small with many hosts and channels: those of ports, of the few who may send, and of who has a filter. */
+export const SMALL_SETS = [
+  'subscribers',
+  'uplinks',
+  'occupied',
+  'open_ports',
+  ...SENDER_SETS,
+  ...FILTER_MAPS,
+] as const;
 
-/** The elements of castgate's sets, or of the small ones only. */
+/** The elements of castgate's sets, or of the small ones only; with the chains that the maps of filters lead to. */
 export function reconcileSets(
   kernel: Kernel,
   expected: Expectation,
@@ -103,10 +114,14 @@ export function reconcileSets(
   for (const element of isAll ? expectedElements(expected, sourcesIn) : smallElements(expected)) {
     wanted.set(elementName(element), element);
   }
+  // Chains before the elements that lead there.
+  const filters = repairFilters(kernel, expected.ports);
+  tally.added(true, filters.put);
+  tally.added(false, filters.refused);
   const surplus: SetChange[] = [];
   for (const set of sets) {
-    for (const { key, end, data } of kernel.elements(TABLE, set)) {
-      const element = { set, key, end, data };
+    for (const { key, end, data, chain } of kernel.elements(TABLE, set)) {
+      const element = { set, key, end, data, chain };
       if (!wanted.delete(elementName(element))) surplus.push({ change: 'remove', ...element });
     }
   }
@@ -115,6 +130,9 @@ export function reconcileSets(
     .map((element): SetChange => ({ change: 'add', ...element }));
   for (const part of parts(surplus)) tally.removed(kernel.changeSets(TABLE, part) === undefined, part.length);
   for (const part of parts(missing)) tally.added(kernel.changeSets(TABLE, part) === undefined, part.length);
+  for (const name of filters.surplus) tally.removed(kernel.deleteFilterChain(TABLE, name) === undefined);
+  expected.filters.clear();
+  for (const name of wantedChains(expected.ports).keys()) expected.filters.add(name);
   return tally.line();
 }
 
@@ -154,6 +172,7 @@ function* expectedElements(
     for (const mac of port.macs()) {
       yield* hostElements(port.name, mac);
       yield* senderElements(port.name, mac, port.sendsOf(mac));
+      yield* filterElements(port.name, mac, port.filterOf(mac));
     }
     for (const group of port.groups()) {
       yield* channelElements(port.name, group, port.filtersOf(group), sourcesIn);
@@ -165,7 +184,10 @@ function* smallElements({ ports, controlledDirections }: Expectation): Generator
   for (const port of ports) {
     yield* elementsOfPort(port, controlledDirections);
     if (!port.subscriber) continue;
-    for (const mac of port.macs()) yield* senderElements(port.name, mac, port.sendsOf(mac));
+    for (const mac of port.macs()) {
+      yield* senderElements(port.name, mac, port.sendsOf(mac));
+      yield* filterElements(port.name, mac, port.filterOf(mac));
+    }
   }
 }
 

@@ -27,6 +27,7 @@ export function restore(
     const nothing = {
       bridge,
       ports: states,
+      filters: new Set<string>(),
       controlledDirections: 'both',
       vlanOf: (_: unknown, vlan: number) => vlan,
     } as const;

@@ -5,12 +5,12 @@
  * All that a subscriber port sends or receives is denied unless one of these rules lets it:
  * - in: IGMP, MLD and PIM never (castgate reads them before the bridge does and answers for the bridge);
  *   frames of open hosts, and of these no multicast beyond the link but to the channels that the host may
- *   send to (sender-elements.ts). Where a report may hide from these
+ *   send to (sender-elements.ts), nor what the host's filter denies (filter-chains.ts). Where a report may hide from these
  *   matches (in fragments, behind AH or other headers), nothing passes: nothing to the addresses of reports,
  *   no IPv6 multicast in fragments, none with a hop-by-hop header, which a bridge wants before it learns;
  *   claims of another node (EtherType 0x88B5) never, those come from uplinks;
  * - on an open port (`open_ports`) every host is an open host;
- * - out: unicast to open hosts; broadcast and link-local multicast (neighbour discovery, RFC 4541 §2.1.2,
+ * - out: unicast to open hosts, if their filter permits it; broadcast and link-local multicast (neighbour discovery, RFC 4541 §2.1.2,
  *   §3) once a host is open; multicast of the channels that the port was given.
  * On a kernel whose multicast database cannot hold sources (mdb-way.ts) the table holds them: `include` has
  * the groups of which a port receives the listed sources only, `sources` these and those it must not get.
@@ -24,6 +24,7 @@ import { type IpAddress, ipBytes, ipFamily, type Mac } from '../../wire/address.
 import { concatBytes, toHex } from '../../wire/bytes.ts';
 import { CLAIM_ETHER_TYPE } from '../rules.ts';
 import type { SourceFilter } from '../switch.ts';
+import { FILTER_MAPS, READABLE_CHAIN } from './filter-chains.ts';
 import type { SourcesIn } from './mdb-way.ts';
 import type { SetElement } from './netlink/nft.ts';
 import { hostKeyOf, portKey } from './port-key.ts';
@@ -52,6 +53,7 @@ export const refusalCounters = [
   'claims',
   'strangers',
   'senders',
+  'filtered',
   'unknown_unicast',
   'unregistered',
   'other_sources',
@@ -77,6 +79,7 @@ const SETS = [
   'channels4',
   'channels6',
   ...SENDER_SETS,
+  ...FILTER_MAPS,
 ] as const;
 
 const SOURCE_SETS = ['include4', 'include6', 'included4', 'included6', 'excluded4', 'excluded6'] as const;
@@ -118,8 +121,23 @@ function rules({ sourcesIn, fence: isFenced }: RulesetKind): string {
   set senders6 { type ifname . ether_addr . ipv6_addr; flags interval; }
   set sources_of4 { type ifname . ether_addr . ipv4_addr . ipv4_addr; flags interval; }
   set sources_of6 { type ifname . ether_addr . ipv6_addr . ipv6_addr; flags interval; }
+  map filters_in { type ifname . ether_addr : verdict; }
+  map filters_out { type ifname . ether_addr : verdict; }
 ${sources.sets}${fence.chains}
+  chain ${READABLE_CHAIN} {
+    meta protocol != { ip, ip6 } return
+    ip frag-off & 0x1fff == 1 counter name filtered drop
+    ip frag-off & 0x1fff != 0 return
+    frag frag-off != 0 return
+    meta l4proto != { tcp, udp, sctp, icmp, icmpv6 } return
+    meta l4proto tcp @th,104,8 0-254 return
+    meta l4proto tcp @th,104,8 255 return
+    meta l4proto { udp, sctp, icmp, icmpv6 } @th,24,8 0-254 return
+    meta l4proto { udp, sctp, icmp, icmpv6 } @th,24,8 255 return
+    counter name filtered drop
+  }
   chain from_host {
+    iifname . ether saddr vmap @filters_in
     ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 accept
     ip daddr 224.0.0.0/24 accept
     iifname . ether saddr . ip daddr @senders4 accept
@@ -164,6 +182,7 @@ ${fence.checkOutput}    igmp type membership-query oifname @subscribers counter 
   }
 
   chain to_host {
+    oifname . ether daddr vmap @filters_out
     oifname . ether daddr @hosts_out accept
     oifname @open_ports accept
     counter name unknown_unicast drop
@@ -291,8 +310,8 @@ export function* channelElements(
 }
 
 /** Tells elements apart. */
-export function elementName({ set, key, end, data }: SetElement): string {
-  const name = `${set}/${toHex(key)}`;
+export function elementName({ set, key, end, data, chain }: SetElement): string {
+  const name = chain === undefined ? `${set}/${toHex(key)}` : `${set}/${toHex(key)}>${chain}`;
   if (end === undefined && data === undefined) return name;
   return `${name}-${end === undefined ? '' : toHex(end)}=${data === undefined ? '' : toHex(data)}`;
 }

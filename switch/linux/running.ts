@@ -19,6 +19,8 @@ export interface Running {
   /** Undefined: the ports are not fenced. */
   readonly fence: Fence | undefined;
   readonly ports: PortTable;
+  /** Names of the chains of filters that were made. */
+  readonly filters: Set<string>;
   /** `both` keeps broadcasts from a port without an open host; `in` lets them out (AdminControlledDirections). */
   readonly controlledDirections: 'both' | 'in';
 }
@@ -33,10 +35,11 @@ export function subscriberPort(
 }
 
 /** What the kernel is held to. */
-export function expectation({ guard, ports, controlledDirections }: Running): Expectation {
+export function expectation({ guard, ports, filters, controlledDirections }: Running): Expectation {
   return {
     bridge: guard.bridge,
-    ports: ports.all(),
+    ports: [...ports.all()],
+    filters,
     controlledDirections,
     vlanOf: (link, vlan) => guard.vlanOf(link, vlan),
   };

@@ -1,5 +1,5 @@
 /**
- * Tables, sets, chains and rules of nftables in nfnetlink, as far as the fence needs them (fence.ts): what
+ * Tables, sets, chains and rules of nftables in nfnetlink, as far as the fence (fence.ts) needs them: what
  * `nft` writes for everything else. Expressions work on registers, as `nft --debug=netlink` shows them.
  */
 import { littleEndian, MessageFlag, type MessageWriter, viewOf } from './message.ts';
@@ -173,7 +173,8 @@ function inSet(set: string, id: number): Expression {
   });
 }
 
-function expression(name: string, data: (message: MessageWriter) => void): Expression {
+/** An expression of this name, with its data. */
+export function expression(name: string, data: (message: MessageWriter) => void): Expression {
   return (message) => {
     message.nest(NFTA_LIST_ELEM, () => {
       message.attributeText(NFTA_EXPR_NAME, name).nest(NFTA_EXPR_DATA, () => data(message));
@@ -182,7 +183,7 @@ function expression(name: string, data: (message: MessageWriter) => void): Expre
 }
 
 /** A number of this subsystem. */
-function big32(value: number): Uint8Array {
+export function big32(value: number): Uint8Array {
   const octets = new Uint8Array(4);
   viewOf(octets).setInt32(0, value);
   return octets;

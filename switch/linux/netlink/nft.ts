@@ -21,8 +21,10 @@ export const NftMessage = {
   DeleteTable: 2,
   NewChain: 3,
   GetChain: 4,
+  DeleteChain: 5,
   NewRule: 6,
   GetRules: 7,
+  DeleteRule: 8,
   NewSet: 9,
   NewElement: 12,
   GetElement: 13,
@@ -39,6 +41,8 @@ export interface SetElement {
   readonly end?: Uint8Array | undefined;
   /** What the element means, in a map. */
   readonly data?: Uint8Array | undefined;
+  /** Where packets go on, in a map of verdicts. */
+  readonly chain?: string | undefined;
 }
 
 /** What is to be done in one batch. */
@@ -49,6 +53,7 @@ export interface SetElementRead {
   readonly key: Uint8Array;
   readonly end: Uint8Array | undefined;
   readonly data: Uint8Array | undefined;
+  readonly chain: string | undefined;
   readonly counter: Counter | undefined;
 }
 
@@ -107,11 +112,20 @@ export function encodeGetChain(table: string, chain: string): Uint8Array {
   return message.attributeText(NFTA_CHAIN_TABLE, table).attributeText(NFTA_CHAIN_NAME, chain).end().bytes();
 }
 
-/** Asks for all rules of a table. */
-export function encodeDumpRules(table: string): Uint8Array {
+/** Asks for all rules of a table, or of one chain. */
+export function encodeDumpRules(table: string, chain?: string): Uint8Array {
   const message = new MessageWriter();
   putHeader(message, NftMessage.GetRules, MessageFlag.Request | MessageFlag.Dump);
-  return message.attributeText(NFTA_RULE_TABLE, table).end().bytes();
+  message.attributeText(NFTA_RULE_TABLE, table);
+  if (chain !== undefined) message.attributeText(NFTA_RULE_CHAIN, chain);
+  return message.end().bytes();
+}
+
+/** Asks for all chains of all tables of the family. */
+export function encodeDumpChains(): Uint8Array {
+  const message = new MessageWriter();
+  putHeader(message, NftMessage.GetChain, MessageFlag.Request | MessageFlag.Dump);
+  return message.end().bytes();
 }
 
 /** The rule in a message of an answer: its chain, and its number, which no other rule gets. */
@@ -149,12 +163,18 @@ export function* decodeElements(message: Message): Generator<SetElementRead> {
     if (key === undefined) continue;
     const end = dataOf(fields.get(NFTA_SET_ELEM_KEY_END));
     const data = dataOf(fields.get(NFTA_SET_ELEM_DATA));
-    yield { key, end, data, counter: counterOf(fields.get(NFTA_SET_ELEM_EXPR)) };
+    const chain = chainOf(fields.get(NFTA_SET_ELEM_DATA));
+    yield { key, end, data, chain, counter: counterOf(fields.get(NFTA_SET_ELEM_EXPR)) };
   }
 }
 
 function dataOf(data: Uint8Array | undefined): Uint8Array | undefined {
   return data === undefined ? undefined : attributes(data).get(NFTA_DATA_VALUE);
+}
+
+function chainOf(data: Uint8Array | undefined): string | undefined {
+  const verdict = data && attributes(data).get(NFTA_DATA_VERDICT);
+  return verdict === undefined ? undefined : textOf(attributes(verdict).get(NFTA_VERDICT_CHAIN));
 }
 
 /** The named counter in a message of an answer. */
@@ -211,7 +231,7 @@ function putElements(
 ): void {
   message.attributeText(NFTA_SET_ELEM_LIST_TABLE, table).attributeText(NFTA_SET_ELEM_LIST_SET, set);
   message.nest(NFTA_SET_ELEM_LIST_ELEMENTS, () => {
-    for (const { key, end, data } of elements) {
+    for (const { key, end, data, chain } of elements) {
       message.nest(NFTA_LIST_ELEM, () => {
         message.nest(NFTA_SET_ELEM_KEY, () => message.attribute(NFTA_DATA_VALUE, key));
         if (end !== undefined) {
@@ -220,14 +240,24 @@ function putElements(
         if (data !== undefined) {
           message.nest(NFTA_SET_ELEM_DATA, () => message.attribute(NFTA_DATA_VALUE, data));
         }
+        if (chain !== undefined) message.nest(NFTA_SET_ELEM_DATA, () => putJump(message, chain));
       });
     }
   });
 }
 
+/** The verdict that packets go on in a chain, and come back from there. */
+export function putJump(message: MessageWriter, chain: string): void {
+  const code = new Uint8Array(4);
+  viewOf(code).setInt32(0, NFT_JUMP);
+  message.nest(NFTA_DATA_VERDICT, () => {
+    message.attribute(NFTA_VERDICT_CODE, code).attributeText(NFTA_VERDICT_CHAIN, chain);
+  });
+}
+
 /** An attribute has room for 64 KiB, and the longest element (a range of two IPv6 addresses and a host) takes 132 octets. */
 const ELEMENTS_PER_MESSAGE = 448;
-const NFNL_SUBSYS_NFTABLES = 10;
+export const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
 const NFPROTO_BRIDGE = 7;
@@ -246,7 +276,11 @@ const NFTA_SET_ELEM_KEY = 1;
 const NFTA_SET_ELEM_DATA = 2;
 const NFTA_SET_ELEM_EXPR = 7;
 const NFTA_SET_ELEM_KEY_END = 10;
+const NFT_JUMP = -3;
 const NFTA_DATA_VALUE = 1;
+const NFTA_DATA_VERDICT = 2;
+const NFTA_VERDICT_CODE = 1;
+const NFTA_VERDICT_CHAIN = 2;
 const NFTA_EXPR_NAME = 1;
 const NFTA_EXPR_DATA = 2;
 const NFTA_COUNTER_BYTES = 1;

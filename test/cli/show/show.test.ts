@@ -18,6 +18,7 @@ const session: SessionRow = {
   reauthAt: NOW + 3_408_000,
   octetsIn: 1234,
   sends: [],
+  filter: [],
   octetsOut: 4_560_000,
 };
 const group: GroupRow = {

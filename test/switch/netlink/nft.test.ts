@@ -189,7 +189,7 @@ describe('the table', () => {
         if (sourcesIn === 'table' || name !== 'other_sources')
           expect(text).toContain(`counter name ${name} drop`);
       }
-      const sets = [...text.matchAll(/^ {2}set (\w+) /gm)].map(([, name]) => name);
+      const sets = [...text.matchAll(/^ {2}(?:set|map) (\w+) /gm)].map(([, name]) => name);
       expect(sets.sort()).toEqual([...setNames(sourcesIn)].sort());
       for (const name of sets) expect(text).toContain(`@${name}`);
       expect(text).toContain(`chain ${versionChain({ sourcesIn, fence })} { }`);
