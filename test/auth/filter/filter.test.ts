@@ -69,9 +69,11 @@ describe('IPFilterRule as text', () => {
     ]) {
       expect(rule(formatFilterRule(rule(line)))).toEqual(rule(line));
     }
-    fc.assert(fc.property(lines, (line) => {
+    fc.assert(
+      fc.property(lines, (line) => {
         expect(rule(formatFilterRule(rule(line)))).toEqual(rule(line));
-      }));
+      }),
+    );
   });
 
   it('what cannot be carried out, or would match nothing, is refused and never left out', () => {
