@@ -106,7 +106,7 @@ const SERVER_TIMEOUT = {
 const MAX_REQ = { about: 'how often an EAP-Request is sent before giving up (maxReq)', min: 1, max: 10 };
 const REAUTH_MAX = {
   about: 'how many silent rounds of asking for an identity before the host is dropped (reAuthMax)',
-  min: 0,
+  min: 1,
   max: 10,
 };
 const REAUTH_ENABLED = { about: 'log hosts in again from time to time (reAuthEnabled)' };

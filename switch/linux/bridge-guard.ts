@@ -84,7 +84,7 @@ export class BridgeGuard {
   /** True where the table is there and of this version; from here on it is to stay so. */
   hasTable(): boolean {
     if (!this.#kernel.hasChain(TABLE, versionChain(this.#rulesetKind()))) return false;
-    this.#rules = this.#kernel.rules(TABLE);
+    this.#noteRules();
     return true;
   }
 

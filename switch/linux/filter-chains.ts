@@ -86,7 +86,7 @@ function chainOf(rules: readonly FilterRule[], direction: 'in' | 'out'): FilterC
   }
   if (!passesUnmatched(rules, direction)) made.push([...DENY]);
   const written = new MessageWriter();
-  putFilterChain(written, '', { name: '', rules: made }, false);
+  putFilterChain(written, '', { name: '', rules: made });
   const hash = createHash('sha256').update(written.bytes()).digest('hex').slice(0, HASH_DIGITS);
   return { name: `${FILTER_CHAIN}${direction}_${hash}`, rules: made };
 }

@@ -70,18 +70,13 @@ export function repairFilters(
   const there = new Set(kernel.chains(TABLE).filter((name) => name.startsWith(FILTER_CHAIN)));
   if (wanted.size === 0 && there.size === 0) return { put: 0, refused: 0, surplus: [] };
   const counts = kernel.filterRules(TABLE);
-  const all = [...wanted.values()];
-  const missing = all.filter(({ name }) => !there.has(name));
-  const wrong = all.filter(({ name, rules }) => there.has(name) && counts.get(name) !== rules.length);
+  const wrong = [...wanted.values()].filter(
+    ({ name, rules }) => !there.has(name) || counts.get(name) !== rules.length,
+  );
   let [put, refused] = [0, 0];
-  for (const [chains, anew] of [
-    [missing, false],
-    [wrong, true],
-  ] as const) {
-    for (const part of portions(chains)) {
-      if (kernel.putFilterChains(TABLE, part, anew) === undefined) put += part.length;
-      else refused += part.length;
-    }
+  for (const part of portions(wrong)) {
+    if (kernel.putFilterChains(TABLE, part) === undefined) put += part.length;
+    else refused += part.length;
   }
   return { put, refused, surplus: [...there].filter((name) => !wanted.has(name)) };
 }

@@ -282,11 +282,11 @@ export class Kernel {
     return counts;
   }
 
-  /** Makes chains with their rules, all or none; `anew` fills those that are there with other rules. */
-  putFilterChains(table: string, chains: readonly FilterChain[], anew = false): Refusal | undefined {
+  /** Makes chains with their rules, all or none; those that are there have no other rules then. */
+  putFilterChains(table: string, chains: readonly FilterChain[]): Refusal | undefined {
     if (chains.length === 0) return undefined;
     const octets = batch((message) => {
-      for (const chain of chains) putFilterChain(message, table, chain, anew);
+      for (const chain of chains) putFilterChain(message, table, chain);
     });
     return this.#netfilter.transact(octets).refusal;
   }

@@ -37,6 +37,7 @@ import {
 } from './counters.ts';
 import { failure } from './failure.ts';
 import { Fence, LEASE_TABLE } from './fence.ts';
+import { FILTER_CHAIN } from './filter-chains.ts';
 import { type CapturedFrame, type CaptureStatistics, FrameSocket } from './frames.ts';
 import { closeHost, openHost } from './host-operations.ts';
 import { type Kept, takeUp } from './kept.ts';
@@ -164,6 +165,7 @@ export class LinuxSwitch implements Switch, Leased {
       frames,
       fence: undefined,
       ports: this.#ports,
+      filters: new Set(kernel.chains(TABLE).filter((name) => name.startsWith(FILTER_CHAIN))),
       controlledDirections,
     };
     this.#running = running;

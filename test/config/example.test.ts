@@ -19,7 +19,7 @@ function written(text: string): Map<string, string | undefined> {
     if (isMap(node)) {
       for (const pair of node.items) {
         const key = isScalar(pair.key) ? String(pair.key.value) : '';
-        const name = path === 'ports.' || path === 'profiles.' ? 'NAME' : key;
+        const name = ['ports.', 'profiles.', 'filters.'].includes(path) ? 'NAME' : key;
         walk(pair.value, `${path}${name}.`);
       }
       if (path !== '' && !path.endsWith('NAME.') && !path.endsWith('[].'))

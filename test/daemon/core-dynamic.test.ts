@@ -30,7 +30,7 @@ import type { SessionRecord } from '../../session/records.ts';
 import { ipBytes } from '../../wire/address.ts';
 import { CLIENT, CLIENT_SECRET, DynamicClient, withClient } from './dynamic-client.ts';
 import { groupOf } from './radius-server.ts';
-import { type Host, World } from './world.ts';
+import { type Host, SECOND_SECRET, World } from './world.ts';
 
 const NEWS = '239.1.1.1';
 const FILM = '239.1.1.2';
@@ -110,7 +110,7 @@ describe('who may send requests', () => {
     const stranger = { address: '198.18.0.77', port: 3799 };
     expect(client.send(client.request(code, [userName('alice')]), stranger)).toBeUndefined();
     // Each secret is believed from its own source alone.
-    const second = utf8('the second secret of the tests');
+    const second = SECOND_SECRET;
     const bySecond = () => client.request(code, [userName('alice')], { secret: second });
     expect(client.send(bySecond())).toBeUndefined();
     expect(client.send(client.request(code, [userName('alice')]), other, second)).toBeUndefined();

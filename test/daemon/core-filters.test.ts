@@ -82,6 +82,15 @@ describe('a filter from the Access-Accept', () => {
     expect(w.logged('login-refused')).toMatchObject([{ reason: 'filter-for-all' }]);
   });
 
+  it('another configuration changes the rules under a name, and keeps those of a name that is gone', () => {
+    const w = world([id('web')]);
+    const alice = inside(w);
+    w.reconfigure({ ...withClient(), filters: { web: { rules: [DNS] } } });
+    expect(filterAt(w, alice)).toEqual([rule(DNS)]);
+    w.reconfigure({ ...withClient(), filters: {} });
+    expect(filterAt(w, alice)).toEqual([rule(DNS)]);
+  });
+
   it('a later login brings another one, or none', () => {
     const w = world([id('web')]);
     const alice = inside(w);

@@ -47,6 +47,7 @@ export const BASE = {
     },
   },
   channels: { rates: [{ channels: ['239.200.0.0/16'], rate: 100 }] },
+  filters: { web: { rules: ['permit in tcp from any to any'] } },
   profiles: { gold: {} },
   accounting: { export_file: '/nowhere/export.jsonl' },
 };
@@ -126,6 +127,7 @@ export const KEY_CHANGES: Readonly<Record<string, KeyChange>> = {
   'authenticator.mab.method': live('chap'),
   'authenticator.mab.format': live('colons'),
   'authenticator.mac_move': live('move'),
+  'authenticator.unknown_filter': live('ignore'),
   'authenticator.eapol_version': live(3),
   'authenticator.destination': live('group'),
   'authenticator.quiet_period': live('10s'),
@@ -212,6 +214,11 @@ export const KEY_CHANGES: Readonly<Record<string, KeyChange>> = {
   'channels.rates[].rate': live(200),
   'channels.rates[].priority': live(3),
   'channels.default_rate': live(10),
+  filters: live({
+    web: { rules: ['permit in 6 from any to any'] },
+    dns: { rules: ['permit in 17 from any to any'] },
+  }),
+  'filters.NAME.rules': live(['deny in 17 from any to any']),
   profiles: live({ gold: {}, silver: {} }),
   'profiles.NAME.watch': live(['239.100.0.1']),
   'profiles.NAME.preview': live(['239.100.0.1']),

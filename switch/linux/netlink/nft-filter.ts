@@ -13,20 +13,13 @@ export interface FilterChain {
   readonly rules: readonly (readonly Expression[])[];
 }
 
-/** Writes a chain that no hook calls, with its rules. `anew`: it is there already, with other rules. */
-export function putFilterChain(
-  message: MessageWriter,
-  table: string,
-  { name, rules }: FilterChain,
-  anew: boolean,
-): void {
-  if (anew) putFlush(message, table, name, 0);
-  else {
-    putHeader(message, NftMessage.NewChain, MessageFlag.Request | MessageFlag.Create)
-      .attributeText(NFTA_CHAIN_TABLE, table)
-      .attributeText(NFTA_CHAIN_NAME, name)
-      .end();
-  }
+/** Writes a chain that no hook calls, with these rules and no others, also where it is there already. */
+export function putFilterChain(message: MessageWriter, table: string, { name, rules }: FilterChain): void {
+  putHeader(message, NftMessage.NewChain, MessageFlag.Request | MessageFlag.Create)
+    .attributeText(NFTA_CHAIN_TABLE, table)
+    .attributeText(NFTA_CHAIN_NAME, name)
+    .end();
+  putFlush(message, table, name);
   for (const [place, expressions] of rules.entries()) {
     const last = place === rules.length - 1 ? MessageFlag.Ack : 0;
     putHeader(
@@ -46,15 +39,15 @@ export function putFilterChain(
 
 /** Removes a chain with its rules; EBUSY while something leads to it. */
 export function putDeleteChain(message: MessageWriter, table: string, name: string): void {
-  putFlush(message, table, name, 0);
+  putFlush(message, table, name);
   putHeader(message, NftMessage.DeleteChain, MessageFlag.Request | MessageFlag.Ack)
     .attributeText(NFTA_CHAIN_TABLE, table)
     .attributeText(NFTA_CHAIN_NAME, name)
     .end();
 }
 
-function putFlush(message: MessageWriter, table: string, name: string, flags: number): void {
-  putHeader(message, NftMessage.DeleteRule, MessageFlag.Request | flags)
+function putFlush(message: MessageWriter, table: string, name: string): void {
+  putHeader(message, NftMessage.DeleteRule, MessageFlag.Request)
     .attributeText(NFTA_RULE_TABLE, table)
     .attributeText(NFTA_RULE_CHAIN, name)
     .end();
