@@ -158,7 +158,6 @@ export class ControlSocket {
     }
     this.#connections.add(socket);
     socket.once('close', () => this.#connections.delete(socket));
-    socket.setTimeout(this.#idleMs, () => socket.destroy());
     this.#serve(socket);
   }
 
@@ -168,6 +167,10 @@ export class ControlSocket {
     let pendingOctets = 0;
     let answering = false;
     let ended = false;
+    // Who waits for an answer is not idle.
+    socket.setTimeout(this.#idleMs, () => {
+      if (!answering) socket.destroy();
+    });
     socket.on('data', (chunk: Buffer) => {
       const requests: Buffer[] = [];
       let rest = chunk;

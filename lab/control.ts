@@ -5,7 +5,12 @@ import { connect } from 'node:net';
 export type Answer = { readonly result: unknown } | { readonly refused: string };
 
 /** Asks one question; undefined where nobody answers within the time. */
-export function ask(path: string, verb: string, timeoutMs = 1_000): Promise<Answer | undefined> {
+export function ask(
+  path: string,
+  verb: string,
+  timeoutMs = 1_000,
+  params: Readonly<Record<string, unknown>> = {},
+): Promise<Answer | undefined> {
   return new Promise((resolve) => {
     const socket = connect(path);
     let text = '';
@@ -15,7 +20,7 @@ export function ask(path: string, verb: string, timeoutMs = 1_000): Promise<Answ
       resolve(answer);
     };
     const timer = setTimeout(() => finish(undefined), timeoutMs);
-    socket.once('connect', () => socket.write(`${JSON.stringify({ verb, params: {} })}\n`));
+    socket.once('connect', () => socket.write(`${JSON.stringify({ verb, params })}\n`));
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('utf8');
       if (!text.includes('\n')) return;

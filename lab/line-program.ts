@@ -46,6 +46,7 @@ export type ProgramName =
   | 'takeover/counting-server'
   | 'takeover/joiner'
   | 'takeover/bad-link'
+  | 'upgrade/subscribers'
   | '../bench/players'
   | '../bench/ha/observer';
 
