@@ -11,6 +11,7 @@ import { benchTable } from '../table.ts';
 import { benchCommit } from './commit.ts';
 import { benchLinkRate } from './link-rate.ts';
 import { benchTakeover } from './takeover.ts';
+import { benchUpgrade } from './upgrade.ts';
 
 const HELP = `npm run bench:ha [-- OPTIONS]
 
@@ -18,8 +19,8 @@ Measures a pair of nodes, in network namespaces of its own, and prints a table. 
 
 Options:
   --quick           fewer rounds and smaller sizes
-  --only PARTS      link, commit, takeover; several with commas
-  --sizes LIST      sessions of the takeovers, with commas
+  --only PARTS      link, commit, takeover, upgrade; several with commas
+  --sizes LIST      sessions of the takeovers and upgrades, with commas
   --json FILE       writes everything that was measured to a file
   --help            print this
 `;
@@ -28,7 +29,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
-      only: { type: 'string', default: 'link,commit,takeover' },
+      only: { type: 'string', default: 'link,commit,takeover,upgrade' },
       sizes: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -51,6 +52,7 @@ async function main(): Promise<number> {
   if (parts.has('link')) rows.push(...(await benchLinkRate(values.quick ? 20_000 : 200_000)));
   if (parts.has('commit')) rows.push(...(await benchCommit(values.quick ? QUICK : WHOLE, say)));
   if (parts.has('takeover')) rows.push(...(await benchTakeover(sizes, say)));
+  if (parts.has('upgrade')) rows.push(...(await benchUpgrade(sizes, values.quick ? 3 : 5, say)));
   console.log(`\n${benchTable(rows)}`);
   if (values.json !== undefined)
     writeFileSync(values.json, `${JSON.stringify({ machine, rows }, undefined, 2)}\n`);

@@ -52,7 +52,7 @@ async function takeover(sessions: number): Promise<BenchRow[]> {
         place,
         { secretFile },
         {
-          ...SETTINGS,
+          ...LARGE_SETTINGS,
           nasAddress: PairAddress.virtual,
           ha: {
             node: name,
@@ -188,7 +188,7 @@ function now(): number {
 }
 
 const LINES = 16;
-const SETTINGS = {
+export const LARGE_SETTINGS = {
   authenticator: {
     max_hosts_per_port: 4096,
     max_hosts: 65_536,
