@@ -273,6 +273,40 @@ describe('interim messages', () => {
   });
 });
 
+describe('more octets than 32 bits', () => {
+  it('conformance 44: cross 2^32 between two messages, and again over counters that begin again', () => {
+    const { accounting } = makeBooks();
+    const alice = session();
+    const key = `session/${alice.key}`;
+    const below = 2 ** 32 - 7;
+    accounting.startSession(NOW, alice, reading(0, 0));
+    const seen = settle(accounting, NOW);
+    const interim = (seconds: number, input: number, output: number) => {
+      accounting.interim(NOW + seconds * 1_000, key, reading(input, output));
+      const [action] = sends(accounting.drainRequests(NOW));
+      const attributes = action?.attributes ?? [];
+      accounting.acknowledged(action?.token ?? '');
+      seen.push(readMessage(attributes));
+      const { AcctInputOctets, AcctInputGigawords, AcctOutputGigawords } = AttributeType;
+      return [AcctInputOctets, AcctInputGigawords, AcctOutputGigawords].map((type) =>
+        firstInteger(attributes, type),
+      );
+    };
+    expect(interim(60, below, 10)).toEqual([below, undefined, undefined]);
+    expect(interim(120, below + 8, 10)).toEqual([1, 1, undefined]);
+    // The input's counter began anew: what it says now is on top of what was counted.
+    expect(interim(180, 2 ** 32, 5 * 2 ** 32)).toEqual([1, 2, 5]);
+    accounting.stopSession(NOW + 240_000, alice.key, reading(2 ** 32 + 99, 5 * 2 ** 32), UserRequest);
+    seen.push(...settle(accounting, NOW + 240_000));
+    expect(seen.slice(1).map(({ input, output }) => [input, output])).toEqual([
+      [below, 10],
+      [2 ** 32 + 1, 10],
+      [2 * 2 ** 32 + 1, 5 * 2 ** 32],
+      [2 * 2 ** 32 + 100, 5 * 2 ** 32],
+    ]);
+  });
+});
+
 describe('the switch as a whole', () => {
   it('Accounting-On waits for all before it and holds up all after it, and so does -Off', () => {
     const { accounting } = makeBooks();
