@@ -4,10 +4,14 @@
  * only where a field gets another meaning, and `LEAST_READER` only where an older version would read it wrongly.
  */
 
-/** Goes up with each change of what records mean. */
-export const RECORDS_VERSION = 1;
+/**
+ * Goes up with each change of what records mean.
+ *
+ *   2   attributes of accounting records and messages are octets (radius/attribute-octets.ts); lists are still read
+ */
+export const RECORDS_VERSION = 2;
 /** The lowest version that reads these records rightly. */
-export const LEAST_READER = 1;
+export const LEAST_READER = 2;
 /** The lowest version whose records are read rightly here. */
 export const OLDEST_READ = 1;
 
