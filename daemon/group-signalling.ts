@@ -14,6 +14,7 @@ import { Querier } from '../igmp/querier.ts';
 import { type OtherQuerierRecord, QuerierElection } from '../igmp/querier-election.ts';
 import { RouterPorts } from '../igmp/router-ports.ts';
 import { SpecificQueries } from '../igmp/specific-queries.ts';
+import type { SessionRecord } from '../session/records.ts';
 import { type IpAddress, ipFamily } from '../wire/address.ts';
 import { u32 } from '../wire/bytes.ts';
 import { isMalformed } from '../wire/malformed.ts';
@@ -27,10 +28,12 @@ export class GroupSignalling {
   readonly #routers: RouterPorts;
   readonly #proxy: ProxyReporter;
   readonly #specific: SpecificQueries;
+  readonly #sessionsOf: (port: string) => readonly SessionRecord[];
 
   /** Takes up the records that the stores hold already. */
-  constructor(parts: CoreParts) {
+  constructor(parts: CoreParts, sessionsOf: (port: string) => readonly SessionRecord[]) {
     this.#parts = parts;
+    this.#sessionsOf = sessionsOf;
     const { config, stores } = parts;
     const { multicast } = config;
     this.#querier = new Querier(multicast, stores.queriers);
@@ -245,9 +248,7 @@ export class GroupSignalling {
   /** A host hears the queries of its own VLAN alone, so each VLAN that somebody is in gets one. */
   #vlansOf(port: string): ReadonlySet<number> {
     const vlans = new Set([0]);
-    for (const session of this.#parts.stores.sessions.values()) {
-      if (session.port === port) vlans.add(session.vlan);
-    }
+    for (const { vlan } of this.#sessionsOf(port)) vlans.add(vlan);
     return vlans;
   }
 
