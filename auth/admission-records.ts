@@ -9,6 +9,7 @@ import type {
 } from '../session/records.ts';
 import type { IpAddress, Mac } from '../wire/address.ts';
 import type { RecordMap } from '../wire/records.ts';
+import type { GrantOptions } from './grant-table.ts';
 import type { MembershipTimes, Reporter } from './membership-table.ts';
 import type { LimitOptions, LimitReason } from './rights/channel-limits.ts';
 import type { PolicyOptions } from './rights/channel-policy.ts';
@@ -61,7 +62,7 @@ export type RevokeCause =
   | 'switch-failed'
   | 'shutdown';
 
-export interface AdmissionOptions extends MembershipTimes {
+export interface AdmissionOptions extends MembershipTimes, GrantOptions {
   readonly maxGroupsPerHost: number;
   readonly limits: LimitOptions;
   readonly leave: LeaveOptions;
@@ -72,8 +73,6 @@ export interface AdmissionOptions extends MembershipTimes {
   readonly ignoreIgmpV1: boolean;
   /** Where else the MAC address of a host is in, that is not in where it reports from. */
   readonly placeElsewhere: (from: Reporter) => 'other-port' | 'other-vlan' | undefined;
-  /** Whether the group encoding tells the server the source: then each (S,G) is a question of its own. */
-  readonly encodingCarriesSource: boolean;
 }
 
 /**

@@ -61,7 +61,7 @@ export class Admission {
     this.#memberships = new MembershipTable(stores.memberships, options);
     this.#pending = new PendingTable(stores.pending);
     const use = new ChannelUse(options.weigh);
-    this.#grants = new GrantTable(stores, authorization, options.encodingCarriesSource, use, (action) =>
+    this.#grants = new GrantTable(stores, authorization, options, use, (action) =>
       this.#actions.push(action),
     );
     this.#policy = new ChannelPolicy(options.policy);

@@ -30,7 +30,8 @@ export class ForwardingTable {
       this.#ofGroup.remove(groupKey(vlan, group), key);
       return true;
     }
-    const record: ForwardingRecord = { ...this.#records.get(key), v: 1, key, port, vlan, group, ...filter };
+    const { to: _, ...before }: Partial<ForwardingRecord> = this.#records.get(key) ?? {};
+    const record: ForwardingRecord = { ...before, v: 1, key, port, vlan, group, ...filter };
     this.#records.put(key, record);
     this.#index(record);
     return true;
@@ -39,7 +40,7 @@ export class ForwardingTable {
   /** What the port receives of the group. */
   of(port: string, vlan: number, group: IpAddress): HostFilter | undefined {
     const record = this.#records.get(forwardingKey(port, vlan, group));
-    return record === undefined ? undefined : { mode: record.mode, sources: record.sources };
+    return record === undefined ? undefined : filterOf(record);
   }
 
   /** What all ports of the VLAN together receive of the group: what upstream must send. */
@@ -68,6 +69,11 @@ export class ForwardingTable {
     this.#ofPort.add(record.port, record.key);
     this.#ofGroup.add(groupKey(record.vlan, record.group), record.key);
   }
+}
+
+/** What the record says that the port receives. */
+export function filterOf({ mode, sources, to }: ForwardingRecord): HostFilter {
+  return to === undefined ? { mode, sources } : { mode, sources, to };
 }
 
 function groupKey(vlan: number, group: IpAddress): string {

@@ -7,7 +7,7 @@ import { membershipKey } from '../igmp/membership.ts';
 import { type GrantedShare, mergeShares } from '../igmp/port-filter.ts';
 import { KeyIndex } from '../session/key-index.ts';
 import { type DecisionRecord, forwardingKey, type GrantRecord } from '../session/records.ts';
-import type { IpAddress } from '../wire/address.ts';
+import type { IpAddress, Mac } from '../wire/address.ts';
 import { DeadlineHeap } from '../wire/deadline-heap.ts';
 import type { RecordMap } from '../wire/records.ts';
 import type { AdmissionAction, AdmissionStores, RevokeCause } from './admission-records.ts';
@@ -15,11 +15,19 @@ import { ForwardingTable } from './forwarding-table.ts';
 import { type GroupAuthorization, questionKey, renewalLeadMs } from './group-authorization.ts';
 import type { ChannelUse } from './rights/channel-use.ts';
 
+export interface GrantOptions {
+  /** Whether the group encoding tells the server the source: then each (S,G) is a question of its own. */
+  readonly encodingCarriesSource: boolean;
+  /** What one host alone of a port is granted goes to its MAC address. */
+  readonly deliverToHost: boolean;
+}
+
 export class GrantTable {
   readonly #stores: AdmissionStores;
   readonly #records: RecordMap<GrantRecord>;
   readonly #authorization: GroupAuthorization;
   readonly #encodingCarriesSource: boolean;
+  readonly #deliverToHost: boolean;
   readonly #use: ChannelUse;
   readonly #emit: (action: AdmissionAction) => void;
   readonly #forwardings: ForwardingTable;
@@ -33,7 +41,7 @@ export class GrantTable {
   constructor(
     stores: AdmissionStores,
     authorization: GroupAuthorization,
-    encodingCarriesSource: boolean,
+    { encodingCarriesSource, deliverToHost }: GrantOptions,
     use: ChannelUse,
     emit: (action: AdmissionAction) => void,
   ) {
@@ -41,6 +49,7 @@ export class GrantTable {
     this.#records = stores.grants;
     this.#authorization = authorization;
     this.#encodingCarriesSource = encodingCarriesSource;
+    this.#deliverToHost = deliverToHost;
     this.#use = use;
     this.#emit = emit;
     this.#forwardings = new ForwardingTable(stores.forwardings);
@@ -109,7 +118,10 @@ export class GrantTable {
 
   /** Makes the port, and upstream, follow the grants that there are for the group. */
   update(port: string, vlan: number, group: IpAddress): void {
-    if (!this.#forwardings.set(port, vlan, group, this.#merged(port, vlan, group))) return;
+    const merged = this.#merged(port, vlan, group);
+    const to = this.#deliverToHost && merged !== undefined ? this.#onlyHost(port, vlan, group) : undefined;
+    const received = merged === undefined || to === undefined ? merged : { ...merged, to };
+    if (!this.#forwardings.set(port, vlan, group, received)) return;
     const filter = this.#forwardings.of(port, vlan, group);
     this.#emit({ kind: 'port-filter', port, vlan, group, filter });
     this.#emit({ kind: 'upstream-filter', vlan, group, filter: this.#forwardings.ofAll(vlan, group) });
@@ -178,6 +190,17 @@ export class GrantTable {
 
   #questionOf(grant: GrantRecord): string {
     return this.questionFor(grant.account, grant.group, grant.source);
+  }
+
+  /** The MAC address behind all of the grants; undefined where there are several. */
+  #onlyHost(port: string, vlan: number, group: IpAddress): Mac | undefined {
+    let only: Mac | undefined;
+    for (const key of this.#ofForwarding.keys(forwardingKey(port, vlan, group))) {
+      const mac = this.#records.get(key)?.mac;
+      if (only !== undefined && mac !== only) return undefined;
+      only = mac;
+    }
+    return only;
   }
 
   /** What the grants behind the port add up to. */

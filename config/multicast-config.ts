@@ -23,6 +23,7 @@ export interface MulticastConfig {
   readonly reportsPerPort: number;
   /** No two hosts of a port report from one IP address. */
   readonly bindSources: boolean;
+  readonly deliverTo: 'group' | 'host';
   readonly unsolicitedReportIntervalMs: number;
   /** `address` undefined: 0.0.0.0; `address6` undefined: the bridge's link-local address. */
   readonly querier: {
@@ -56,6 +57,7 @@ export function toMulticastConfig(m: FileConfig['multicast']): MulticastConfig {
     reportsPerHost: m.reports_per_host,
     reportsPerPort: m.reports_per_port,
     bindSources: m.bind_sources,
+    deliverTo: m.deliver_to,
     unsolicitedReportIntervalMs: m.unsolicited_report_interval,
     querier: { enabled, election, address, address6 },
     proxy: m.proxy,

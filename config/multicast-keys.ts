@@ -93,6 +93,12 @@ export const multicastSection = section(
         'the source address of reports belongs to the host of the port that was first to use it, while it is in',
       fallback: true,
     }),
+    deliver_to: choice({
+      about:
+        "the MAC address that channels go to: the group's; or that of the host, where one alone of a port was granted it",
+      of: ['group', 'host'],
+      fallback: 'group',
+    }),
     unsolicited_report_interval: duration({
       about: 'time between repetitions of a report towards the routers',
       min: '100ms',

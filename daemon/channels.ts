@@ -94,6 +94,7 @@ export class Channels {
         olderPresentMs: multicast.olderPresentMs,
         ignoreIgmpV1: multicast.igmpv1 === 'ignore',
         encodingCarriesSource: carriesSource(groups.encoding),
+        deliverToHost: multicast.deliverTo === 'host',
         placeElsewhere: (from) => this.#peers.placeElsewhere(from),
       },
       stores,

@@ -1,4 +1,5 @@
 /** What records mean at the switch: the same for a core that goes on with them and for a standby that only follows. */
+import { filterOf } from '../auth/forwarding-table.ts';
 import type { ForwardingRecord, PortServiceRecord, SessionRecord } from '../session/records.ts';
 import type { Store } from '../session/store.ts';
 import { type HostOpening, ORDINARY } from '../switch/switch.ts';
@@ -27,8 +28,9 @@ function openingOf(session: SessionRecord): Effect {
 }
 
 /** The effect that makes the switch what the record says. */
-function forwardingOf({ port, vlan, group, mode, sources }: ForwardingRecord): Effect {
-  return { kind: 'forward', port, vlan, group, filter: { mode, sources } };
+function forwardingOf(record: ForwardingRecord): Effect {
+  const { port, vlan, group } = record;
+  return { kind: 'forward', port, vlan, group, filter: filterOf(record) };
 }
 
 /** A record that means something at the switch, as the effect that it means. */

@@ -1,4 +1,5 @@
 /** A node alone: it serves from its start to its stop, and goes on with the records of its journal. */
+import { filterOf } from '../auth/forwarding-table.ts';
 import type { Config } from '../config/config.ts';
 import type { LinuxSwitch } from '../switch/linux/linux-switch.ts';
 import type { SwitchEvent } from '../switch/switch.ts';
@@ -160,12 +161,7 @@ export class LoneNode implements Node {
     const { sessions, forwardings } = this.serving.core.stores;
     this.#switch.start({
       hosts: [...sessions.values()].map(openingOfSession),
-      channels: [...forwardings.values()].map(({ port, vlan, group, mode, sources }) => ({
-        port,
-        vlan,
-        group,
-        filter: { mode, sources },
-      })),
+      channels: [...forwardings.values()].map((record) => ({ ...record, filter: filterOf(record) })),
     });
     this.serving.turn((at) => this.serving.core.resume(at, 'kept'));
   }

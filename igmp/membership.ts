@@ -35,6 +35,8 @@ export interface MembershipRecord {
 export interface HostFilter {
   readonly mode: 'include' | 'exclude';
   readonly sources: readonly IpAddress[];
+  /** Of what a port receives: the only host that it is for, where it is delivered to that host's MAC address. */
+  readonly to?: Mac | undefined;
 }
 
 /** Protocol intervals (RFC 9776 §8), milliseconds and counts. */

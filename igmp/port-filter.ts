@@ -32,6 +32,7 @@ export function sameFilter(a: HostFilter | undefined, b: HostFilter | undefined)
   if (a === undefined || b === undefined) return a === b;
   return (
     a.mode === b.mode &&
+    a.to === b.to &&
     a.sources.length === b.sources.length &&
     a.sources.every((source, i) => source === b.sources[i])
   );

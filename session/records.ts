@@ -287,6 +287,8 @@ export interface ForwardingRecord {
   readonly group: IpAddress;
   readonly mode: 'include' | 'exclude';
   readonly sources: readonly IpAddress[];
+  /** The only host that it is for, where it is delivered to that host's MAC address. */
+  readonly to?: Mac | undefined;
 }
 
 /** Key of what one port receives of one group. */

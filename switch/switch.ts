@@ -25,6 +25,8 @@ export interface HostOpening extends HostPlace {
 export interface SourceFilter {
   readonly mode: 'include' | 'exclude';
   readonly sources: readonly IpAddress[];
+  /** The only host that it is for: frames are delivered to its MAC address instead of the group's. */
+  readonly to?: Mac | undefined;
 }
 
 /** How a subscriber port is served as a whole. */

@@ -5,8 +5,10 @@
  *
  * Invariant: the ports carry something only while `#active` is there and its lease is renewed.
  */
+
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { filterOf } from '../../auth/forwarding-table.ts';
 import type { Config, HaConfig } from '../../config/config.ts';
 import { ConnectionGuard } from '../../connection-backup/linux/connection-guard.ts';
 import { digestOf } from '../../replication/state-digest.ts';
@@ -121,11 +123,9 @@ export class HaNode implements Node {
     const saved = fed?.stores;
     this.#bridge.start({
       hosts: [...(saved?.sessions.values() ?? [])],
-      channels: [...(saved?.forwardings.values() ?? [])].map(({ port, vlan, group, mode, sources }) => ({
-        port,
-        vlan,
-        group,
-        filter: { mode, sources },
+      channels: [...(saved?.forwardings.values() ?? [])].map((record) => ({
+        ...record,
+        filter: filterOf(record),
       })),
     });
     const paths = backedUpPaths(this.#config.radius);

@@ -2,6 +2,7 @@
  * What a process that serves opens and closes while another one prepares itself: noted by key, and looked up once, when
  * the other one goes on.
  */
+import { filterOf } from '../../auth/forwarding-table.ts';
 import type { Change, ChangeFeed } from '../../session/store.ts';
 import type { LinuxSwitch, ServedPort } from '../../switch/linux/linux-switch.ts';
 import { DataPlane, inverseOf, openingOfSession, placeOf } from '../data-plane.ts';
@@ -12,12 +13,7 @@ import type { Stores } from '../stores.ts';
 export function keptOf({ sessions, forwardings, portServices }: Stores) {
   return {
     hosts: [...sessions.values()].map(openingOfSession),
-    channels: [...forwardings.values()].map(({ port, vlan, group, mode, sources }) => ({
-      port,
-      vlan,
-      group,
-      filter: { mode, sources },
-    })),
+    channels: [...forwardings.values()].map((record) => ({ ...record, filter: filterOf(record) })),
     services: [...portServices.values()] as readonly ServedPort[],
   };
 }

@@ -47,20 +47,17 @@ export async function playRound(lab: Lab, daemon: Castgate, check: Check): Promi
       same(await viewer('right').isRefused(group), 'radius-reject', `right ${group}`);
     }
   });
-  await check(
-    'permissions of six seconds go on without a gap, memberships over three intervals',
-    async () => {
-      for (const each of viewers) for (const group of BRIEF) await each.join(group);
-      for (const each of viewers) for (const group of BRIEF) await each.receives(group);
-      await pause(3 * MEMBERSHIP_MS);
-      for (const each of viewers) {
-        for (const group of [...BRIEF, ...NEWS]) {
-          await each.receives(group);
-          same((await each.counts(group)).missing, 0, `missing of ${group} at ${each.name}`);
-        }
+  await check('permissions of six seconds go on without a gap, memberships over two intervals', async () => {
+    for (const each of viewers) for (const group of BRIEF) await each.join(group);
+    for (const each of viewers) for (const group of BRIEF) await each.receives(group);
+    await pause(2 * MEMBERSHIP_MS);
+    for (const each of viewers) {
+      for (const group of [...BRIEF, ...NEWS]) {
+        await each.receives(group);
+        same((await each.counts(group)).missing, 0, `missing of ${group} at ${each.name}`);
       }
-    },
-  );
+    }
+  });
   await check('leaves end it: at once, for IGMPv1 with the membership interval', async () => {
     for (const name of ['one', 'two', 'three']) {
       for (const group of BRIEF) {

@@ -12,6 +12,7 @@
  * - on an open port (`open_ports`) every host is an open host;
  * - out: unicast to open hosts, if their filter permits it; broadcast and link-local multicast (neighbour discovery, RFC 4541 §2.1.2,
  *   §3) once a host is open; multicast of the channels that the port was given.
+ * A channel that is for one host alone goes to its MAC address where that is wanted (`only4`, `only6`).
  * On a kernel whose multicast database cannot hold sources (mdb-way.ts) the table holds them: `include` has
  * the groups of which a port receives the listed sources only, `sources` these and those it must not get.
  * With a fence (fence.ts) none of these is asked, and nothing counted, before the packet has the fence's mark.
@@ -20,7 +21,7 @@
  */
 
 import { type GrantedShare, mergeShares } from '../../igmp/port-filter.ts';
-import { type IpAddress, ipBytes, ipFamily, type Mac } from '../../wire/address.ts';
+import { type IpAddress, ipBytes, ipFamily, type Mac, macBytes } from '../../wire/address.ts';
 import { concatBytes, toHex } from '../../wire/bytes.ts';
 import { CLAIM_ETHER_TYPE } from '../rules.ts';
 import type { SourceFilter } from '../switch.ts';
@@ -78,6 +79,8 @@ const SETS = [
   'hosts_out',
   'channels4',
   'channels6',
+  'only4',
+  'only6',
   ...SENDER_SETS,
   ...FILTER_MAPS,
 ] as const;
@@ -117,6 +120,8 @@ function rules({ sourcesIn, fence: isFenced }: RulesetKind): string {
   set hosts_out { type ifname . ether_addr; counter; }
   set channels4 { type ifname . ipv4_addr; counter; }
   set channels6 { type ifname . ipv6_addr; counter; }
+  map only4 { type ifname . ipv4_addr : ether_addr; }
+  map only6 { type ifname . ipv6_addr : ether_addr; }
   set senders4 { type ifname . ether_addr . ipv4_addr; flags interval; }
   set senders6 { type ifname . ether_addr . ipv6_addr; flags interval; }
   set sources_of4 { type ifname . ether_addr . ipv4_addr . ipv4_addr; flags interval; }
@@ -187,10 +192,16 @@ ${fence.checkOutput}    igmp type membership-query oifname @subscribers counter 
     oifname @open_ports accept
     counter name unknown_unicast drop
   }
+  chain to_channel4 {
+    ether daddr set oifname . ip daddr map @only4
+  }
+  chain to_channel6 {
+    ether daddr set oifname . ip6 daddr map @only6
+  }
   chain to_subscriber {
 ${fence.check}    ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 goto to_host
-${sources.rules}    oifname . ip daddr @channels4 accept
-    oifname . ip6 daddr @channels6 accept
+${sources.rules}    oifname . ip daddr @channels4 goto to_channel4
+    oifname . ip6 daddr @channels6 goto to_channel6
     oifname != @occupied counter name vacant_ports drop
     ether daddr ff:ff:ff:ff:ff:ff accept
     ip daddr 224.0.0.0/24 accept
@@ -293,6 +304,10 @@ export function* channelElements(
   if (filters.length === 0) return;
   const channel = channelElement(port, group);
   yield channel;
+  const to = filters.every((filter) => filter.to === filters[0]?.to) ? filters[0]?.to : undefined;
+  if (to !== undefined) {
+    yield { set: `only${ipFamily(group)}`, key: channel.key, data: macBytes(to) ?? new Uint8Array(6) };
+  }
   if (sourcesIn === 'database') return;
   const merged = mergeShares(
     filters.flatMap(({ mode, sources }): GrantedShare[] =>

@@ -75,6 +75,7 @@ class Gate {
       olderPresentMs: undefined,
       ignoreIgmpV1: false,
       encodingCarriesSource: false,
+      deliverToHost: false,
       placeElsewhere: () => undefined,
       ...options,
     };

@@ -39,6 +39,31 @@ const reached = (w: World, group: string, source = SOURCE) => w.switch.deliver(g
 const refusals = (w: World) =>
   w.logged('join-refused').map(({ account, group, reason }) => [account, group, reason]);
 
+describe('deliver_to: host', () => {
+  it('what one host alone of a port is granted goes to its MAC address, also after a takeover', () => {
+    const w = new World({ multicast: { deliver_to: 'host' } });
+    for (const name of ['alice', 'bob']) {
+      w.server.users.set(name, []);
+      w.server.permit(name, '239.1.1.1');
+    }
+    const [alice, bob] = [w.host('alice'), w.host('bob')];
+    const to = () => w.switch.forwarding('swp1', 0, '239.1.1.1')?.to;
+    for (const host of [alice, bob]) host.login();
+    alice.join('239.1.1.1');
+    w.pass(5);
+    expect(to()).toBe(alice.mac);
+    bob.join('239.1.1.1');
+    w.pass(5);
+    expect(w.switch.forwarding('swp1', 0, '239.1.1.1')).toEqual({ mode: 'exclude', sources: [] });
+    alice.leave('239.1.1.1');
+    expect(to()).toBe(bob.mac);
+    w.takeOver();
+    expect(to()).toBe(bob.mac);
+    bob.leave('239.1.1.1');
+    expect(w.switch.forwardings()).toEqual([]);
+  });
+});
+
 describe('what a channel counts', () => {
   it('begins with its grant, also where another source of the group was received up to then', () => {
     const w = world();

@@ -265,6 +265,7 @@ export const KEY_CHANGES: Readonly<Record<string, KeyChange>> = {
   'multicast.max_groups_per_host': live(32),
   'multicast.max_groups_per_port': upgrade(128),
   'multicast.bind_sources': live(false),
+  'multicast.deliver_to': live('host'),
   'multicast.hash_max': upgrade(32768),
   'accounting.enabled': upgrade(false),
   'accounting.interim_interval': live('5m'),

@@ -4,6 +4,7 @@
  * and with the messages of older kernels, as far as this kernel can tell.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { SourceFilter } from '../../switch/switch.ts';
 import { ipBytes, macBytes } from '../../wire/address.ts';
 import { concatBytes } from '../../wire/bytes.ts';
 import { pause, until, whyNoNamespaces } from './namespaces.ts';
@@ -17,6 +18,8 @@ const host2 = { port: 'swp2', vlan: 0, mac: HOST2 };
 const GROUPS = ['239.1.1.1', '232.1.1.1', 'ff3e::1', 'ff02::1:ff00:1'];
 
 const WAYS = ['database', 'table'] as const;
+const toMac = (frame: Uint8Array | undefined) =>
+  [...(frame ?? []).slice(0, 6)].map((octet) => octet.toString(16).padStart(2, '0')).join(':');
 
 describe.skipIf(reason !== undefined).each(WAYS)(
   `forwarding, sources in the %s ${reason ?? ''}`,
@@ -341,6 +344,38 @@ describe.skipIf(reason !== undefined).each(WAYS)(
         expect(sw().audit()).toEqual([]);
         sw().closeHost(host1);
         expect(await rig.sw('bridge mdb show dev br0')).not.toContain('swp1 grp ff02::1:ff01');
+      });
+    });
+
+    describe('a channel for one host alone', () => {
+      it('goes to its MAC address, is counted, and to the group again when it is for others too', async () => {
+        sw().openHost(host1);
+        const other = '02:00:00:00:01:77';
+        const to = async (filter: SourceFilter, group: string, text: string) => {
+          expect(sw().setForwarding('swp1', 0, group, filter)).toBeUndefined();
+          expect(sw().audit()).toEqual([]);
+          channel(group, text);
+          await until(text, () => arrived('h1', text) === 1);
+          return toMac(rig.taps.h1.withText(text)[0]);
+        };
+        for (const group of ['239.1.1.1', 'ff3e::1']) {
+          expect(await to({ ...ANY, to: HOST1 }, group, `alone ${group}`)).toBe(HOST1);
+          expect(await to({ ...ANY, to: other }, group, `another ${group}`)).toBe(other);
+          expect(await to(ANY, group, `both ${group}`)).toMatch(/^(01:00:5e|33:33)/);
+          expect(sw().channelCounter('swp1', 0, group).packets).toBe(3);
+          expect(await to({ ...ANY, to: HOST1 }, group, `again ${group}`)).toBe(HOST1);
+          sw().clearForwarding('swp1', 0, group);
+        }
+        expect(await rig.sw('nft list map bridge castgate only4')).not.toContain('swp1');
+        expect(sw().audit()).toEqual([]);
+        // Another port's copy is its own.
+        sw().openHost(host2);
+        sw().setForwarding('swp1', 0, '239.1.1.1', { ...ANY, to: HOST1 });
+        sw().setForwarding('swp2', 0, '239.1.1.1', ANY);
+        channel('239.1.1.1', 'two ports');
+        await until('both', () => arrived('h1', 'two ports') === 1 && arrived('h2', 'two ports') === 1);
+        expect(toMac(rig.taps.h1.withText('two ports')[0])).toBe(HOST1);
+        expect(toMac(rig.taps.h2.withText('two ports')[0])).toBe('01:00:5e:01:01:01');
       });
     });
 
