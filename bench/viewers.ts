@@ -315,7 +315,7 @@ export class Viewers {
       if (i % 64 === 63) await pause(1);
     }
     const groups = [...new Set(wishes.map((wish) => wish.group))];
-    for (const end = performance.now() + GIVE_UP_MS; performance.now() < end; ) {
+    for (const end = performance.now() + LEAVE_ALL_MS; performance.now() < end; ) {
       let came = 0;
       this.#watcher = () => came++;
       for (let at = 0; at < groups.length; at += ON_AIR_AT_ONCE) {
@@ -368,3 +368,5 @@ const ON_AIR_AT_ONCE = 250;
 const SETTLE_MS = 1;
 const SILENCE_MS = 5;
 const GIVE_UP_MS = 3000;
+/** Thousands leave. */
+const LEAVE_ALL_MS = 60_000;
