@@ -1,8 +1,7 @@
 /** Which control socket a command asks on. */
 import type { Command } from 'commander';
-import { loadConfig } from '../config/load.ts';
 import { infoAt } from '../config/reference.ts';
-import { usable } from './config-file.ts';
+import { usable, withoutSecrets } from './config-file.ts';
 import type { Output } from './output.ts';
 
 export interface SocketOptions {
@@ -22,8 +21,7 @@ export function socketPath(options: SocketOptions, output: Output): string | und
   if (options.socket !== undefined) return options.socket;
   if (options.config === undefined) return DEFAULT_SOCKET;
   // Who may only ask needs no permission to read secrets.
-  const loaded = loadConfig(options.config, () => ({ secret: new Uint8Array(1), remarks: [] }));
-  return usable({ ...loaded, warnings: [] }, output.err)?.controlSocket;
+  return usable(withoutSecrets(options.config), output.err)?.controlSocket;
 }
 
 export const DEFAULT_SOCKET = infoAt(['control_socket'])?.fallback ?? '';

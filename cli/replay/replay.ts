@@ -31,7 +31,11 @@ export async function replayCapture(
   say: Progress = () => {},
 ): Promise<0 | 2> {
   const config = usable(
-    loadConfig(configPath, () => ({ secret: STAND_IN_SECRET, remarks: [] })),
+    loadConfig(
+      configPath,
+      () => ({ secret: STAND_IN_SECRET, remarks: [] }),
+      () => ({ pem: STAND_IN_SECRET }),
+    ),
     err,
   );
   if (config === undefined) return 2;

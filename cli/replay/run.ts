@@ -34,7 +34,7 @@ interface Reply {
 }
 
 /** Both ends of RADIUS are in this process: any secret will do. */
-export const STAND_IN_SECRET = new TextEncoder().encode('both ends are in one process');
+export const STAND_IN_SECRET = new TextEncoder().encode('both ends of it are in this one process');
 
 /** One replay: make it, run it once. */
 export class Replay {

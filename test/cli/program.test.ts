@@ -162,6 +162,17 @@ describe('show', () => {
     writeFileSync(path, readFileSync(valid, 'utf8').replace('secret_file: secret', 'secret_file: none'));
     expect((await castgate('show', 'ports', '--config', path)).code).toBe(0);
     expect((await castgate('check', path)).code).toBe(2);
+    // Nor the key of two nodes, the page's token and the certificates of TLS.
+    const pair = {
+      ha: { node: 'a', address: '127.0.0.2', peer: '127.0.0.3', key_file: 'none', vrrp_instance: 'v' },
+      http: { token_file: 'none' },
+    };
+    const more = join(folder, 'no-secrets.yaml');
+    const text = readFileSync(path, 'utf8');
+    const tls = 'tls: { ca_file: none, certificate_file: none, key_file: none }, transport: tls';
+    const keys = Object.entries(pair).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`);
+    writeFileSync(more, `${text.replace('secret_file: none', tls)}\n${keys.join('')}`);
+    expect(await castgate('show', 'ports', '--config', more)).toMatchObject({ code: 0, err: '' });
   });
 
   it.each([

@@ -2,7 +2,18 @@
  * What `npm pack` gives: installed into an empty prefix, and run from there as a user of its own that has two
  * capabilities and nothing else.
  */
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -131,6 +142,44 @@ describe.skipIf(reason !== undefined)(`the npm package ${reason ?? ''}`, { timeo
     daemon.process.kill('SIGTERM');
     expect(await daemon.ended).toBe(0);
     await heard(/^STOPPING=1\n/);
+  });
+
+  it('stands by as one of two with the same two capabilities: fence, FIFO, weight for keepalived', async () => {
+    const { folder, file } = configured();
+    const own = join(folder, 'own');
+    const key = join(own, 'key');
+    writeFileSync(key, randomBytes(32).toString('hex'), { mode: 0o600 });
+    chownSync(key, USER, USER);
+    const fifo = join(own, 'keepalived');
+    const weight = join(own, 'priority');
+    const ha = {
+      ...{ node: 'b', address: '127.0.0.2', peer: '127.0.0.3', key_file: key, vrrp_instance: 'v' },
+      ...{ notify_fifo: fifo, priority_file: weight },
+    };
+    writeConfiguration(folder, { ha });
+    const notify = join(folder, 'notify');
+    const listener = await listenForDatagrams(notify);
+    closing.push(() => listener.close());
+    const daemon = started(file, BOTH, { NOTIFY_SOCKET: notify });
+    await daemon.said(/"event":"standing-by"/);
+    await until(
+      'the status',
+      10_000,
+      () => listener.heard.includes('READY=1\nSTATUS=standing by: br0, 2 ports') || undefined,
+    );
+    expect(statSync(fifo)).toMatchObject({ uid: USER });
+    expect((await daemon.ask('show', 'privileges')).stdout).toMatch(
+      /^the fence of a pair of nodes +CAP_NET_ADMIN +yes$/m,
+    );
+    expect(await rig.lab.exec('sw', 'nft', 'list', 'tables')).toContain('table bridge castgate_lease');
+    expect(daemon.log()).not.toMatch(/EPERM|EACCES/);
+    daemon.process.kill('SIGKILL');
+    await daemon.ended;
+    await until(
+      'the weight of a dead one',
+      10_000,
+      () => readFileSync(weight, 'utf8') === '-254\n' || undefined,
+    );
   });
 
   it('says at the start what it cannot do, feature by feature, and does the rest', async () => {
