@@ -195,7 +195,8 @@ function npmPackagesMatchLock() {
 }
 
 async function nativeParts() {
-  if (isOlder(ADDON, ['switch/native/castgate-native.c', 'switch/native/binding.gyp'])) {
+  const sources = filesUnder('switch/native').filter((file) => !file.startsWith('switch/native/build/'));
+  if (isOlder(ADDON, sources)) {
     say("Compiling castgate's native part");
     // In the environment of an npm script, since npm brings its own node-gyp.
     const compile = await quietly('npm', ['run', 'install'], {});
