@@ -9,6 +9,7 @@ import { lookAtMachine, machineLine } from '../machine.ts';
 import type { BenchRow } from '../row.ts';
 import { benchTable } from '../table.ts';
 import { benchCommit } from './commit.ts';
+import { benchConnection } from './connection.ts';
 import { benchLinkRate } from './link-rate.ts';
 import { benchTakeover } from './takeover.ts';
 import { benchUpgrade } from './upgrade.ts';
@@ -19,7 +20,7 @@ Measures a pair of nodes, in network namespaces of its own, and prints a table. 
 
 Options:
   --quick           fewer rounds and smaller sizes
-  --only PARTS      link, commit, takeover, upgrade; several with commas
+  --only PARTS      link, commit, connection, takeover, upgrade; several with commas
   --sizes LIST      sessions of the takeovers and upgrades, with commas
   --json FILE       writes everything that was measured to a file
   --help            print this
@@ -29,7 +30,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
-      only: { type: 'string', default: 'link,commit,takeover,upgrade' },
+      only: { type: 'string', default: 'link,commit,connection,takeover,upgrade' },
       sizes: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -51,6 +52,8 @@ async function main(): Promise<number> {
   const rows: BenchRow[] = [];
   if (parts.has('link')) rows.push(...(await benchLinkRate(values.quick ? 20_000 : 200_000)));
   if (parts.has('commit')) rows.push(...(await benchCommit(values.quick ? QUICK : WHOLE, say)));
+  if (parts.has('connection'))
+    rows.push(...(await benchConnection({ rounds: values.quick ? 1 : 4, questions: 300 }, say)));
   if (parts.has('takeover')) rows.push(...(await benchTakeover(sizes, say)));
   if (parts.has('upgrade')) rows.push(...(await benchUpgrade(sizes, values.quick ? 3 : 5, say)));
   console.log(`\n${benchTable(rows)}`);
