@@ -1,6 +1,7 @@
 /**
- * The changes of all stores, numbered, as octets. A turn's changes are sealed into one batch; the last
- * batches are kept, so that a standby that was away for a moment goes on from where it was.
+ * The changes of all stores, numbered, as octets. A turn's changes are sealed into one batch, a record that was put
+ * several times in it once: a batch is taken as a whole or not at all. The last batches are kept, so that a standby
+ * that was away for a moment goes on from where it was.
  */
 import type { Change, ChangeFeed } from '../session/store.ts';
 import { RecordDecoder, RecordEncoder, type RecordFault } from './record-codec.ts';
@@ -20,6 +21,8 @@ export class ChangeLog implements ChangeFeed {
   readonly #kept: Batch[] = [];
   readonly #keepOctets: number;
   readonly #digests: boolean;
+  /** The turn's changes. Records are written when it ends: most are put more than once in a turn. */
+  #pending: Change[] = [];
   #keptOctets = 0;
   #first = 1;
   #next = 1;
@@ -39,21 +42,21 @@ export class ChangeLog implements ChangeFeed {
     return this.#next - 1;
   }
 
-  changed({ store, key, record }: Change): void {
-    const encoder = this.#encoder;
-    encoder.text(store);
-    encoder.text(key);
-    const start = encoder.length;
-    encoder.value(record);
-    if (this.#digests) {
-      this.state.update(store, key, record === undefined ? undefined : encoder.since(start));
+  changed(change: Change): void {
+    const place = this.#placeOf(change);
+    if (place !== undefined) {
+      this.#pending[place] = change;
+      return;
     }
+    this.#pending.push(change);
     this.#next++;
   }
 
   /** The changes since the last seal as one batch; undefined where there were none. */
   seal(): Batch | undefined {
     if (this.#first === this.#next) return undefined;
+    for (const change of this.#pending) this.#write(change);
+    this.#pending = [];
     const batch: Batch = { first: this.#first, last: this.#next - 1, octets: this.#encoder.take() };
     this.#first = this.#next;
     this.#kept.push(batch);
@@ -62,6 +65,31 @@ export class ChangeLog implements ChangeFeed {
       this.#keptOctets -= this.#kept.shift()?.octets.length ?? 0;
     }
     return batch;
+  }
+
+  /**
+   * Where an earlier change of the turn stands that this one takes the place of. Not that of a removal: a record that
+   * comes again afterwards stands behind the others of its store, and must do so wherever the log is read.
+   */
+  #placeOf({ store, key }: Change): number | undefined {
+    const pending = this.#pending;
+    for (let at = pending.length - 1, end = Math.max(0, at - LOOK_BACK); at >= end; at--) {
+      const earlier = pending[at];
+      if (earlier?.key === key && earlier.store === store)
+        return earlier.record === undefined ? undefined : at;
+    }
+    return undefined;
+  }
+
+  #write({ store, key, record }: Change): void {
+    const encoder = this.#encoder;
+    encoder.text(store);
+    encoder.text(key);
+    const start = encoder.length;
+    encoder.value(record);
+    if (this.#digests) {
+      this.state.update(store, key, record === undefined ? undefined : encoder.since(start));
+    }
   }
 
   /** The sealed batches behind change `have`; undefined where they are not all kept, or it never was. */
@@ -97,3 +125,6 @@ export function readChanges(octets: Uint8Array): ReadChange[] | RecordFault {
   }
   return decoder.fault ?? changes;
 }
+
+/** Changes of a turn among which an earlier one of the record is looked for: one subscriber's are together. */
+const LOOK_BACK = 24;
