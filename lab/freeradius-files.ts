@@ -45,6 +45,8 @@ export interface RadiusPlan {
   /** Address of the switch: the only client. */
   readonly client: string;
   readonly listen: string;
+  /** The same of IPv6, where the server has it. */
+  readonly ipv6?: { readonly client: string; readonly listen: string };
   readonly users: readonly RadiusUser[];
   readonly permissions: readonly Permission[];
   /** Keep each Access-Request in requests.detail. */
@@ -136,7 +138,7 @@ client switch {
 	secret = ${quoted(plan.secret)}
 	require_message_authenticator = yes
 }
-${plan.streams === true ? tlsClients(plan) : ''}thread pool {
+${plan.ipv6 === undefined ? '' : client6(plan.secret, plan.ipv6.client)}${plan.streams === true ? tlsClients(plan) : ''}thread pool {
 	start_servers = 2
 	max_servers = 4
 	min_spare_servers = 1
@@ -268,17 +270,13 @@ policy {
 	}
 }
 server lab {
-	listen {
-		type = auth
-		ipaddr = ${plan.listen}
-		port = 1812
-	}
-	listen {
-		type = acct
-		ipaddr = ${plan.listen}
-		port = 1813
-	}
-${plan.streams === true ? streamListeners(plan, folder) : ''}	authorize {
+${listened(plan).map(datagramListeners).join('')}${
+  plan.streams === true
+    ? listened(plan)
+        .map((at) => streamListeners(at, folder))
+        .join('')
+    : ''
+}	authorize {
 ${plan.recordRequests ? '\t\trequests\n' : ''}		if (&EAP-Message) {
 			eap {
 				ok = return
@@ -360,23 +358,50 @@ const MORE_METHODS = `		ttls {
 		}
 `;
 
-function tlsClients(plan: RadiusPlan): string {
-  return `clients radsec {
-	client switch-by-tls {
-		ipaddr = ${plan.client}
-		proto = tls
-		secret = radsec
-	}
+/** The addresses that it listens on. */
+function listened(plan: RadiusPlan): readonly string[] {
+  return plan.ipv6 === undefined ? [plan.listen] : [plan.listen, plan.ipv6.listen];
+}
+
+function client6(secret: string, address: string): string {
+  return `client switch-by-ipv6 {
+	ipaddr = ${address}
+	proto = *
+	secret = ${quoted(secret)}
+	require_message_authenticator = yes
 }
 `;
 }
 
-function streamListeners(plan: RadiusPlan, folder: string): string {
+function datagramListeners(address: string): string {
+  const one = (type: string, port: number) => `	listen {
+		type = ${type}
+		ipaddr = ${address}
+		port = ${port}
+	}
+`;
+  return one('auth', 1812) + one('acct', 1813);
+}
+
+function tlsClients(plan: RadiusPlan): string {
+  const one = (name: string, address: string) => `	client ${name} {
+		ipaddr = ${address}
+		proto = tls
+		secret = radsec
+	}
+`;
+  const ipv6 = plan.ipv6 === undefined ? '' : one('switch-by-tls-and-ipv6', plan.ipv6.client);
+  return `clients radsec {
+${one('switch-by-tls', plan.client)}${ipv6}}
+`;
+}
+
+function streamListeners(address: string, folder: string): string {
   const limit = 'limit {\n\t\t\tmax_connections = 256\n\t\t\tlifetime = 0\n\t\t\tidle_timeout = 0\n\t\t}';
   const tcp = (type: string, port: number) => `	listen {
 		type = ${type}
 		proto = tcp
-		ipaddr = ${plan.listen}
+		ipaddr = ${address}
 		port = ${port}
 		${limit}
 	}
@@ -384,7 +409,7 @@ function streamListeners(plan: RadiusPlan, folder: string): string {
   return `${tcp('auth', 1812)}${tcp('acct', 1813)}	listen {
 		type = auth+acct
 		proto = tcp
-		ipaddr = ${plan.listen}
+		ipaddr = ${address}
 		port = 2083
 		clients = radsec
 		${limit}

@@ -63,6 +63,7 @@ export class Lab {
         secret: 'secret-of-castgates-lab',
         client: LabAddress.switchOnRadiusLink,
         listen: LabAddress.radius,
+        ipv6: { client: LabAddress.switchOnRadiusLink6, listen: LabAddress.radius6 },
         users: plan.users,
         permissions: plan.permissions,
         recordRequests: true,

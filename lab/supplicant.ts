@@ -143,10 +143,11 @@ export class Supplicant {
   }
 }
 
-function supplicantFile(credentials: Credentials, controlFolder: string): string {
+/** Its configuration file; without a folder for its control socket, of which eapol_test has none. */
+export function supplicantFile(credentials: Credentials, controlFolder: string | undefined): string {
   const network = methodLines(credentials);
   return [
-    `ctrl_interface=${controlFolder}`,
+    ...(controlFolder === undefined ? [] : [`ctrl_interface=${controlFolder}`]),
     'ap_scan=0',
     'fast_reauth=0',
     'network={',

@@ -40,6 +40,8 @@ export const LabAddress = {
   upstream6: 'fd77::1',
   switchOnRadiusLink: '198.18.0.1',
   radius: '198.18.0.2',
+  switchOnRadiusLink6: 'fd77:1812::1',
+  radius6: 'fd77:1812::2',
 } as const;
 
 export class Topology {
@@ -160,6 +162,7 @@ export class Topology {
     await run(['ip', '-n', this.radiusNamespace, '-batch', '-'], {
       input: `addr add ${LabAddress.radius}/30 dev eth0\nlink set eth0 up\n`,
     });
+    await this.#addRadius6();
     for (const port of this.ports) {
       if (this.#sharers(port).length > 1) await this.#buildHub(port);
       await this.#cable(port);
@@ -181,6 +184,17 @@ export class Topology {
     if (only === undefined)
       await run(['ip', '-n', this.#hub(port), 'link', 'set', 'trunk', 'master', 'hub', 'up']);
     else await this.#configureHost(only);
+  }
+
+  /** IPv6 between switch and server, without waiting for anybody to object to the addresses. */
+  async #addRadius6(): Promise<void> {
+    for (const [namespace, device, address] of [
+      [this.switchNamespace, 'rad0', LabAddress.switchOnRadiusLink6],
+      [this.radiusNamespace, 'eth0', LabAddress.radius6],
+    ] as const) {
+      const on = `echo 0 >/proc/sys/net/ipv6/conf/${device}/disable_ipv6`;
+      await run(['sh', '-c', `${on} && ip addr add ${address}/64 dev ${device} nodad`], { namespace });
+    }
   }
 
   async #buildHub(port: string): Promise<void> {
