@@ -22,7 +22,7 @@ import { Hostapd } from './hostapd.ts';
 import { BenchNetwork, REPLICATION } from './network.ts';
 import type { PlayersSetup } from './players.ts';
 import { accountOf, type LoginOutcome, type LoginPlan } from './supplicants.ts';
-import type { RushOutcome, WatchPlan, ZapOutcome } from './viewers.ts';
+import type { RevokeOutcome, RushOutcome, WatchPlan, ZapOutcome } from './viewers.ts';
 
 /** Accounts that the server knows; each may receive every group. */
 export const ACCOUNTS = 128;
@@ -39,6 +39,10 @@ export interface BedOptions {
   readonly standby?: boolean;
   /** castgate asks its server by Status-Server how it is. */
   readonly statusServer?: boolean;
+  /** Subscriber ports; 8 if left out. Each takes 4,096 hosts. */
+  readonly ports?: number;
+  /** castgate asks a server that answers so many milliseconds late (lab/slow-radius.ts), and waits for it. */
+  readonly slowMs?: number;
   /** Who may receive what, where it is not ACCOUNTS × GROUPS by asking. */
   readonly rights?: BedRights;
   /** The default limits of reports and groups hold. */
@@ -60,6 +64,8 @@ export class Bed {
   readonly #workspace: Workspace;
   readonly radius: FreeRadius;
   readonly #players: LineProgram;
+  /** The slow server, where castgate asks one. */
+  readonly slow: LineProgram | undefined;
 
   private constructor(
     options: BedOptions,
@@ -68,6 +74,7 @@ export class Bed {
     radius: FreeRadius,
     castgate: Castgate,
     players: LineProgram,
+    slow: LineProgram | undefined,
   ) {
     this.#options = options;
     this.#workspace = workspace;
@@ -75,6 +82,7 @@ export class Bed {
     this.radius = radius;
     this.castgate = castgate;
     this.#players = players;
+    this.slow = slow;
   }
 
   /** Raises it all. What was made is taken away again where a part fails. */
@@ -83,12 +91,13 @@ export class Bed {
     const remove = () => removeWorkspace(workspace);
     process.on('exit', remove);
     const { directory } = workspace;
-    const network = await BenchNetwork.raise(workspace);
+    const network = await BenchNetwork.raise(workspace, options.ports);
     const radius = await FreeRadius.start(
       radiusPlan(options.rights),
       join(directory, 'radius'),
       network.radiusNamespace,
     );
+    const slow = await startSlow(network, options.slowMs);
     const castgate = await startCastgate(directory, network, radius, options);
     const setup: PlayersSetup = {
       hostsNamespace: network.hostsNamespace,
@@ -96,6 +105,8 @@ export class Bed {
       upstreamNamespace: network.upstreamNamespace,
       upstreamInterfaces: [network.castgate.upstream, network.plain.upstream],
       switchNamespace: network.switchNamespace,
+      switchAddress: LabAddress.switchOnRadiusLink,
+      radiusNamespace: network.radiusNamespace,
       radiusAddress: LabAddress.radius,
       radiusSecretFile: radius.secretFile,
     };
@@ -105,7 +116,7 @@ export class Bed {
       [JSON.stringify(setup)],
       network.hostsNamespace,
     );
-    return new Bed(options, workspace, network, radius, castgate, players);
+    return new Bed(options, workspace, network, radius, castgate, players, slow);
   }
 
   /** The process of the daemon under test. */
@@ -167,6 +178,10 @@ export class Bed {
     return Number((await this.#ask('flood', plan ?? {}))['sent']);
   }
 
+  async revoke(plan: WatchPlan): Promise<RevokeOutcome> {
+    return (await this.#ask('revoke', plan, String(ACCOUNTS))) as RevokeOutcome & Json;
+  }
+
   async ask(plan: Omit<AskPlan, 'accounts'>): Promise<AskOutcome> {
     return (await this.#ask('ask', { ...plan, accounts: ACCOUNTS })) as AskOutcome & Json;
   }
@@ -180,6 +195,15 @@ export class Bed {
   #ask(verb: string, plan: object, ...rest: readonly string[]): Promise<Json> {
     return this.#players.ask([verb, JSON.stringify(plan), ...rest].join(' '), LONGEST_MS);
   }
+}
+
+async function startSlow(
+  network: BenchNetwork,
+  delayMs: number | undefined,
+): Promise<LineProgram | undefined> {
+  if (delayMs === undefined) return undefined;
+  const how = [LabAddress.radius, String(SLOW_PORT), SECRET, String(delayMs)];
+  return LineProgram.start('slow RADIUS server', 'slow-radius', how, network.radiusNamespace);
 }
 
 async function startCastgate(
@@ -230,12 +254,15 @@ async function startCastgate(
 }
 
 function settings(
-  { profileDirectory, accounting, statusServer = false, limitsReports = false }: BedOptions,
+  { profileDirectory, accounting, statusServer = false, limitsReports = false, slowMs }: BedOptions,
   radius: FreeRadius,
 ): CastgateSettings {
   return {
     authenticator: {
       max_hosts_per_port: 4096,
+      max_hosts: 65536,
+      // Nobody is to be given up, or asked again, because the server is slow.
+      ...(slowMs === undefined ? {} : { server_timeout: '5m' }),
       quiet_period: '0s',
       login_rate_per_port: 100000,
       login_rate: 1000000,
@@ -258,8 +285,12 @@ function settings(
           address: LabAddress.radius,
           secret_file: radius.secretFile,
           status_server: statusServer,
+          ...(slowMs === undefined ? {} : { auth_port: SLOW_PORT }),
         },
       ],
+      ...(slowMs === undefined
+        ? {}
+        : { retransmit: { initial: '60s', max_interval: '60s', max_duration: '5m' } }),
     },
     ...(profileDirectory === undefined
       ? {}
@@ -271,7 +302,7 @@ function radiusPlan({ asked, preloaded, groups }: BedRights = ASK_ALL): RadiusPl
   const accounts = Array.from({ length: asked + preloaded }, (_, i) => accountOf(i, asked + preloaded));
   const all = `Castgate-Right += "watch ${groupAddress(0)}/${32 - Math.log2(groups)}"`;
   return {
-    secret: 'secret-of-castgates-bench',
+    secret: SECRET,
     client: LabAddress.switchOnRadiusLink,
     listen: LabAddress.radius,
     users: accounts.map((name, i) => ({
@@ -289,5 +320,7 @@ function radiusPlan({ asked, preloaded, groups }: BedRights = ASK_ALL): RadiusPl
 }
 
 const ASK_ALL: BedRights = { asked: ACCOUNTS, preloaded: 0, groups: GROUPS };
+const SECRET = 'secret-of-castgates-bench';
+const SLOW_PORT = 18120;
 /** The longest that one command of the players may take. */
-const LONGEST_MS = 120_000;
+const LONGEST_MS = 300_000;

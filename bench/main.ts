@@ -9,9 +9,12 @@ import { LabError } from '../lab/processes.ts';
 import { type AuthScale, benchAuth } from './auth.ts';
 import { Bed } from './bed.ts';
 import { benchDecode } from './decode.ts';
+import { benchInFlight } from './in-flight.ts';
 import { benchJoin, type JoinScale } from './join.ts';
 import { lookAtMachine, machineLine } from './machine.ts';
+import { benchRevoke } from './revoke.ts';
 import type { BenchRow } from './row.ts';
+import { benchSessions } from './sessions.ts';
 import { benchTable } from './table.ts';
 
 const HELP = `npm run bench [-- OPTIONS]
@@ -20,7 +23,8 @@ Measures castgate beside references, in network namespaces of its own, and print
 
 Options:
   --quick           fewer rounds: under a minute, noisier
-  --only PARTS      auth, join, decode; several with commas
+  --only PARTS      auth, join, decode, revoke, and, only where they are named, flight (30,000 requests to a
+                    slow server) and sessions (50,000 of them); several with commas
   --accounting      castgate and hostapd send accounting; without it, neither does
   --json FILE       writes everything that was measured to a file
   --profile FOLDER  writes a CPU profile of castgate, and slows it down meanwhile
@@ -53,6 +57,11 @@ async function main(options: Options): Promise<number> {
       await bed.close();
     }
   }
+  if (options.parts.has('revoke')) rows.push(...(await benchRevoke(options.quick ? 100 : 400)));
+  if (options.parts.has('flight'))
+    rows.push(...(await benchInFlight(options.quick ? 5_000 : 30_000, options.quick ? 10_000 : 50_000)));
+  if (options.parts.has('sessions'))
+    rows.push(...(await benchSessions(options.quick ? STEPS.slice(0, 3) : STEPS, say)));
   console.log(`\n${benchTable(rows)}`);
   if (options.json !== undefined) {
     writeFileSync(
@@ -77,7 +86,7 @@ function readOptions(words: readonly string[]): Options | { readonly print: stri
     return { print: `bench: ${error instanceof Error ? error.message : String(error)}\n`, code: 2 };
   }
   if (values.help === true) return { print: HELP, code: 0 };
-  const parts = new Set((values.only ?? PARTS.join(',')).split(','));
+  const parts = new Set((values.only ?? USUAL_PARTS.join(',')).split(','));
   const unknown = [...parts].find((part) => !PARTS.includes(part));
   if (unknown !== undefined)
     return { print: `bench: --only is ${PARTS.join(', ')}, not ${unknown}\n`, code: 2 };
@@ -102,7 +111,9 @@ function parse(words: readonly string[]) {
   return parseArgs({ args: [...words], options }).values;
 }
 
-const PARTS = ['decode', 'auth', 'join'];
+const USUAL_PARTS = ['decode', 'auth', 'join', 'revoke'];
+const PARTS = [...USUAL_PARTS, 'flight', 'sessions'];
+const STEPS = [100, 1_000, 10_000, 50_000];
 const AUTH: AuthScale = {
   rounds: 3,
   warmUp: 4000,
@@ -112,6 +123,7 @@ const AUTH: AuthScale = {
     { inFlight: 24, count: 1000 },
     { inFlight: 64, count: 1000 },
     { inFlight: 256, count: 1000 },
+    { inFlight: 1024, count: 2000 },
   ],
 };
 const QUICK_AUTH: AuthScale = {

@@ -29,14 +29,18 @@ export class BenchNetwork {
   /** A second node, which nobody is connected to: it only follows. */
   readonly standbyNamespace: string;
   /** castgate's subscriber ports, as castgate calls them. */
-  readonly ports: readonly string[] = NUMBERS.map((n) => `swp${n}`);
-  readonly castgate: Attachment = { ports: NUMBERS.map((n) => `c${n}`), upstream: 'cast' };
-  readonly plain: Attachment = { ports: NUMBERS.map((n) => `k${n}`), upstream: 'plain' };
+  readonly ports: readonly string[];
+  readonly castgate: Attachment;
+  readonly plain: Attachment;
   /** hostapd's interface in the switch's namespace, and its cable's other end. */
   readonly hostapdPort = 'peer0';
   readonly hostapdCable = 'peer';
 
-  private constructor(prefix: string) {
+  private constructor(prefix: string, ports: number) {
+    const numbers = Array.from({ length: ports }, (_, i) => i + 1);
+    this.ports = numbers.map((n) => `swp${n}`);
+    this.castgate = { ports: numbers.map((n) => `c${n}`), upstream: 'cast' };
+    this.plain = { ports: numbers.map((n) => `k${n}`), upstream: 'plain' };
     this.switchNamespace = `${prefix}-switch`;
     this.plainNamespace = `${prefix}-plain`;
     this.hostsNamespace = `${prefix}-hosts`;
@@ -45,9 +49,9 @@ export class BenchNetwork {
     this.standbyNamespace = `${prefix}-standby`;
   }
 
-  /** Builds it, all links up. Throws LabError. */
-  static async raise(workspace: Workspace): Promise<BenchNetwork> {
-    const network = new BenchNetwork(workspace.prefix);
+  /** Builds it with so many subscriber ports, all links up. Throws LabError. */
+  static async raise(workspace: Workspace, ports = 8): Promise<BenchNetwork> {
+    const network = new BenchNetwork(workspace.prefix, ports);
     await network.#build();
     return network;
   }
@@ -128,4 +132,3 @@ async function ipBatch(namespace: string, commands: readonly string[]): Promise<
 
 /** Ends of the cable between the nodes. */
 export const REPLICATION = { active: '198.18.1.1', standby: '198.18.1.2' } as const;
-const NUMBERS = [1, 2, 3, 4, 5, 6, 7, 8];

@@ -5,7 +5,7 @@
  *   node dist/bench/players.js SETUP      (JSON, see PlayersSetup)
  *
  * On standard input: login PLAN, logoff PORTS FIRST COUNT, zap PLAN, rush PLAN IN_FLIGHT, gather PLAN IN_FLIGHT,
- * leave-all PLAN, change PLAN, want-denied PLAN, leaks, flood PLAN, ask PLAN.
+ * leave-all PLAN, change PLAN, want-denied PLAN, leaks, flood PLAN, ask PLAN, revoke PLAN ACCOUNTS.
  */
 import { readFileSync } from 'node:fs';
 import { emit, type Json, serveCommands } from '../lab/line-program.ts';
@@ -13,7 +13,8 @@ import { inNamespace, PacketPort } from '../lab/packet-port.ts';
 import { Asker, type AskPlan } from './asker.ts';
 import { Flood, type FloodPlan } from './flood.ts';
 import { HeadEnd } from './head-end.ts';
-import { type LoginPlan, Supplicants } from './supplicants.ts';
+import { Revoker } from './revoker.ts';
+import { accountOf, type LoginPlan, Supplicants } from './supplicants.ts';
 import { Viewers, type WatchPlan } from './viewers.ts';
 
 /** What the program has to know of the bench's network. */
@@ -23,6 +24,8 @@ export interface PlayersSetup {
   readonly upstreamNamespace: string;
   readonly upstreamInterfaces: readonly string[];
   readonly switchNamespace: string;
+  readonly switchAddress: string;
+  readonly radiusNamespace: string;
   readonly radiusAddress: string;
   readonly radiusSecretFile: string;
 }
@@ -32,6 +35,9 @@ async function main(setup: PlayersSetup): Promise<void> {
   const headEnd = await HeadEnd.start(setup.upstreamNamespace, setup.upstreamInterfaces);
   const asker = await inNamespace(setup.switchNamespace, setup.hostsNamespace, () =>
     Asker.connect(setup.radiusAddress, 1812, readFileSync(setup.radiusSecretFile)),
+  );
+  const revoker = await inNamespace(setup.radiusNamespace, setup.hostsNamespace, () =>
+    Revoker.connect(setup.switchAddress, readFileSync(setup.radiusSecretFile)),
   );
   const supplicants = new Supplicants(port);
   const viewers = new Viewers(port, headEnd);
@@ -71,6 +77,11 @@ async function main(setup: PlayersSetup): Promise<void> {
           return { sent: flood.set(JSON.parse(plan) as Partial<FloodPlan>) };
         case 'ask':
           return { ...(await ask(JSON.parse(plan) as AskPlan)) };
+        case 'revoke': {
+          const revoke = (viewer: number, group: number) =>
+            revoker.revoke(accountOf(viewer, Number(second)), group);
+          return { ...(await viewers.revoke(JSON.parse(plan) as WatchPlan, revoke)) };
+        }
         default:
           throw new Error('no such command');
       }

@@ -33,6 +33,11 @@ export interface Round {
 /** What a row is about, without its figures. */
 export type RowHead = Pick<BenchRow, 'section' | 'what' | 'unit'>;
 
+/** A row without a reference: nobody else does this. */
+export function plainRow(head: RowHead, castgate: number): BenchRow {
+  return { ...head, castgate, reference: undefined, referenceName: undefined, comparison: undefined };
+}
+
 /**
  * A row out of interleaved rounds, one at least. With `pooled`, figures over the samples of all rounds together,
  * these stand in the table instead of the rounds' medians: for percentiles that one round has too few samples for.

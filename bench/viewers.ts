@@ -33,6 +33,16 @@ export interface ZapOutcome {
   readonly intervalMs: number;
 }
 
+export interface RevokeOutcome {
+  /** From just before the CoA-Request leaves to the last datagram on that port. */
+  readonly lastMs: readonly number[];
+  /** From the same to the CoA-ACK. */
+  readonly ackMs: readonly number[];
+  /** Never played, or not acknowledged. */
+  readonly failed: number;
+  readonly intervalMs: number;
+}
+
 export interface RushOutcome {
   readonly seconds: number;
   readonly joinMs: readonly number[];
@@ -127,6 +137,40 @@ export class Viewers {
     const intervalMs = (performance.now() - begin) / Math.max(1, this.#headEnd.sent - sentBefore);
     this.#headEnd.silence();
     return { joinMs, leaveMs, unanswered, intervalMs };
+  }
+
+  /** One viewer after the other watches, until `revoke` takes its channel; gives the time of the acknowledgement. */
+  async revoke(
+    plan: WatchPlan,
+    revoke: (viewer: number, group: number) => Promise<boolean>,
+  ): Promise<RevokeOutcome> {
+    const lastMs: number[] = [];
+    const ackMs: number[] = [];
+    let failed = 0;
+    this.#pace(plan.upstream, 1);
+    const begin = performance.now();
+    const sentBefore = this.#headEnd.sent;
+    for (let i = plan.first; i < plan.first + plan.count; i++) {
+      const { viewer, group } = pairOf(plan, i);
+      const wish = this.#wish(plan, i);
+      this.#headEnd.set(0, group);
+      await this.#quiet(wish, SETTLE_MS);
+      if ((await this.#join(wish)) === undefined) {
+        failed++;
+        continue;
+      }
+      await pause(PLAYS_MS);
+      const seen = await this.#untilTaken(wish, () => revoke(viewer, group));
+      if (seen === undefined) failed++;
+      else {
+        lastMs.push(seen.lastMs);
+        ackMs.push(seen.ackMs);
+      }
+      this.#port.send(wish.ifindex, wish.leave);
+    }
+    const intervalMs = (performance.now() - begin) / Math.max(1, this.#headEnd.sent - sentBefore);
+    this.#headEnd.silence();
+    return { lastMs, ackMs, failed, intervalMs };
   }
 
   /** Joins with `inFlight` on their way at a time, none left before the end; then all leave, not measured. */
@@ -307,6 +351,25 @@ export class Viewers {
     });
   }
 
+  /** Until the channel was taken and none of it has come for a while; undefined where that was not acknowledged. */
+  async #untilTaken(
+    wish: Wish,
+    take: () => Promise<boolean>,
+  ): Promise<{ readonly lastMs: number; readonly ackMs: number } | undefined> {
+    const begin = performance.now();
+    let last = begin;
+    this.#watcher = (group, ifindex) => {
+      if (group === wish.group && ifindex === wish.ifindex) last = performance.now();
+    };
+    const acknowledged = await take();
+    const ackMs = performance.now() - begin;
+    // A thread that stands still for a moment must not be taken for the end of the channel.
+    while (performance.now() - last < LONG_SILENCE_MS && performance.now() - begin < GIVE_UP_MS)
+      await pause(5);
+    this.#watcher = ignore;
+    return acknowledged ? { lastMs: last - begin, ackMs } : undefined;
+  }
+
   /** Everybody leaves; resolves when every group was on the air once more and none came through. */
   async #leaveAll(wishes: readonly Wish[]): Promise<void> {
     for (let i = 0; i < wishes.length; i++) {
@@ -367,6 +430,8 @@ const DENIED = 0xffff;
 const ON_AIR_AT_ONCE = 250;
 const SETTLE_MS = 1;
 const SILENCE_MS = 5;
+const LONG_SILENCE_MS = 100;
+const PLAYS_MS = 10;
 const GIVE_UP_MS = 3000;
 /** Thousands leave. */
 const LEAVE_ALL_MS = 60_000;

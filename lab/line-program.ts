@@ -40,6 +40,7 @@ export type ProgramName =
   | 'receiver'
   | 'channel-source'
   | 'upstream-router'
+  | 'slow-radius'
   | 'ha/viewers'
   | 'ha/crowd'
   | 'ha/caller'
