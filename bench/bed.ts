@@ -288,6 +288,10 @@ function settings(
           ...(slowMs === undefined ? {} : { auth_port: SLOW_PORT }),
         },
       ],
+      dynamic_authorization: {
+        clients: [{ name: 'lab', address: LabAddress.radius, secret_file: radius.secretFile }],
+        listen: [LabAddress.switchOnRadiusLink],
+      },
       ...(slowMs === undefined
         ? {}
         : { retransmit: { initial: '60s', max_interval: '60s', max_duration: '5m' } }),

@@ -14,6 +14,8 @@ export class Revoker {
   private constructor(socket: Socket, secret: Uint8Array) {
     this.#socket = socket;
     this.#secret = secret;
+    // Whoever refuses a request does not acknowledge it, and that is what counts.
+    socket.on('error', () => {});
   }
 
   /** Connects in the calling thread's namespace. */
@@ -21,7 +23,12 @@ export class Revoker {
     const socket = createSocket('udp4');
     return new Promise((resolve, reject) => {
       socket.once('error', reject);
-      socket.bind(0, () => socket.connect(PORT, address, () => resolve(new Revoker(socket, secret))));
+      socket.bind(0, () =>
+        socket.connect(PORT, address, () => {
+          socket.off('error', reject);
+          resolve(new Revoker(socket, secret));
+        }),
+      );
     });
   }
 
