@@ -256,7 +256,9 @@ export class Accounting {
       if (key === undefined) return due;
       const record = this.#records.get(key);
       if (record === undefined) continue;
-      this.#notes.set(key, noteMs === 0 ? undefined : now + noteMs);
+      // Until they could be read, a death would leave it open whose counters they are.
+      const nextMs = record.replaces === undefined ? noteMs : UNCERTAIN_MS;
+      this.#notes.set(key, nextMs === 0 ? undefined : now + nextMs);
       due.push(record);
     }
   }
@@ -502,3 +504,4 @@ const STATUS = {
 /** An interim message comes up to a tenth of its interval earlier or later. */
 const FUDGE = 0.1;
 const LEAST_INTERIM_MS = 1000;
+const UNCERTAIN_MS = 100;

@@ -392,6 +392,23 @@ describe('another node', () => {
     expect(books.queue.size).toBe(0);
   });
 
+  it('asks again soon for counters that could not be read yet, where they replace others', () => {
+    const books = makeBooks({ noteMs: 10_000 });
+    const alice = session();
+    const key = `session/${alice.key}`;
+    books.accounting.startSession(NOW, alice, reading(0, 0), reading(50, 50));
+    expect(books.accounting.dueNotes(NOW).map((record) => record.key)).toEqual([key]);
+    // The switch was not told yet that these counters begin: they cannot be read.
+    books.accounting.note(key, undefined);
+    expect(books.accounting.dueNotes(NOW + 99)).toEqual([]);
+    expect(books.accounting.dueNotes(NOW + 100).map((record) => record.key)).toEqual([key]);
+    books.accounting.note(key, reading(0, 0));
+    expect(books.accounting.unsettled()).toEqual([]);
+    books.accounting.dueNotes(NOW + 200);
+    expect(books.accounting.dueNotes(NOW + 9_000)).toEqual([]);
+    expect(books.accounting.dueNotes(NOW + 10_200).map((record) => record.key)).toEqual([key]);
+  });
+
   it('counts from zero what other counters count, without a word in any record', () => {
     const books = makeBooks();
     const [alice, bob] = [session(), session({ port: 'swp4', acctSessionId: 'B' })];
