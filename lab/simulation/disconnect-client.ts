@@ -97,7 +97,7 @@ export class DisconnectClient {
 
   /** A node goes on that does not know everything: it may answer anew. */
   forget(): void {
-    this.#asked = [];
+    for (const asked of this.#asked) asked.reply = undefined;
     this.gone.clear();
   }
 
