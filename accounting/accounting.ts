@@ -257,7 +257,7 @@ export class Accounting {
       const record = this.#records.get(key);
       if (record === undefined) continue;
       // Until they could be read, a death would leave it open whose counters they are.
-      const nextMs = record.replaces === undefined ? noteMs : UNCERTAIN_MS;
+      const nextMs = this.#current(record).replaces === undefined ? noteMs : UNCERTAIN_MS;
       this.#notes.set(key, nextMs === 0 ? undefined : now + nextMs);
       due.push(record);
     }

@@ -409,6 +409,18 @@ describe('another node', () => {
     expect(books.accounting.dueNotes(NOW + 10_200).map((record) => record.key)).toEqual([key]);
   });
 
+  it('asks no more for what was replaced on another node, however idle the host is', () => {
+    const books = makeBooks({ noteMs: 10_000 });
+    const key = `session/${session().key}`;
+    books.accounting.startSession(NOW, session(), reading(0, 0), reading(50, 50));
+    const taken = books.make();
+    taken.countersBegin();
+    taken.dueNotes(NOW);
+    expect(taken.dueNotes(NOW + 10_000).map((record) => record.key)).toEqual([key]);
+    taken.note(key, reading(0, 0));
+    expect(taken.dueNotes(NOW + 15_000)).toEqual([]);
+  });
+
   it('counts from zero what other counters count, without a word in any record', () => {
     const books = makeBooks();
     const [alice, bob] = [session(), session({ port: 'swp4', acctSessionId: 'B' })];
