@@ -200,6 +200,11 @@ export class Channels {
     this.#carryOut(now);
   }
 
+  /** The switch could not send a frame for want of room: it may have told a router something. */
+  frameRefused(now: number, port: string, vlan: number): void {
+    this.#signalling.frameRefused(now, port, vlan);
+  }
+
   portUp(now: number, port: string): void {
     this.#signalling.portUp(now, port);
   }

@@ -267,6 +267,8 @@ export class Core {
       if (host !== undefined) this.subscribers.openFailed(now, host);
       else if (effect.kind === 'forward' && effect.filter !== undefined) {
         this.channels.forwardingFailed(now, effect.port, effect.vlan, effect.group);
+      } else if (effect.kind === 'frame' && PASSING.has(failure.errno)) {
+        this.channels.frameRefused(now, effect.port, effect.vlan);
       }
     }
     this.#settle(now);
@@ -400,3 +402,6 @@ export class Core {
 }
 
 const KEPT_REPAIRS = 256;
+
+/** Refusals that the same frame need not meet again a second later. */
+const PASSING: ReadonlySet<string> = new Set(['ENOBUFS', 'ENOMEM', 'EAGAIN']);

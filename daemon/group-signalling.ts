@@ -71,6 +71,12 @@ export class GroupSignalling {
     this.sendReports(now);
   }
 
+  /** The switch refused to send a frame; a report that did not leave is said again. */
+  frameRefused(now: number, port: string, vlan: number): void {
+    const { uplinks, multicast } = this.#parts.config;
+    if (multicast.proxy && uplinks.includes(port)) this.#proxy.repeat(now, vlan);
+  }
+
   /** A host came in: what it joined before is asked for again at once. */
   askHost(now: number, port: string, vlan: number): void {
     const { multicast } = this.#parts.config;

@@ -140,6 +140,18 @@ export class ProxyReporter {
     this.handleTimeout(now);
   }
 
+  /**
+   * A report of the VLAN may not have left: its state is said once more, after a while, as what has just changed
+   * is anyhow.
+   */
+  repeat(now: number, vlan: number): void {
+    for (const record of [...this.#groups.values()]) {
+      if (record.vlan !== vlan || record.pendingLeft > 0 || record.filter === undefined) continue;
+      const pending = [currentState(record.group, record.filter)];
+      this.#keep({ ...record, pending, pendingLeft: 1, pendingAt: now + this.#repetitionDelay() });
+    }
+  }
+
   /** Sends what is due: of each VLAN the answers together, and the repetitions together. */
   handleTimeout(now: number): void {
     const answers = new Collection();

@@ -91,8 +91,6 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
   #idleSince = 0;
   /** When the switch last refused a frame: it may have been a report, which is said again. */
   #frameRefusedAt = Number.NEGATIVE_INFINITY;
-  /** A report and what was to repeat it: nobody says it any more until the router asks. */
-  #repetitionRefused = false;
 
   constructor(seed: number, { actions, trace, dieAt }: WorldOptions) {
     this.#trace = trace;
@@ -213,9 +211,6 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
   }
 
   queryUpstream(version: 2 | 3): void {
-    // The answer to it says what was lost; it has its time for that.
-    if (this.#repetitionRefused) this.#frameRefusedAt = this.agenda.now;
-    this.#repetitionRefused = false;
     for (const frame of this.router.query(version)) {
       for (const vlan of [0, 7]) this.pair.bridge?.receive(UPLINK, vlan, frame);
     }
@@ -423,7 +418,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
         () => `${who.name} heard EAP-Success ${now - who.heardAt} ms ago and is not in`,
       );
     }
-    const reportLost = this.#repetitionRefused || now - this.#frameRefusedAt < REPETITION_MS;
+    const reportLost = now - this.#frameRefusedAt < REPETITION_MS;
     if (gate.waiting.length > 0 || this.isRouterNew || reportLost) return;
     for (const { vlan, group, mode, sources } of stores.forwardings.values()) {
       for (const source of NETWORK_SOURCES[ipFamily(group)]) {
@@ -479,10 +474,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
           () => `${event} for a time-out, and RADIUS was well: ${JSON.stringify(fields)}`,
         );
       }
-      if (event === 'switch-refused' && said['operation'] === 'frame') {
-        this.#repetitionRefused ||= this.agenda.now - this.#frameRefusedAt < REPETITION_MS;
-        this.#frameRefusedAt = this.agenda.now;
-      }
+      if (event === 'switch-refused' && said['operation'] === 'frame') this.#frameRefusedAt = this.agenda.now;
       must(event !== 'accounting-lost', () => `accounting was lost: ${JSON.stringify(fields)}`);
     };
     return { debug: () => {}, info: take, warn: take, error: take };

@@ -155,6 +155,30 @@ describe('router ports', () => {
     expect(new Set(reportedOn(w))).toEqual(new Set(['up0', 'up1']));
   });
 
+  it('hear a report once there is room to send it, however often there was none', () => {
+    const w = world();
+    const alice = inside(w);
+    w.switch.fail('sendFrame', 'ENOBUFS', 9);
+    alice.join(NEWS);
+    w.pass(30_000);
+    expect(new Set(reportedOn(w))).toEqual(new Set(['up0', 'up1']));
+    w.pass(30_000);
+    expect(reportedOn(w)).toEqual([]);
+  });
+
+  it('are left alone where an uplink has no link', () => {
+    const w = world();
+    const alice = inside(w);
+    alice.join(NEWS);
+    w.pass(30_000);
+    w.server.permit('alice', '239.1.1.2');
+    w.switch.fail('sendFrame', 'ENETDOWN', 99);
+    alice.join('239.1.1.2');
+    w.pass(10_000);
+    const { upstreamGroups } = w.core.stores;
+    expect([...upstreamGroups.values()].map(({ pendingLeft }) => pendingLeft)).toEqual([0, 0]);
+  });
+
   it('conformance 57: are learned by query and PIM Hello, not by a query from 0.0.0.0, and forgotten in time', () => {
     const w = world({ multicast: { router_ports: 'learned' } });
     const alice = inside(w);

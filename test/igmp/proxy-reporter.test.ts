@@ -109,6 +109,23 @@ describe('proxy reporting', () => {
     expect(again).toContainEqual([ToExclude, '239.1.1.3', []]);
   });
 
+  it('says once more what may not have left, and a change that is said again anyhow no oftener', () => {
+    const bench = new Bench();
+    bench.set(NEWS, any);
+    bench.set('239.1.1.2', only('a'));
+    bench.pass(10_000);
+    bench.set('239.1.1.3', any);
+    bench.proxy.repeat(bench.now, 7);
+    bench.proxy.repeat(bench.now, 0);
+    expect(bench.said()).toEqual([]);
+    const again = bench.pass(10_000);
+    expect(again).toHaveLength(3);
+    expect(again).toContainEqual([IsExclude, NEWS, []]);
+    expect(again).toContainEqual([IsInclude, '239.1.1.2', ['a']]);
+    expect(again).toContainEqual([ToExclude, '239.1.1.3', []]);
+    expect(bench.pass(10_000)).toEqual([]);
+  });
+
   it('goes on with the records that there are', () => {
     const bench = new Bench();
     bench.set(NEWS, any);
