@@ -65,6 +65,11 @@ export class FreeRadius {
     await this.#process?.stop('SIGTERM');
   }
 
+  /** SIGSTOP and SIGCONT: it reads nothing meanwhile. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#process?.signal(name);
+  }
+
   /** SIGKILL: it forgets every conversation. */
   async kill(): Promise<void> {
     await this.#process?.stop('SIGKILL');

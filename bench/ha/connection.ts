@@ -9,6 +9,7 @@ import { monotonicMs } from '../../lab/channel-packet.ts';
 import { ask } from '../../lab/control.ts';
 import { NODE_NAMES, type NodeName } from '../../lab/ha/pair-topology.ts';
 import { pause } from '../../lab/processes.ts';
+import { endOfLongestPause } from '../../lab/takeover/round.ts';
 import { TakeoverLab } from '../../lab/takeover/takeover-lab.ts';
 import type { BenchRow } from '../row.ts';
 import { rowOfRounds } from '../row.ts';
@@ -83,12 +84,7 @@ async function takeover(lab: TakeoverLab, first: number): Promise<number> {
   const times = (await lab.counting?.ask(`times ${first}`))?.['times'] as readonly number[];
   await lab.joiner.ask(`leave ${first} 250`);
   await lab.nodes[active].castgate.resume();
-  const next = times.find(
-    (time, i) => time > killedAt && time - (times[i - 1] ?? killedAt) >= LEAST_PAUSE_MS,
-  );
-  return (next ?? Number.NaN) - killedAt;
+  return (endOfLongestPause(times, killedAt) ?? Number.NaN) - killedAt;
 }
 
 const TAKEOVERS = 3;
-/** No takeover is quicker, and no two questions are as far apart otherwise. */
-const LEAST_PAUSE_MS = 15;

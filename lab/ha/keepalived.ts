@@ -16,6 +16,8 @@ export interface KeepalivedSettings {
   readonly interface: string;
   /** The address that moves, with its prefix length. */
   readonly virtualAddress: string;
+  /** One of IPv6 that moves with it. */
+  readonly virtualAddress6?: string | undefined;
   /** Seconds between two adverts; default 0.01. */
   readonly advertInterval?: number;
   /** Adverts that have to be missed; default 3, as in RFC 5798 §6.1. */
@@ -164,6 +166,6 @@ vrrp_instance ${VRRP_INSTANCE} {
 	virtual_ipaddress {
 		${settings.virtualAddress} dev ${settings.interface}
 	}
-}
+${settings.virtualAddress6 === undefined ? '' : `\tvirtual_ipaddress_excluded {\n\t\t${settings.virtualAddress6} dev ${settings.interface}\n\t}\n`}}
 `;
 }

@@ -47,6 +47,7 @@ export class PairNode {
     const keepalived = Keepalived.prepare(join(folder, 'keepalived'), topology.nodeNamespace(name), {
       interface: 'mgmt0',
       virtualAddress: `${PairAddress.virtual}/24`,
+      virtualAddress6: topology.hasIpv6 ? `${PairAddress.virtual6}/64` : undefined,
     });
     return new PairNode(name, topology, keepalived, stateDirectory);
   }

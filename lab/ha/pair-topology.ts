@@ -27,7 +27,9 @@ export const NODE_NAMES: readonly NodeName[] = ['a', 'b'];
 /** Where things are, in every pair. */
 export const PairAddress = {
   virtual: '198.18.0.10',
+  virtual6: 'fd77:1812::10',
   management: { a: '198.18.0.11', b: '198.18.0.12' },
+  management6: { a: 'fd77:1812::11', b: 'fd77:1812::12' },
   replication: { a: '198.18.1.1', b: '198.18.1.2' },
 } as const;
 
@@ -36,6 +38,8 @@ export interface PairPlan {
   readonly hosts: readonly Omit<HostSpec, 'port'>[];
   /** Lines whose hosts are frames of a program in the namespace `crowd`; their interfaces have these names. */
   readonly crowd: readonly string[];
+  /** IPv6 between the nodes and the RADIUS server, beside IPv4. */
+  readonly ipv6?: boolean;
 }
 
 export class PairTopology {
@@ -74,6 +78,11 @@ export class PairTopology {
     const topology = new PairTopology(workspace, plan);
     await topology.#build();
     return topology;
+  }
+
+  /** IPv6 between the nodes and the RADIUS server. */
+  get hasIpv6(): boolean {
+    return this.#plan.ipv6 === true;
   }
 
   nodeNamespace(node: NodeName): string {
@@ -158,6 +167,7 @@ export class PairTopology {
       `addr add ${LabAddress.radius}/24 dev eth0`,
       'link set eth0 up',
     ]);
+    if (this.#plan.ipv6 === true) await this.#addIpv6(this.radiusNamespace, 'eth0', LabAddress.radius6);
     for (const node of NODE_NAMES) await this.#buildNode(node);
     await this.#batch(this.nodeNamespace('a'), [
       `link add repl0 type veth peer name repl0 netns ${this.nodeNamespace('b')}`,
@@ -186,6 +196,13 @@ export class PairTopology {
       `link set core-${node} master core up`,
       `link set mgmt-${node} master mgmt up`,
     ]);
+    if (this.#plan.ipv6 === true)
+      await this.#addIpv6(this.nodeNamespace(node), 'mgmt0', PairAddress.management6[node]);
+  }
+
+  async #addIpv6(namespace: string, device: string, address: string): Promise<void> {
+    await run(['sh', '-c', `echo 0 >/proc/sys/net/ipv6/conf/${device}/disable_ipv6`], { namespace });
+    await this.#batch(namespace, [`addr add ${address}/64 dev ${device} nodad`]);
   }
 
   /** The splitter of a port, its legs to both nodes, and who is behind it. */

@@ -4,12 +4,13 @@
  *
  *   node dist/lab/takeover/bad-link.js
  *
- * On standard input: set LOSS DELAY_MS JITTER_MS, clear.
+ * On standard input: set LOSS DELAY_MS JITTER_MS SEED, clear.
  */
 import { ofTcp, putQueueTable } from '../../connection-backup/linux/hold-table.ts';
 import { PacketQueue } from '../../connection-backup/linux/packet-queue.ts';
 import { loadNative } from '../../switch/native.ts';
 import { emit, type Json, serveCommands } from '../line-program.ts';
+import { numbersFrom } from './plan.ts';
 
 const HOOKS = [
   { name: 'bad_link_in', hook: 1, queue: 101 },
@@ -18,25 +19,29 @@ const HOOKS = [
 let loss = 0;
 let delayMs = 0;
 let jitterMs = 0;
+let chance = numbersFrom(0);
 
 const queues = HOOKS.map(({ queue }) => {
   const packets: PacketQueue = new PacketQueue(loadNative(), queue, (id) => {
-    if (Math.random() < loss) packets.judge(id, false);
+    if (chance() < loss) packets.judge(id, false);
     else if (delayMs === 0) packets.judge(id, true);
-    else setTimeout(() => packets.judge(id, true), delayMs + (2 * Math.random() - 1) * jitterMs);
+    else setTimeout(() => packets.judge(id, true), delayMs + (2 * chance() - 1) * jitterMs);
   });
   return packets;
 });
 
 function perform(verb: string, words: readonly string[]): Json {
-  if (verb === 'set') [loss = 0, delayMs = 0, jitterMs = 0] = words.map(Number);
-  else if (verb === 'clear') [loss, delayMs, jitterMs] = [0, 0, 0];
-  else throw new Error('the commands are: set LOSS DELAY_MS JITTER_MS, clear');
-  for (const { name, hook, queue } of HOOKS) {
-    const rules = verb === 'set' ? [ofTcp()] : [];
-    const refusal = putQueueTable({ name, family: 4, hook, rules, queue });
-    if (refusal !== undefined && rules.length > 0) throw new Error(refusal.text ?? refusal.errno);
-  }
+  if (verb === 'set') {
+    [loss = 0, delayMs = 0, jitterMs = 0] = words.map(Number);
+    chance = numbersFrom(Number(words[3] ?? 0));
+  } else if (verb === 'clear') [loss, delayMs, jitterMs] = [0, 0, 0];
+  else throw new Error('the commands are: set LOSS DELAY_MS JITTER_MS SEED, clear');
+  for (const { name, hook, queue } of HOOKS)
+    for (const family of [4, 6] as const) {
+      const rules = verb === 'set' ? [ofTcp()] : [];
+      const refusal = putQueueTable({ name, family, hook, rules, queue });
+      if (refusal !== undefined && rules.length > 0) throw new Error(refusal.text ?? refusal.errno);
+    }
   return {};
 }
 

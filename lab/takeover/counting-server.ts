@@ -139,8 +139,8 @@ function perform(verb: string, [word = '0']: readonly string[]): Json {
     const numbers = asked.map(({ number }) => number).filter((number) => number >= Number(word));
     return { report: { ...count, ended, damaged, asked: numbers } satisfies CountingReport };
   } else if (verb === 'times') {
-    const times = asked.filter(({ number }) => number >= Number(word)).map(({ atMs }) => atMs);
-    return { times };
+    const of = asked.filter(({ number }) => number >= Number(word));
+    return { times: of.map(({ atMs }) => atMs), numbers: of.map(({ number }) => number) };
   } else throw new Error('the commands are: pace OCTETS_PER_MS, stop, go, report FIRST, times FIRST, end');
   return {};
 }

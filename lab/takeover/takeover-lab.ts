@@ -21,6 +21,8 @@ import type { BadLink } from './scenario.ts';
 export interface TakeoverPlan {
   readonly server: 'counting' | 'freeradius';
   readonly messages: 'small' | 'large';
+  /** Between the nodes and the server; IPv4 when left out. */
+  readonly family?: 4 | 6;
   /** False: the connection dies with its node, as without connection backup. */
   readonly backup?: boolean;
   /** Over UDP or TCP; TCP when left out. */
@@ -108,10 +110,21 @@ export class TakeoverLab {
     });
   }
 
-  /** Makes the server's link lose, delay and reorder packets, or lets it be. */
-  async impair(link: BadLink | undefined): Promise<void> {
+  /** Makes the server's link lose, delay and reorder packets, or lets it be. The same seed draws the same numbers. */
+  async impair(link: BadLink | undefined, seed = 0): Promise<void> {
     if (link === undefined) await this.#badLink.ask('clear');
-    else await this.#badLink.ask(`set ${link.loss} ${link.delayMs} ${link.jitterMs}`);
+    else await this.#badLink.ask(`set ${link.loss} ${link.delayMs} ${link.jitterMs} ${seed}`);
+  }
+
+  /** The server reads nothing from here on: its window closes. */
+  async stopReading(): Promise<void> {
+    this.radius?.signal('SIGSTOP');
+    await this.counting?.ask('stop');
+  }
+
+  async goOnReading(): Promise<void> {
+    this.radius?.signal('SIGCONT');
+    await this.counting?.ask('go');
   }
 
   async close(): Promise<void> {
@@ -147,7 +160,7 @@ export class TakeoverLab {
 
 async function build(workspace: Workspace, plan: TakeoverPlan) {
   const folder = (name: string) => join(workspace.directory, name);
-  const topology = await PairTopology.raise(workspace, { hosts: [], crowd: [LINE] });
+  const topology = await PairTopology.raise(workspace, { hosts: [], crowd: [LINE], ipv6: plan.family === 6 });
   const secret = 'secret-of-castgates-lab';
   let radius: FreeRadius | undefined;
   let counting: LineProgram | undefined;
@@ -157,6 +170,7 @@ async function build(workspace: Workspace, plan: TakeoverPlan) {
         secret,
         client: PairAddress.virtual,
         listen: LabAddress.radius,
+        ...(plan.family === 6 ? { ipv6: { client: PairAddress.virtual6, listen: LabAddress.radius6 } } : {}),
         users: [{ name: JOINER, password: JOINER }],
         permissions: [],
         recordRequests: true,
@@ -171,7 +185,7 @@ async function build(workspace: Workspace, plan: TakeoverPlan) {
     counting = await LineProgram.start(
       'counting server',
       'takeover/counting-server',
-      [LabAddress.radius, folder('secret'), reply],
+      [plan.family === 6 ? LabAddress.radius6 : LabAddress.radius, folder('secret'), reply],
       topology.radiusNamespace,
     );
   }
@@ -189,7 +203,9 @@ async function build(workspace: Workspace, plan: TakeoverPlan) {
 /** Every segment with SYN, FIN or RST that comes from or goes to the server's ports. */
 async function watchFlags(namespace: string): Promise<string[]> {
   const flags: string[] = [];
-  const filter = 'tcp and (port 1812 or port 1813) and (tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0)';
+  const ends = 'tcp and (port 1812 or port 1813)';
+  // Of IPv6 tcpdump does not find the flags by itself: behind 40 octets, the fourteenth.
+  const filter = `${ends} and ((ip and tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0) or (ip6 and ip6[53] & 7 != 0))`;
   const dump = LabProcess.start(
     'tcpdump',
     ['tcpdump', '-l', '-n', '-i', 'eth0', '--immediate-mode', filter],
@@ -219,9 +235,9 @@ function settings(plan: TakeoverPlan, secretFile: string): CastgateSettings {
       servers: [
         {
           name: 'stream',
-          address: LabAddress.radius,
+          address: plan.family === 6 ? LabAddress.radius6 : LabAddress.radius,
           secret_file: secretFile,
-          source_address: PairAddress.virtual,
+          source_address: plan.family === 6 ? PairAddress.virtual6 : PairAddress.virtual,
           transport,
           // Its probes have short patience, and an answer that comes later would look like one too many.
           status_server: false,
