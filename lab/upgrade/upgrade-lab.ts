@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { GroupRow, SessionRow } from '../../daemon/show-rows.ts';
 import type { HandedOver } from '../../daemon/upgrade/hand-over.ts';
 import type { TakeOverStep } from '../../daemon/upgrade/take-over.ts';
+import { RECORDS_VERSION } from '../../replication/record-version.ts';
 import type { Castgate } from '../castgate.ts';
 import { ask } from '../control.ts';
 import { AccountBooks } from '../ha/account-books.ts';
@@ -60,8 +61,8 @@ export class UpgradeLab {
     this.#folder = join(lab.workspace.directory, 'versions');
     mkdirSync(this.#folder);
     this.#versions = [
-      anotherVersion(join(this.#folder, 'next'), '9.0.1', 2),
-      anotherVersion(join(this.#folder, 'this'), '9.0.0', 1),
+      anotherVersion(join(this.#folder, 'next'), '9.0.1', RECORDS_VERSION + 1),
+      anotherVersion(join(this.#folder, 'this'), '9.0.0', RECORDS_VERSION),
     ];
   }
 

@@ -15,7 +15,7 @@ export function anotherVersion(folder: string, version: string, records: number)
   const path = join(folder, 'dist/replication/record-version.js');
   const text = readFileSync(path, 'utf8');
   const changed = text.replace(/RECORDS_VERSION = \d+/, `RECORDS_VERSION = ${records}`);
-  if (changed === text && records !== 1) throw new Error(`${path} has no version of records`);
+  if (!/RECORDS_VERSION = \d+/.test(text)) throw new Error(`${path} has no version of records`);
   writeFileSync(path, changed);
   return folder;
 }
