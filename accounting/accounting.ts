@@ -56,13 +56,14 @@ export const accountingDefaults = {
 export class Accounting {
   readonly #records: RecordMap<AccountingRecord>;
   readonly #generations: RecordMap<CounterGeneration>;
-  readonly #queue: AccountingQueue;
+  #queue: AccountingQueue;
   readonly #interims = new DeadlineHeap();
   readonly #notes = new DeadlineHeap();
   /** Records of an earlier run, whose next note has no time yet. */
-  #unscheduled: string[] = [];
+  readonly #unscheduled = new Set<string>();
   /** Keys of the channel records of each host. */
   readonly #channels = new Map<string, Set<string>>();
+  readonly #takeUpQueue: () => AccountingQueue;
   #options: AccountingOptions;
 
   /**
@@ -80,10 +81,22 @@ export class Accounting {
     this.#records = records;
     this.#generations = generations;
     this.#queue = new AccountingQueue(queue, options, isInFlight);
+    this.#takeUpQueue = () => new AccountingQueue(queue, this.#options, isInFlight);
     for (const record of records.values()) {
       this.#track(record);
-      this.#unscheduled.push(record.key);
+      this.#unscheduled.add(record.key);
     }
+    records.follow((key, before, after) => {
+      if (after !== undefined) this.#track(after);
+      else if (before !== undefined) this.#untrack(before);
+      if (after === undefined) this.#unscheduled.delete(key);
+      else if (before === undefined) this.#unscheduled.add(key);
+    });
+  }
+
+  /** The records, which were another node's or process's until now, are as they are: the queue begins with what waits. */
+  takeUp(): void {
+    this.#queue = this.#takeUpQueue();
   }
 
   /** Messages that no server has acknowledged yet. */
@@ -250,7 +263,7 @@ export class Accounting {
     const due: AccountingRecord[] = [];
     // Spread over the interval, so that they do not all come together.
     if (noteMs > 0) for (const key of this.#unscheduled) this.#notes.set(key, now + noteMs * draw());
-    this.#unscheduled = [];
+    this.#unscheduled.clear();
     for (;;) {
       const key = this.#notes.takeDue(now);
       if (key === undefined) return due;
@@ -392,11 +405,7 @@ export class Accounting {
     if (record === undefined) return false;
     this.#say(now, 'stop', this.#count(record, reading), cause);
     this.#records.delete(key);
-    this.#interims.set(key, undefined);
-    this.#notes.set(key, undefined);
-    const channels = this.#channels.get(hostOf(record));
-    channels?.delete(key);
-    if (channels?.size === 0) this.#channels.delete(hostOf(record));
+    this.#untrack(record);
     return true;
   }
 
@@ -420,6 +429,15 @@ export class Accounting {
   }
 
   /** What is kept beside a record: its next interim message, and under its host. */
+  #untrack(record: AccountingRecord): void {
+    const { key } = record;
+    this.#interims.set(key, undefined);
+    this.#notes.set(key, undefined);
+    const channels = this.#channels.get(hostOf(record));
+    channels?.delete(key);
+    if (channels?.size === 0) this.#channels.delete(hostOf(record));
+  }
+
   #track(record: AccountingRecord): void {
     this.#interims.set(record.key, record.nextInterimAt);
     if (record.kind !== 'channel') return;

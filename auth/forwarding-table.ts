@@ -18,6 +18,14 @@ export class ForwardingTable {
   constructor(records: RecordMap<ForwardingRecord>) {
     this.#records = records;
     for (const record of records.values()) this.#index(record);
+    records.follow((key, before, after) => {
+      this.#ofPort.move(key, before?.port, after?.port);
+      this.#ofGroup.move(
+        key,
+        before && groupKey(before.vlan, before.group),
+        after && groupKey(after.vlan, after.group),
+      );
+    });
   }
 
   /** Sets what the port receives of the group; undefined: nothing. False where that changes nothing. */

@@ -54,6 +54,10 @@ export class GrantTable {
     this.#emit = emit;
     this.#forwardings = new ForwardingTable(stores.forwardings);
     for (const record of stores.grants.values()) this.#index(record.grantedAt, record);
+    stores.grants.follow((_, before, after) => {
+      if (before !== undefined && before.account !== after?.account) this.#unindex(before);
+      if (after !== undefined) this.#index(after.grantedAt, after);
+    });
   }
 
   has(key: string): boolean {
@@ -107,12 +111,7 @@ export class GrantTable {
   /** Ends a grant. What the port receives follows with update(). */
   revoke(grant: GrantRecord, cause: RevokeCause): void {
     if (!this.#records.delete(grant.key)) return;
-    this.#ofHost.remove(grant.host, grant.key);
-    this.#ofMembership.remove(membershipKey(grant.host, grant.group), grant.key);
-    this.#ofForwarding.remove(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
-    this.#ofQuestion.remove(this.#questionOf(grant), grant.key);
-    this.#deadlines.set(grant.key, undefined);
-    this.#use.remove(grant);
+    this.#unindex(grant);
     this.#emit({ kind: 'revoked', grant, cause });
   }
 
@@ -179,6 +178,15 @@ export class GrantTable {
     this.#ofQuestion.add(this.#questionOf(grant), grant.key);
     this.#use.add(grant);
     this.#arm(now, grant);
+  }
+
+  #unindex(grant: GrantRecord): void {
+    this.#ofHost.remove(grant.host, grant.key);
+    this.#ofMembership.remove(membershipKey(grant.host, grant.group), grant.key);
+    this.#ofForwarding.remove(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
+    this.#ofQuestion.remove(this.#questionOf(grant), grant.key);
+    this.#deadlines.set(grant.key, undefined);
+    this.#use.remove(grant);
   }
 
   #arm(now: number, grant: GrantRecord): void {

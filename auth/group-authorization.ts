@@ -59,6 +59,7 @@ export class GroupAuthorization {
     this.#decisions = decisions;
     this.#questions = questions;
     for (const { host, key } of questions.values()) this.#ofHost.add(host, key);
+    questions.follow((key, before, after) => this.#ofHost.move(key, before?.host, after?.host));
     if (times.silence.mode !== 'deny') decisions.keepOld();
   }
 

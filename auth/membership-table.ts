@@ -54,6 +54,10 @@ export class MembershipTable {
     this.#records = records;
     this.#times = times;
     for (const record of records.values()) this.#index(record);
+    records.follow((key, before, after) => {
+      this.#ofHost.move(key, before?.host, after?.host);
+      this.#deadlines.set(key, after?.expiresAt);
+    });
   }
 
   of(host: string, group: IpAddress): MembershipRecord | undefined {

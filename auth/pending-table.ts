@@ -14,6 +14,11 @@ export class PendingTable {
   constructor(records: RecordMap<PendingRecord>) {
     this.#records = records;
     for (const record of records.values()) this.#index(record);
+    records.follow((key, before, after) => {
+      this.#ofHost.move(key, before?.host, after?.host);
+      this.#ofMembership.move(key, before && wishOf(before), after && wishOf(after));
+      this.#ofQuestion.move(key, before?.question, after?.question);
+    });
   }
 
   has(key: string): boolean {
@@ -43,16 +48,18 @@ export class PendingTable {
     this.#index(record);
   }
 
-  remove({ key, host, group, question }: PendingRecord): void {
+  remove(record: PendingRecord): void {
+    const { key, host, question } = record;
     if (!this.#records.delete(key)) return;
     this.#ofHost.remove(host, key);
-    this.#ofMembership.remove(membershipKey(host, group), key);
+    this.#ofMembership.remove(wishOf(record), key);
     this.#ofQuestion.remove(question, key);
   }
 
-  #index({ key, host, group, question }: PendingRecord): void {
+  #index(record: PendingRecord): void {
+    const { key, host, question } = record;
     this.#ofHost.add(host, key);
-    this.#ofMembership.add(membershipKey(host, group), key);
+    this.#ofMembership.add(wishOf(record), key);
     this.#ofQuestion.add(question, key);
   }
 
@@ -64,4 +71,8 @@ export class PendingTable {
     }
     return found;
   }
+}
+
+function wishOf({ host, group }: PendingRecord): string {
+  return membershipKey(host, group);
 }

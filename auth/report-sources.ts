@@ -49,6 +49,7 @@ export class ReportSources {
     this.#records = records;
     this.#isIn = isIn;
     for (const { key, host } of records.values()) this.#ofHost.add(host, key);
+    records.follow((key, before, after) => this.#ofHost.move(key, before?.host, after?.host));
   }
 
   /** Undefined: the report is to be heard. The address of one who is not in is nobody's. */

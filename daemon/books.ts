@@ -52,6 +52,11 @@ export class Books {
     );
   }
 
+  /** The records were another node's or process's until now. */
+  takeUp(): void {
+    this.#accounting.takeUp();
+  }
+
   /** The last message that is known to be in the export file; empty: none is. */
   get exportedUpTo(): string {
     return this.#exportedUpTo;

@@ -39,6 +39,8 @@ export interface CoreOptions {
   readonly stores?: Stores;
   /** The counters to go on with; new ones by default. */
   readonly tally?: Tally;
+  /** The records are another node's or process's until `takeUp`: what is derived from them follows, and nothing happens. */
+  readonly follows?: boolean;
 }
 
 export class Core {
@@ -61,6 +63,7 @@ export class Core {
     this.stores = options.stores ?? new Stores(config.groups.cacheSize);
     this.tally = options.tally ?? new Tally();
     this.#uplinks = new Set(config.uplinks);
+    if (options.follows === true) this.stores.ledBy('another');
     const parts: CoreParts = {
       config,
       ports: new Map(config.ports.map((port) => [port.name, port])),
@@ -73,25 +76,29 @@ export class Core {
     };
     this.#parts = parts;
     const as = (name: Facility): CoreParts => ({ ...parts, log: facilityOf(parts.log, name) });
-    this.radius = new Radius(as('radius'), {
-      answered: (now, token, server, reply) => {
-        const question = questionOfToken(token);
-        if (question !== undefined) this.channels.answered(now, question, reply);
-        else if (isLoginToken(token) || isMabToken(token))
-          this.subscribers.answered(now, token, server, reply);
-        else if (isAuthorizationToken(token)) this.dynamic.answered(now, token, reply);
-        else if (isTrialToken(token)) this.trials.answered(now, token, server, reply);
-        else this.books.answered(token);
+    this.radius = new Radius(
+      as('radius'),
+      {
+        answered: (now, token, server, reply) => {
+          const question = questionOfToken(token);
+          if (question !== undefined) this.channels.answered(now, question, reply);
+          else if (isLoginToken(token) || isMabToken(token))
+            this.subscribers.answered(now, token, server, reply);
+          else if (isAuthorizationToken(token)) this.dynamic.answered(now, token, reply);
+          else if (isTrialToken(token)) this.trials.answered(now, token, server, reply);
+          else this.books.answered(token);
+        },
+        unanswered: (now, token, reason) => {
+          const question = questionOfToken(token);
+          if (question !== undefined) this.channels.unanswered(now, question, reason);
+          else if (isLoginToken(token) || isMabToken(token)) this.subscribers.unanswered(now, token, reason);
+          else if (isAuthorizationToken(token)) this.dynamic.unanswered(token, reason);
+          else if (isTrialToken(token)) this.trials.unanswered(now, token, reason);
+          else this.books.unanswered(now, token, reason);
+        },
       },
-      unanswered: (now, token, reason) => {
-        const question = questionOfToken(token);
-        if (question !== undefined) this.channels.unanswered(now, question, reason);
-        else if (isLoginToken(token) || isMabToken(token)) this.subscribers.unanswered(now, token, reason);
-        else if (isAuthorizationToken(token)) this.dynamic.unanswered(token, reason);
-        else if (isTrialToken(token)) this.trials.unanswered(now, token, reason);
-        else this.books.unanswered(now, token, reason);
-      },
-    });
+      options.follows === true ? 'later' : undefined,
+    );
     this.books = new Books(as('accounting'), this.radius);
     this.channels = new Channels(as('channels'), {
       askGroup: (now, token, server, attributes) => this.radius.askGroup(now, token, server, attributes),
@@ -119,6 +126,13 @@ export class Core {
       askAuthorization: (now, token, server, attributes) =>
         this.radius.askAuthorization(now, token, server, attributes),
     });
+  }
+
+  /** The records that it followed until now are its own: to be called before anything happens here. */
+  takeUp(): void {
+    this.stores.ledBy('own');
+    this.radius.takeUp();
+    this.books.takeUp();
   }
 
   /**

@@ -50,6 +50,7 @@ export class DynamicAuthorization {
     this.#peers = peers;
     this.#gate = new DynamicGate(parts.config.radius.dynamicAuthorization, parts.stores.dynamicReplies);
     for (const { key, until } of parts.stores.portBounces.values()) this.#bounces.set(key, until);
+    parts.stores.portBounces.follow((key, _, after) => this.#bounces.set(key, after?.until));
   }
 
   /** A datagram that came to listening socket number `socket`. */

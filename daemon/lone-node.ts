@@ -12,7 +12,7 @@ import { emptyStores, type FedStores, SavedState } from './saved-state.ts';
 import { Serving } from './serving.ts';
 import type { AccountingDisk } from './spool/accounting-disk.ts';
 import type { TurnWatch } from './turn-watch.ts';
-import type { Inheritance } from './upgrade/take-over.ts';
+import type { Draft, Inheritance } from './upgrade/take-over.ts';
 
 export class LoneNode implements Node {
   readonly serving: Serving;
@@ -22,31 +22,35 @@ export class LoneNode implements Node {
   readonly #switch: LinuxSwitch;
   readonly #state: SavedState;
   readonly #fed: FedStores;
+  readonly #watch: TurnWatch | undefined;
   readonly #isWarm: boolean;
   #goesOn = false;
-  #resting = false;
+  /** Nothing is taken up, and the disk is another process's. */
+  #resting: boolean;
 
-  /** `inherited`: it goes on where another process rests, with nothing read before `begin`. */
+  /** `draft`: another process serves with these records, until `inherit`. */
   constructor(
     config: Config,
     log: Logger,
     bridge: LinuxSwitch,
     now: number,
     watch?: TurnWatch,
-    inherited?: Inheritance,
+    draft?: Draft,
   ) {
     this.#log = log;
     this.#switch = bridge;
-    this.#state = inherited?.state ?? new SavedState(config, log);
-    const saved = inherited?.fed ?? this.#state.load(now);
+    this.#watch = watch;
+    this.#resting = draft !== undefined;
+    this.#state = draft?.state ?? new SavedState(config, log);
+    const saved = draft?.fed ?? this.#state.load(now);
     this.#isWarm = saved !== undefined;
     this.#fed = saved ?? emptyStores(config);
-    if (this.#isWarm && inherited === undefined) grantGrace(this.#fed.stores, now, graceMs(config));
+    if (this.#isWarm && draft === undefined) grantGrace(this.#fed.stores, now, graceMs(config));
     const { stores } = this.#fed;
     const disk = this.accountingDisk;
-    if (inherited === undefined && this.#isWarm) disk?.follow(this.#fed);
-    else if (inherited === undefined) disk?.load(this.#fed);
-    if (watch !== undefined) this.#fed.feed.follow(watch);
+    if (draft === undefined && this.#isWarm) disk?.follow(this.#fed);
+    else if (draft === undefined) disk?.load(this.#fed);
+    if (watch !== undefined && draft === undefined) this.#fed.feed.follow(watch);
     this.serving = new Serving({
       config,
       log,
@@ -55,10 +59,8 @@ export class LoneNode implements Node {
       disk,
       watch,
       saved: () => this.#state.endTurn(),
+      follows: draft !== undefined,
     });
-    if (inherited === undefined) return;
-    this.serving.core.tally.goOn(inherited.tally);
-    this.serving.sockets.inherit(inherited.sockets);
   }
 
   /** The records and their changes. */
@@ -66,9 +68,20 @@ export class LoneNode implements Node {
     return this.#fed;
   }
 
+  /** Another process rests: its records and sockets are this one's. Nothing is read before `begin`. */
+  inherit({ tally, sockets }: Inheritance): void {
+    const { serving } = this;
+    this.accountingDisk?.goOn();
+    if (this.#watch !== undefined) this.#fed.feed.follow(this.#watch);
+    serving.core.takeUp();
+    serving.core.tally.goOn(tally);
+    serving.sockets.inherit(sockets);
+  }
+
   /** Serves on where another process rests. */
   begin({ changed }: Pick<Inheritance, 'changed'>): void {
     const { serving } = this;
+    this.#resting = false;
     if (changed?.ports === true) this.#switch.conform();
     serving.open();
     serving.turn((at) => {

@@ -36,11 +36,22 @@ export class Radius {
   readonly #askedAt = new Map<string, number>();
   readonly #roundTripMs = new Map<string, number>();
 
-  constructor(parts: CoreParts, peers: RadiusPeers) {
+  /** `later`: the records are another node's or process's until `takeUp`. */
+  constructor(parts: CoreParts, peers: RadiusPeers, later?: 'later') {
     this.#parts = parts;
     this.#peers = peers;
     const { radiusRequests, radiusServers } = parts.stores;
-    this.#client = new RadiusClient(clientOptions(parts.config), radiusRequests, radiusServers, parts.random);
+    this.#client = new RadiusClient(
+      clientOptions(parts.config),
+      radiusRequests,
+      radiusServers,
+      parts.random,
+      later,
+    );
+  }
+
+  takeUp(): void {
+    this.#client.takeUp();
   }
 
   /** A login's Access-Request. A conversation that has begun goes on at its server, or not at all. */

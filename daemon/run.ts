@@ -10,7 +10,7 @@ import { LinuxSwitch, type LinuxSwitchOptions } from '../switch/linux/linux-swit
 import { SwitchStartError } from '../switch/linux/preflight.ts';
 import type { SwitchEvent } from '../switch/switch.ts';
 import { type ControlHandler, ControlSocket } from './control-socket.ts';
-import { Core } from './core.ts';
+import type { Core } from './core.ts';
 import { explainHandlers } from './explain.ts';
 import { HaNode } from './ha/node.ts';
 import { HttpServer } from './http/http-server.ts';
@@ -18,7 +18,7 @@ import { metricsRoute } from './http/metrics-route.ts';
 import { pageRoutes } from './http/page-routes.ts';
 import { pageState } from './http/page-state.ts';
 import { RefusalLog, refusalRows } from './kernel-refusals.ts';
-import { FACILITIES, facilityOf, type Logger, openLog, silentLog } from './log.ts';
+import { FACILITIES, facilityOf, type Logger, openLog } from './log.ts';
 import { logLevels } from './log-levels.ts';
 import { LoneNode } from './lone-node.ts';
 import { Latencies } from './metrics/latencies.ts';
@@ -28,7 +28,6 @@ import type { Node } from './node.ts';
 import { Happenings } from './operator/happenings.ts';
 import { orderHandlers } from './operator/orders.ts';
 import { questionHandlers } from './operator/questions.ts';
-import type { SwitchReadings } from './parts.ts';
 import { privilegeRows, sayPrivileges } from './privileges.ts';
 import { programVersion } from './program-version.ts';
 import { radiusWays } from './radius-changes.ts';
@@ -39,7 +38,7 @@ import { watchAll } from './turn-watch.ts';
 import { configDigest, switchOptions } from './upgrade/comparison.ts';
 import type { Incumbent } from './upgrade/hand-over.ts';
 import { hurry } from './upgrade/hurry.ts';
-import { type Inheritance, type TakeOverStep, takeOver } from './upgrade/take-over.ts';
+import { type Draft, type Inheritance, type TakeOverStep, takeOver } from './upgrade/take-over.ts';
 import { Upgrade } from './upgrade/upgrade.ts';
 
 /** How the daemon is to stop. */
@@ -107,14 +106,18 @@ async function takenOver(
     log,
     heir: {
       makeSwitch: () => new LinuxSwitch(switchOptionsOf(config), (events) => listener(events)),
-      rehearse: (stores) => {
-        new Core(config, { readings: NO_READINGS, log: silentLog, random: (n) => new Uint8Array(n), stores });
-      },
-      inherit: (inheritance) => {
-        const heir = new Daemon(config, log, inheritance, lookers);
-        daemon = heir;
-        listener = (events) => heir.switchEvents(events);
-        return { begin: () => heir.begin(inheritance) };
+      draft: (draft) => {
+        const heir = new Daemon(config, log, draft, lookers);
+        let inherited: Inheritance | undefined;
+        return {
+          inherit: (inheritance) => {
+            inherited = inheritance;
+            heir.inherit(inheritance);
+            daemon = heir;
+            listener = (events) => heir.switchEvents(events);
+          },
+          begin: () => inherited !== undefined && heir.begin(inherited),
+        };
       },
     },
   });
@@ -133,20 +136,16 @@ class Daemon implements Reloadable {
   #http: HttpServer;
   readonly #refusals: RefusalLog;
   readonly upgrade: Upgrade;
-  readonly #looking = setInterval(() => this.#refusals.look(), REFUSALS_INTERVAL_MS);
-  readonly #syncing = setInterval(() => this.#node.sync(), SYNC_INTERVAL_MS);
+  /** From its start on: a process that only prepares itself has none, and ends where the other one does. */
+  #looking: NodeJS.Timeout | undefined;
+  #syncing: NodeJS.Timeout | undefined;
 
-  constructor(
-    config: Config,
-    log: ReturnType<typeof openLog>,
-    inherited?: Inheritance,
-    lookers = lookersOn(log),
-  ) {
+  constructor(config: Config, log: ReturnType<typeof openLog>, draft?: Draft, lookers = lookersOn(log)) {
     this.#config = config;
     this.#log = log;
     const { ha } = config;
     this.#switch =
-      inherited?.bridge ?? new LinuxSwitch(switchOptionsOf(config), (events) => this.switchEvents(events));
+      draft?.bridge ?? new LinuxSwitch(switchOptionsOf(config), (events) => this.switchEvents(events));
     this.#refusals = new RefusalLog(() => this.#switch.refusals(), log);
     const { metrics, happenings, watch } = lookers;
     this.#metrics = metrics;
@@ -154,7 +153,7 @@ class Daemon implements Reloadable {
     this.upgrade = new Upgrade(this, log);
     this.#node =
       ha === undefined
-        ? new LoneNode(config, log, this.#switch, now(), watch, inherited)
+        ? new LoneNode(config, log, this.#switch, now(), watch, draft)
         : new HaNode({ ...config, ha }, facilityOf(log, 'ha'), this.#switch, watch);
     metrics.read(nodeReadings(this.#node, () => this.#switch.refusals(), programVersion()));
     this.#http = this.#newHttp();
@@ -170,16 +169,22 @@ class Daemon implements Reloadable {
     this.#node.switchEvents(events);
   }
 
+  /** Another process rests: what it has handed over is this one's. */
+  inherit(inheritance: Inheritance): void {
+    this.#lone().inherit(inheritance);
+  }
+
   /** Serves on where another process rests. */
   begin(inheritance: Inheritance): void {
-    if (!(this.#node instanceof LoneNode)) throw new Error('only a node alone goes on so');
+    const node = this.#lone();
     if (inheritance.control !== undefined) this.#control.inherit(inheritance.control);
     else void this.#control.listen();
-    this.#node.begin(inheritance);
+    node.begin(inheritance);
+    this.#keepTime();
     this.#refusals.begin();
     this.#http.start();
     this.#log.info('serving', {
-      sessions: this.#node.serving.core.stores.sessions.size,
+      sessions: node.serving.core.stores.sessions.size,
       upgrade: programVersion(),
       pid: process.pid,
     });
@@ -260,6 +265,7 @@ class Daemon implements Reloadable {
   async start(): Promise<string | undefined> {
     const occupied = await this.#control.listen();
     if (occupied !== undefined) return occupied.refused;
+    this.#keepTime();
     const refused = await this.#startNode();
     if (refused !== undefined) {
       await this.#control.close();
@@ -303,6 +309,16 @@ class Daemon implements Reloadable {
       if (!(cause instanceof SwitchStartError)) throw cause;
       return cause.message;
     }
+  }
+
+  #keepTime(): void {
+    this.#looking = setInterval(() => this.#refusals.look(), REFUSALS_INTERVAL_MS);
+    this.#syncing = setInterval(() => this.#node.sync(), SYNC_INTERVAL_MS);
+  }
+
+  #lone(): LoneNode {
+    if (!(this.#node instanceof LoneNode)) throw new Error('only a node alone goes on so');
+    return this.#node;
   }
 
   #newHttp(): HttpServer {
@@ -378,16 +394,6 @@ function lookersOn(log: Logger) {
   const happenings = new Happenings();
   return { metrics, happenings, watch: watchAll([new Latencies(metrics), happenings]) };
 }
-
-/** For a core that is built for practice. */
-const NO_READINGS: SwitchReadings = {
-  hostCounters: () => undefined,
-  channelCounter: () => ({ octets: 0, packets: 0 }),
-  macOf: () => undefined,
-  linkId: () => undefined,
-  hasVlans: () => false,
-  portNumber: () => undefined,
-};
 
 /** Who authenticates by MAC address is heard by what hosts send that speak no 802.1X. */
 function hostsToHear({ ports }: Config): 'known' | 'all' {

@@ -51,6 +51,8 @@ export interface ServingOptions {
   /** What the node's time is ahead of this machine's, in milliseconds: deadlines of another node go on as they are. */
   readonly clockOffsetMs?: number;
   readonly watch?: TurnWatch | undefined;
+  /** The records are another process's until the core takes them up. */
+  readonly follows?: boolean;
 }
 
 export class Serving {
@@ -79,7 +81,11 @@ export class Serving {
     this.#offset = options.clockOffsetMs ?? 0;
     this.#gate = commit === undefined ? undefined : new EffectGate();
     this.#coreLog = watchLog(limitPerPort(log, wallClock), watch);
-    this.#core = new Core(config, { ...this.#coreOptions(), stores: options.stores });
+    this.#core = new Core(config, {
+      ...this.#coreOptions(),
+      stores: options.stores,
+      follows: options.follows === true,
+    });
     this.#backedUp = options.guard === undefined ? undefined : this.#backUp(options.guard);
     this.#sockets = new RadiusTransports(
       config,

@@ -74,6 +74,7 @@ export class Stores implements ReplicatedStores {
   readonly #feed: ChangeFeed | undefined;
   /** By name; also those that only a later version knows, which are kept and handed on. */
   readonly #all = new Map<string, ReplicatedStore>();
+  readonly #derivedFrom: Pick<Store<object>, 'ledBy'>[] = [];
 
   /** `decisions` is the greatest number of remembered group decisions. */
   constructor(decisions: number, feed?: ChangeFeed) {
@@ -118,6 +119,11 @@ export class Stores implements ReplicatedStores {
     return this.#all.values();
   }
 
+  /** Whose changes these are: `another` node's or process's, which whatever is derived from them follows, or `own` ones. */
+  ledBy(leader: 'another' | 'own'): void {
+    for (const store of this.#derivedFrom) store.ledBy(leader);
+  }
+
   store(name: string): ReplicatedStore {
     const known = this.#all.get(name);
     if (known !== undefined) return known;
@@ -127,6 +133,7 @@ export class Stores implements ReplicatedStores {
 
   #keep<R extends object>(name: string): Store<R> {
     const store = new Store<R>(name, this.#feed);
+    this.#derivedFrom.push(store);
     this.#all.set(name, {
       name,
       size: () => store.size,

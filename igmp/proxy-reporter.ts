@@ -81,6 +81,7 @@ export class ProxyReporter {
     this.#queriers = queriers;
     this.#random = random;
     for (const record of groups.values()) this.#deadlines.set(record.key, deadlineOf(record));
+    groups.follow((key, _, after) => this.#deadlines.set(key, after && deadlineOf(after)));
   }
 
   /** What all subscribers of the VLAN together receive of the group now; undefined: nothing any more. */

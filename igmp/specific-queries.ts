@@ -36,6 +36,7 @@ export class SpecificQueries {
     this.#timers = timers;
     this.#records = records;
     for (const { key, nextAt } of records.values()) this.#deadlines.set(key, nextAt);
+    records.follow((key, _, after) => this.#deadlines.set(key, after?.nextAt));
   }
 
   /** Begins to ask, or begins anew with these sources too. */

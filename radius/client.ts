@@ -42,13 +42,14 @@ export class RadiusClient {
 
   /**
    * Goes on with the requests in `requests`, each at its own deadline; `resume` sends them again at once.
-   * `random` gives so many octets that nobody can foretell.
+   * `random` gives so many octets that nobody can foretell. `later`: the requests are somebody else's until `takeUp`.
    */
   constructor(
     options: RadiusClientOptions,
     requests: RecordMap<RadiusRequestRecord>,
     servers: RecordMap<RadiusServerRecord>,
     random: (octets: number) => Uint8Array,
+    later?: 'later',
   ) {
     this.#options = options;
     this.#requests = requests;
@@ -66,7 +67,12 @@ export class RadiusClient {
       },
       options,
     );
-    for (const record of [...requests.values()]) {
+    if (later === undefined) this.takeUp();
+  }
+
+  /** Goes on with the requests that there are. */
+  takeUp(): void {
+    for (const record of [...this.#requests.values()]) {
       const port = portOf(record.list);
       this.#keepAttempts(
         record,

@@ -22,6 +22,13 @@ export class KeyIndex {
     if (left === 0) this.#keys.delete(owner);
   }
 
+  /** The key belongs to another owner now; undefined: to none. */
+  move(key: string, from: string | undefined, to: string | undefined): void {
+    if (from === to) return;
+    if (from !== undefined) this.remove(from, key);
+    if (to !== undefined) this.add(to, key);
+  }
+
   /** The keys of the owner, in the order in which they came. A copy: safe to change the index meanwhile. */
   keys(owner: string): readonly string[] {
     const there = this.#keys.get(owner);

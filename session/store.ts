@@ -3,7 +3,7 @@
  * upgrade is in one of these, and whoever follows the feed from the beginning holds the same records:
  * that is the whole contract that replication, warm restart and upgrade build on.
  */
-import type { RecordMap } from '../wire/records.ts';
+import type { RecordFollower, RecordMap } from '../wire/records.ts';
 
 /** One change of one store. `record` is undefined where the record was removed. */
 export interface Change {
@@ -22,6 +22,8 @@ export class Store<R extends object> implements RecordMap<R> {
   readonly name: string;
   readonly #feed: ChangeFeed | undefined;
   readonly #records = new Map<string, R>();
+  /** Undefined: whoever derives something from the records changes them itself. */
+  #followers: RecordFollower<object>[] | undefined;
 
   constructor(name: string, feed?: ChangeFeed) {
     this.name = name;
@@ -41,12 +43,17 @@ export class Store<R extends object> implements RecordMap<R> {
   }
 
   put(key: string, record: R): void {
+    const before = this.#followers && this.#records.get(key);
     this.#records.set(key, record);
+    if (this.#followers !== undefined) for (const follower of this.#followers) follower(key, before, record);
     this.#feed?.changed({ store: this.name, key, record });
   }
 
   delete(key: string): boolean {
+    const before = this.#followers && this.#records.get(key);
     if (!this.#records.delete(key)) return false;
+    if (this.#followers !== undefined)
+      for (const follower of this.#followers) follower(key, before, undefined);
     this.#feed?.changed({ store: this.name, key, record: undefined });
     return true;
   }
@@ -61,5 +68,14 @@ export class Store<R extends object> implements RecordMap<R> {
 
   entries(): IterableIterator<[string, R]> {
     return this.#records.entries();
+  }
+
+  follow(follower: RecordFollower<R>): void {
+    this.#followers?.push(follower);
+  }
+
+  /** `another`: the records are those of another node or process from here on, and followers are told. Else: not. */
+  ledBy(leader: 'another' | 'own'): void {
+    this.#followers = leader === 'another' ? [] : undefined;
   }
 }

@@ -4,6 +4,14 @@
  * replication, warm restart and upgrade read.
  */
 
+/** Hears of a change of one record: what it was and what it is; undefined: it was not there, or is not any more. */
+export type RecordFollower<R> = Follower<R>['told'];
+
+/** A method, so that a store of some record can be taken for one of any. */
+interface Follower<R> {
+  told(key: string, before: R | undefined, after: R | undefined): void;
+}
+
 /** Where a machine keeps its records. `put` is called after every change of a record. */
 export interface RecordMap<R> {
   get(key: string): R | undefined;
@@ -15,4 +23,9 @@ export interface RecordMap<R> {
   values(): IterableIterator<R>;
   entries(): IterableIterator<[string, R]>;
   readonly size: number;
+  /**
+   * For what is derived from records (an index, a heap of deadlines): told of every change while the records are
+   * those of another node or process, and of none afterwards.
+   */
+  follow(follower: RecordFollower<R>): void;
 }

@@ -75,6 +75,7 @@ export class DynamicGate {
     this.#clients = new Map(options.clients.map((client) => [client.address, client]));
     this.#replies = replies;
     for (const { key, until } of replies.values()) this.#deadlines.set(key, until);
+    replies.follow((key, _, after) => this.#deadlines.set(key, after?.until));
   }
 
   /** Judges a packet from `source`. The octets must not change afterwards. */

@@ -25,6 +25,7 @@ export class Previews {
   constructor(records: RecordMap<PreviewRecord>) {
     this.#records = records;
     for (const record of records.values()) this.#arm(record);
+    records.follow((key, _, after) => this.#deadlines.set(key, after?.forgetAt));
   }
 
   /** What stands now; nothing is counted yet. */

@@ -54,11 +54,17 @@ export class Authenticators {
     this.#peers = peers;
     this.#entrance = entrance;
     this.#login = new Login(parts.config.nas, acceptOptions(parts), parts.stores.conversations);
-    for (const record of parts.stores.authenticators.values()) {
-      this.#ofPort.add(record.port, record.key);
-      this.#sort(record);
-      this.#deadlines.set(record.key, nextAuthenticatorTimeout(record));
-    }
+    const { authenticators, acquaintances } = parts.stores;
+    for (const record of authenticators.values()) this.#index(record);
+    authenticators.follow((key, before, after) => {
+      if (after !== undefined) this.#index(after);
+      else if (before !== undefined) this.#unindex(before.port, key);
+    });
+    // Who was in before is no stranger: that is known after the host itself, where all records come one after the other.
+    acquaintances.follow((key) => {
+      const record = authenticators.get(key);
+      if (record !== undefined) this.#sort(record);
+    });
   }
 
   /** The host's record as it is now; only `run` changes it. */
@@ -317,11 +323,19 @@ export class Authenticators {
 
   #forget(key: string): void {
     const record = this.get(key);
-    if (record !== undefined) {
-      for (const index of [this.#ofPort, this.#silent, this.#strangers]) index.remove(record.port, key);
-    }
+    if (record !== undefined) this.#unindex(record.port, key);
     this.#parts.stores.authenticators.delete(key);
     this.#login.forget(key);
+  }
+
+  #index(record: AuthenticatorRecord): void {
+    this.#ofPort.add(record.port, record.key);
+    this.#sort(record);
+    this.#deadlines.set(record.key, nextAuthenticatorTimeout(record));
+  }
+
+  #unindex(port: string, key: string): void {
+    for (const index of [this.#ofPort, this.#silent, this.#strangers]) index.remove(port, key);
     this.#deadlines.set(key, undefined);
   }
 

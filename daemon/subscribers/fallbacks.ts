@@ -31,6 +31,7 @@ export class Fallbacks {
     this.#parts = parts;
     this.#peers = peers;
     for (const { key, until } of parts.stores.fallbacks.values()) this.#deadlines.set(key, until);
+    parts.stores.fallbacks.follow((key, _, after) => this.#deadlines.set(key, after?.until));
   }
 
   /** Nobody is in on the port, which is up: the time begins after which it is one for guests. */

@@ -16,6 +16,7 @@ export class IdleWatch {
     this.#parts = parts;
     this.#receives = receives;
     for (const { key, lookAt } of parts.stores.activities.values()) this.#looks.set(key, lookAt);
+    parts.stores.activities.follow((key, _, after) => this.#looks.set(key, after?.lookAt));
   }
 
   /** The session has begun, or goes on with other terms. */

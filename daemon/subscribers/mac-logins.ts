@@ -62,6 +62,10 @@ export class MacLogins {
       parts.stores.mabs,
     );
     for (const record of parts.stores.mabs.values()) this.#index(record);
+    parts.stores.mabs.follow((key, before, after) => {
+      this.#ofPort.move(key, before?.port, after?.port);
+      this.#deadlines.set(key, after?.until);
+    });
   }
 
   get(key: string): MabRecord | undefined {

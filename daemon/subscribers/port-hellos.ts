@@ -25,6 +25,7 @@ export class PortHellos {
     this.#isVacant = isVacant;
     this.#send = send;
     for (const { key, helloAt } of parts.stores.ports.values()) this.#deadlines.set(key, helloAt);
+    parts.stores.ports.follow((key, _, after) => this.#deadlines.set(key, after?.helloAt));
   }
 
   portUp(now: number, port: PortConfig): void {

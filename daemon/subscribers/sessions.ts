@@ -68,6 +68,11 @@ export class Sessions {
     this.#acquaintances = new Acquaintances(parts.stores.acquaintances, parts.config.authenticator.maxHosts);
     this.#services = new PortServices(parts, (port) => this.ofPort(port));
     for (const session of parts.stores.sessions.values()) this.#index(session);
+    parts.stores.sessions.follow((key, before, after) => {
+      this.#ends.set(key, after?.endsAt);
+      this.#ofPort.move(key, before?.port, after?.port);
+      this.#ofMac.move(key, before?.mac, after?.mac);
+    });
   }
 
   get(key: string): SessionRecord | undefined {

@@ -60,7 +60,7 @@ export interface HandOverTimes {
   /** How long the new process may take to start, and to prepare itself. */
   readonly startMs: number;
   readonly prepareMs: number;
-  /** How long nobody may serve, at least; longer where the new process has said that it needs longer. */
+  /** How long nobody may serve, at least; longer on a machine that was slow to prepare the new process. */
   readonly pauseMs: number;
 }
 
@@ -86,7 +86,7 @@ export async function handOver(
     const tookMs = Number(prepared['tookMs']) || 0;
     await incumbent.lull();
     if (heard.failure !== undefined) throw new Error(heard.failure);
-    const patience = Math.max(times.pauseMs, PATIENCE_FACTOR * tookMs);
+    const patience = patienceOf(times.pauseMs, tookMs);
     const restedAt = times.now();
     resting = true;
     const handed = incumbent.rest();
@@ -219,5 +219,15 @@ class Following {
 const OWN_RECORDS: RecordsOf = { records: RECORDS_VERSION, leastReader: LEAST_READER };
 const SLICE_OCTETS = 1 << 16;
 const FOLLOW_MS = 20;
-/** Of what the new process took in its rehearsal. */
+
+/**
+ * How long a new process may take for each step in which nobody serves: `leastMs`, or as much longer as it took to prepare
+ * itself, which grows with the records and with what else the machine has to do. One that hangs is ended by then; it must
+ * not cost logins, so that there is a limit: a supplicant waits for longer than that, and so does a RADIUS server's client.
+ */
+export function patienceOf(leastMs: number, preparedInMs: number): number {
+  return Math.min(Math.max(leastMs, PATIENCE_FACTOR * preparedInMs), Math.max(leastMs, MOST_PATIENCE_MS));
+}
+
 const PATIENCE_FACTOR = 4;
+const MOST_PATIENCE_MS = 3_000;

@@ -15,18 +15,21 @@ import type { Logger } from '../log.ts';
 import { programVersion } from '../program-version.ts';
 import { radiusWays } from '../radius-changes.ts';
 import { emptyStores, type FedStores, SavedState } from '../saved-state.ts';
-import { Stores } from '../stores.ts';
 import { configDigest, switchOptions } from './comparison.ts';
 import { HandoverChannel } from './handover-channel.ts';
 import { HANDOVER_PROTOCOL, type HandoverMessage } from './handover-message.ts';
 import { hurry } from './hurry.ts';
 import { keptOf, SwitchFollower } from './switch-follower.ts';
 
-/** What was taken over, for the daemon that goes on with it. */
-export interface Inheritance {
+/** What a process that prepares itself is made around: records of the one that serves, and a switch that nobody listens to. */
+export interface Draft {
   readonly bridge: LinuxSwitch;
   readonly state: SavedState;
   readonly fed: FedStores;
+}
+
+/** What was taken over, for the daemon that goes on with it. */
+export interface Inheritance {
   readonly sockets: readonly InheritedSocket[];
   /** The listening control socket; undefined: it has another name now. */
   readonly control: number | undefined;
@@ -39,10 +42,15 @@ export interface Inheritance {
 export interface Heir {
   /** A switch that nobody listens to yet. */
   makeSwitch(): LinuxSwitch;
-  /** Builds a core over a copy of the records, for nothing but practice. */
-  rehearse(stores: Stores): void;
-  /** Builds all that can be built before anything is read. */
-  inherit(inheritance: Inheritance): { begin(): void };
+  /** Builds all that can be built while the other process serves. What is derived from records follows them. */
+  draft(draft: Draft): Successor;
+}
+
+/** What is to serve. */
+export interface Successor {
+  /** The other process rests: nothing is read, and nothing leaves. */
+  inherit(inheritance: Inheritance): void;
+  begin(): void;
 }
 
 /** The steps of a takeover, in order; a test makes each of them fail. */
@@ -73,8 +81,10 @@ class TakeOver {
   #bridge: LinuxSwitch | undefined;
   #begin: HandoverMessage | undefined;
   #packetSockets: readonly number[] = [];
-  /** What takes over, built and waiting for the word. */
-  #successor: { begin(): void } | undefined;
+  /** What is to take over; it follows. */
+  #draft: Successor | undefined;
+  /** The same, waiting for the word. */
+  #successor: Successor | undefined;
   #isOver = false;
 
   constructor(options: TakeOverOptions, done: (serves: true | undefined) => void) {
@@ -131,11 +141,12 @@ class TakeOver {
     if (why !== undefined) throw new Error(why);
     this.#packetSockets = this.#channel.take(Number(message['packetSockets']));
     this.#bridge = heir.makeSwitch();
+    this.#draft = heir.draft({ bridge: this.#bridge, state: this.#state, fed: this.#fed });
     this.#reached('begun');
   }
 
   #complete(): void {
-    const { heir } = this.#options;
+    const begunAt = performance.now();
     this.#reached('followed');
     const { stores, feed } = this.#fed;
     this.#state.begin(this.#fed);
@@ -143,17 +154,9 @@ class TakeOver {
     this.#bridge?.prepare(this.#packetSockets, keptOf(stores));
     this.#follower = new SwitchFollower(stores);
     feed.follow(this.#follower);
-    let tookMs = 0;
-    for (let times = 0, all = 0; times < REHEARSALS && all < REHEARSAL_MS; times++) {
-      const copy = copyOf(stores, this.#options.config);
-      const at = performance.now();
-      heir.rehearse(copy);
-      tookMs = performance.now() - at;
-      all += tookMs;
-    }
     this.#reached('prepared');
     hurry(true);
-    this.#channel.say({ say: 'prepared', tookMs: Math.ceil(tookMs) });
+    this.#channel.say({ say: 'prepared', tookMs: Math.ceil(performance.now() - begunAt) });
   }
 
   #apply({ type, payload }: Frame): void {
@@ -165,9 +168,10 @@ class TakeOver {
   }
 
   #take(message: HandoverMessage): void {
-    const { config, heir } = this.#options;
+    const { config } = this.#options;
     const bridge = this.#bridge;
-    if (bridge === undefined || this.#follower === undefined || this.#begin === undefined)
+    const successor = this.#draft;
+    if (bridge === undefined || successor === undefined || this.#follower === undefined)
       throw new Error('it hands over what it has not begun');
     const named = message['sockets'] as readonly { readonly name: string; readonly way: string }[];
     const control = message['control'] === config.controlSocket;
@@ -175,10 +179,7 @@ class TakeOver {
     this.#fed.feed.unfollow(this.#follower);
     this.#follower.catchUp(bridge);
     bridge.followLinkGroups(message['linkGroups'] as readonly HeardLinkGroups[]);
-    const successor = heir.inherit({
-      bridge,
-      state: this.#state,
-      fed: this.#fed,
+    successor.inherit({
       sockets: named.map(({ name, way }, i) => ({ name, way, fd: fds[i] ?? -1 })),
       control: control ? controlFd : undefined,
       tally: message['tally'] as Inheritance['tally'],
@@ -243,17 +244,3 @@ class TakeOver {
     this.#options.reached?.(step);
   }
 }
-
-/** The same records in other stores. */
-function copyOf(stores: Stores, { groups }: Config): Stores {
-  const copy = new Stores(groups.cacheSize);
-  for (const store of stores.all()) {
-    const into = copy.store(store.name);
-    for (const [key, record] of store.entries()) into.apply(key, record);
-  }
-  return copy;
-}
-
-/** What is done for the first time takes several times as long. */
-const REHEARSALS = 3;
-const REHEARSAL_MS = 3000;

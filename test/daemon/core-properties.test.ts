@@ -57,7 +57,7 @@ type Step =
   | { readonly do: 'permit'; readonly account: string; readonly group: number; readonly seconds: number }
   | { readonly do: 'fault'; readonly operation: Failing; readonly times: number }
   | { readonly do: 'forge'; readonly id: number; readonly octets: Uint8Array }
-  | { readonly do: 'takeover' };
+  | { readonly do: 'takeover' | 'upgrade' };
 
 const host = fc.nat({ max: 5 });
 const group = fc.nat({ max: GROUPS.length - 1 });
@@ -166,7 +166,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       octets: fc.uint8Array({ minLength: 16, maxLength: 40 }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('takeover' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('takeover' as const, 'upgrade' as const) }) },
 );
 
 /** A world and what its hosts have heard last. */
@@ -266,6 +266,12 @@ class Day {
         // What is due for the new core, as the renewal of a permission, is done at once.
         w.pass(0);
         break;
+      case 'upgrade': {
+        const { followed, built } = w.takeOverFollowing();
+        expect(followed).toEqual(built);
+        w.pass(0);
+        break;
+      }
     }
     this.#deliver();
   }

@@ -6,7 +6,7 @@ import type { Config } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
 import { Core } from '../../daemon/core.ts';
 import type { DatagramSender, DynamicPeer } from '../../daemon/effects.ts';
-import type { Logger } from '../../daemon/log.ts';
+import { type Logger, silentLog } from '../../daemon/log.ts';
 import { Stores } from '../../daemon/stores.ts';
 import { successor } from '../../daemon/successor.ts';
 import { endTurn } from '../../daemon/turn.ts';
@@ -180,6 +180,27 @@ export class World {
     this.turn(() => this.core.resume(this.now, 'kept'));
   }
 
+  /**
+   * Another core goes on that has followed the change feed from its beginning, as the process of an upgrade does. Gives
+   * what it found in the stores when it took them up, as a core finds it that is built from the same records then.
+   */
+  takeOverFollowing(): { readonly followed: object; readonly built: object } {
+    const told = this.changes;
+    this.changes = [];
+    const stores = this.#newStores();
+    const core = new Core(this.config, { ...this.#coreOptions(), stores, follows: true });
+    for (const { store, key, record } of told) stores.store(store).apply(key, structuredClone(record));
+    core.takeUp();
+    const copy = new Stores(this.config.groups.cacheSize);
+    for (const { store, key, record } of told) copy.store(store).apply(key, structuredClone(record));
+    const options = { readings: this.switch, log: silentLog, random: (n: number) => new Uint8Array(n) };
+    const built = new Core(this.config, { ...options, stores: copy });
+    const found = { followed: derivedBy(core), built: derivedBy(built) };
+    this.core = core;
+    this.turn(() => this.core.resume(this.now, 'kept'));
+    return found;
+  }
+
   /** The daemon goes on under another file, as after `castgate reload`. */
   reconfigure(more: Readonly<Record<string, unknown>>): void {
     this.config = configOf(more);
@@ -255,6 +276,24 @@ export class World {
     this.#seed ^= this.#seed << 5;
     return this.#seed & 0xff;
   }
+}
+
+/** What a core answers out of what it has derived from its records. */
+function derivedBy(core: Core): object {
+  const { subscribers, channels, radius, books, dynamic, stores } = core;
+  return {
+    timeouts: [subscribers, channels, radius, books, dynamic].map((part) => part.nextTimeout()),
+    hosts: ['swp1', 'swp2', 'swp3'].map((port) => subscribers.hostsOfPort(port)),
+    sessions: ['swp1', 'swp2', 'swp3'].map((port) =>
+      subscribers
+        .sessionsOfPort(port)
+        .map(({ key }) => key)
+        .sort(),
+    ),
+    channels: [...stores.authenticators.values()].map(({ key }) => channels.channelsOfHost(key)),
+    elsewhere: [...stores.authenticators.values()].map((host) => subscribers.placeElsewhere(host)),
+    waiting: books.waiting,
+  };
 }
 
 /** A host on a port: its supplicant and its IGMP. */

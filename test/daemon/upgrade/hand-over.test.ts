@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { emptyStores } from '../../../daemon/saved-state.ts';
 import { Stores } from '../../../daemon/stores.ts';
-import { handOver, type Incumbent, type Newcomer } from '../../../daemon/upgrade/hand-over.ts';
+import { handOver, type Incumbent, type Newcomer, patienceOf } from '../../../daemon/upgrade/hand-over.ts';
 import {
   HANDOVER_PROTOCOL,
   type HandoverMessage,
@@ -194,6 +194,15 @@ describe('a handover', () => {
       expect(incumbent.happened).toEqual([]);
       expect(newcomer.ended).toBe(1);
     }
+  });
+});
+
+describe('how long a new process may take while nobody serves', () => {
+  it('grows with what it took to prepare itself, to a limit', () => {
+    expect(patienceOf(500, 20)).toBe(500);
+    expect(patienceOf(500, 400)).toBe(1_600);
+    expect(patienceOf(500, 60_000)).toBe(3_000);
+    expect(patienceOf(10_000, 60_000)).toBe(10_000);
   });
 });
 
