@@ -147,9 +147,10 @@ export class Core {
 
   /**
    * Before `resume` after a pause in which nobody watched the ports: a cable that was out meanwhile may be in
-   * another socket now, so nobody stays in behind it. Nor does who came in when the port had another mode.
+   * another socket now, so nobody stays in behind it. Nor does who came in when the port had another mode,
+   * which `same` modes cannot be.
    */
-  dropChangedPorts(now: number): void {
+  dropChangedPorts(now: number, modes: 'same' | 'other' = 'other'): void {
     for (const { key: port, up, linkId } of [...this.stores.ports.values()]) {
       const same = linkId !== undefined && this.#parts.readings.linkId(port) === linkId;
       if (same && this.#parts.ports.has(port)) continue;
@@ -157,7 +158,7 @@ export class Core {
       this.subscribers.portDown(now, port);
       this.channels.portDown(port);
     }
-    this.subscribers.endOtherModes(now);
+    if (modes === 'other') this.subscribers.endOtherModes(now);
   }
 
   /**

@@ -6,6 +6,7 @@
 import {
   closeSync,
   fdatasync,
+  fdatasyncSync,
   futimesSync,
   mkdirSync,
   openSync,
@@ -129,6 +130,15 @@ export class JournalFile {
     fdatasync(descriptor, (error) => {
       if (error !== null && this.#descriptor === descriptor) this.#fail(error);
     });
+  }
+
+  /** Waits for the disk: a file that takes another one's place with much unwritten holds up whoever renames it. */
+  flush(): void {
+    try {
+      if (this.#descriptor !== undefined) fdatasyncSync(this.#descriptor);
+    } catch (cause) {
+      this.#fail(cause);
+    }
   }
 
   /** From here on it is this file, in place of the one that is there. Where that is refused it is removed. */

@@ -85,7 +85,7 @@ export class LoneNode implements Node {
     if (changed?.ports === true) this.#switch.conform();
     serving.open();
     serving.turn((at) => {
-      serving.core.dropChangedPorts(at);
+      serving.core.dropChangedPorts(at, changed === undefined ? 'same' : 'other');
       serving.core.inherited(at, changed);
     });
     serving.goOn();

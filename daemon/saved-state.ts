@@ -98,6 +98,11 @@ export class SavedState {
     if (batch !== undefined && this.#kept !== undefined) this.#journal.append(batch, this.#kept.stores);
   }
 
+  /** A draft is on the disk, but for what follows. */
+  prepare(): void {
+    this.#journal.flush();
+  }
+
   /** A draft takes the place of what the other process has written. */
   settle(): void {
     if (this.#kept !== undefined) this.#journal.moveTo(this.#path);

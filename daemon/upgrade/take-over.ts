@@ -150,6 +150,7 @@ class TakeOver {
     this.#reached('followed');
     const { stores, feed } = this.#fed;
     this.#state.begin(this.#fed);
+    this.#state.prepare();
     this.#state.accountingDisk?.follow(this.#fed);
     this.#bridge?.prepare(this.#packetSockets, keptOf(stores));
     this.#follower = new SwitchFollower(stores);
