@@ -34,7 +34,7 @@ export interface ChannelPeers {
   channelRefused(now: number, refusal: Refusal): void;
   /** Where else the address of a host is in, that is not in here. */
   placeElsewhere(from: Reporter): 'other-port' | 'other-vlan' | undefined;
-  sessionsOfPort(port: string): readonly SessionRecord[];
+  vlansOfPort(port: string): readonly number[];
   /** Called before the switch stops the channel, so that its counter can still be read. */
   channelEnding(now: number, grant: GrantRecord, cause: RevokeCause): void;
 }
@@ -69,7 +69,7 @@ export class Channels {
     this.#peers = peers;
     const { config, stores } = parts;
     const { multicast, groups } = config;
-    this.#signalling = new GroupSignalling(parts, (port) => peers.sessionsOfPort(port));
+    this.#signalling = new GroupSignalling(parts, (port) => peers.vlansOfPort(port));
     this.#rate = new ReportRate({ perHost: multicast.reportsPerHost, perPort: multicast.reportsPerPort });
     const { address, address6 } = multicast.querier;
     this.#sources = new ReportSources(

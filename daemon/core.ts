@@ -105,7 +105,7 @@ export class Core {
       channelStarted: (now, grant, session, first) => this.books.startChannel(now, grant, session, first),
       placeElsewhere: (from) => this.subscribers.placeElsewhere(from),
       channelRefused: (now, refusal) => this.books.refused(now, refusal),
-      sessionsOfPort: (port) => this.subscribers.sessionsOfPort(port),
+      vlansOfPort: (port) => this.subscribers.vlansOfPort(port),
       channelEnding: (now, grant, cause) => this.#endChannelBooks(now, grant, cause),
     });
     this.subscribers = new Subscribers(as('subscribers'), {

@@ -14,7 +14,6 @@ import { Querier } from '../igmp/querier.ts';
 import { type OtherQuerierRecord, QuerierElection } from '../igmp/querier-election.ts';
 import { RouterPorts } from '../igmp/router-ports.ts';
 import { SpecificQueries } from '../igmp/specific-queries.ts';
-import type { SessionRecord } from '../session/records.ts';
 import { type IpAddress, ipFamily } from '../wire/address.ts';
 import { u32 } from '../wire/bytes.ts';
 import { isMalformed } from '../wire/malformed.ts';
@@ -28,12 +27,12 @@ export class GroupSignalling {
   readonly #routers: RouterPorts;
   readonly #proxy: ProxyReporter;
   readonly #specific: SpecificQueries;
-  readonly #sessionsOf: (port: string) => readonly SessionRecord[];
+  readonly #vlansOfSessions: (port: string) => readonly number[];
 
   /** Takes up the records that the stores hold already. */
-  constructor(parts: CoreParts, sessionsOf: (port: string) => readonly SessionRecord[]) {
+  constructor(parts: CoreParts, vlansOfSessions: (port: string) => readonly number[]) {
     this.#parts = parts;
-    this.#sessionsOf = sessionsOf;
+    this.#vlansOfSessions = vlansOfSessions;
     const { config, stores } = parts;
     const { multicast } = config;
     this.#querier = new Querier(multicast, stores.queriers);
@@ -253,9 +252,7 @@ export class GroupSignalling {
 
   /** A host hears the queries of its own VLAN alone, so each VLAN that somebody is in gets one. */
   #vlansOf(port: string): ReadonlySet<number> {
-    const vlans = new Set([0]);
-    for (const { vlan } of this.#sessionsOf(port)) vlans.add(vlan);
-    return vlans;
+    return new Set([0, ...this.#vlansOfSessions(port)]);
   }
 
   /** Undefined where the port, or the bridge, is not there. */

@@ -57,8 +57,7 @@ export class Entrance {
     // A host that tags its frames is in the VLAN of its tag.
     if (vlan !== 0 && terms.vlan !== undefined) return terms.vlan === vlan ? undefined : 'other-vlan';
     if (vlan !== 0) return undefined;
-    const others = this.#sessions.ofPort(name).filter((one) => one.key !== key && one.vlan === 0);
-    return others.some((one) => one.assignedVlan !== terms.vlan) ? 'other-vlan' : undefined;
+    return this.#sessions.isInOtherVlan(name, terms.vlan, key) ? 'other-vlan' : undefined;
   }
 
   /** The session of the same MAC address on another port. */

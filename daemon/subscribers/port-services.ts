@@ -8,13 +8,20 @@ import type { SessionRecord } from '../../session/records.ts';
 import { ORDINARY, type PortService } from '../../switch/switch.ts';
 import type { CoreParts } from '../parts.ts';
 
+/** What they have to know of those who are in on a port. */
+export interface PortOccupants {
+  isOccupied(port: string): boolean;
+  /** The VLAN that they have brought; entrance.ts lets in none that would bring another. */
+  assignedVlan(port: string): number | undefined;
+}
+
 export class PortServices {
   readonly #parts: CoreParts;
-  readonly #sessionsOf: (port: string) => readonly SessionRecord[];
+  readonly #occupants: PortOccupants;
 
-  constructor(parts: CoreParts, sessionsOf: (port: string) => readonly SessionRecord[]) {
+  constructor(parts: CoreParts, occupants: PortOccupants) {
     this.#parts = parts;
-    this.#sessionsOf = sessionsOf;
+    this.#occupants = occupants;
   }
 
   /** Sessions of the port have changed; `about` is the host who is not in where the switch refuses. */
@@ -35,11 +42,10 @@ export class PortServices {
 
   #wanted(name: string): PortService {
     const port = this.#parts.ports.get(name);
-    const sessions = this.#sessionsOf(name);
     if (port === undefined) return ORDINARY;
-    if (sessions.length === 0) return this.#fallbackOf(port);
+    if (!this.#occupants.isOccupied(name)) return this.#fallbackOf(port);
     const open = port.hostMode === 'multi-host';
-    return placeIn(this.#parts.config, assignedVlan(sessions), open);
+    return placeIn(this.#parts.config, this.#occupants.assignedVlan(name), open);
   }
 
   #fallbackOf(port: PortConfig): PortService {
@@ -55,7 +61,7 @@ export class PortServices {
   }
 }
 
-/** The VLAN that the hosts who are in have brought; entrance.ts lets in none that would bring another. */
+/** The VLAN that these hosts have brought. */
 export function assignedVlan(sessions: readonly SessionRecord[]): number | undefined {
   return sessions.find((session) => session.assignedVlan !== undefined)?.assignedVlan;
 }

@@ -18,7 +18,8 @@ import type { SessionEnd } from '../end-cause.ts';
 import type { CoreParts } from '../parts.ts';
 import { Acquaintances } from './acquaintances.ts';
 import { IdleWatch } from './idle-watch.ts';
-import { PortServices } from './port-services.ts';
+import { assignedVlan, PortServices } from './port-services.ts';
+import { PortVlans } from './port-vlans.ts';
 import { idsOf, newSessionIds } from './session-ids.ts';
 
 /** Who is told of sessions. */
@@ -59,6 +60,7 @@ export class Sessions {
   readonly #ofPort = new KeyIndex();
   /** By MAC address: one may be on several ports, and in several VLANs. */
   readonly #ofMac = new KeyIndex();
+  readonly #vlans = new PortVlans();
 
   /** Takes up the records that the store holds already. */
   constructor(parts: CoreParts, peers: SessionPeers) {
@@ -66,12 +68,16 @@ export class Sessions {
     this.#peers = peers;
     this.#idle = new IdleWatch(parts, (host) => peers.receivesChannels(host));
     this.#acquaintances = new Acquaintances(parts.stores.acquaintances, parts.config.authenticator.maxHosts);
-    this.#services = new PortServices(parts, (port) => this.ofPort(port));
+    this.#services = new PortServices(parts, {
+      isOccupied: (port) => this.countOfPort(port) > 0,
+      assignedVlan: (port) => this.#assignedVlan(port),
+    });
     for (const session of parts.stores.sessions.values()) this.#index(session);
     parts.stores.sessions.follow((key, before, after) => {
       this.#ends.set(key, after?.endsAt);
       this.#ofPort.move(key, before?.port, after?.port);
       this.#ofMac.move(key, before?.mac, after?.mac);
+      this.#vlans.move(before, after);
     });
   }
 
@@ -85,6 +91,17 @@ export class Sessions {
 
   countOfPort(port: string): number {
     return this.#ofPort.count(port);
+  }
+
+  /** The VLANs that somebody on the port is in; 0 where their frames have no tag. */
+  vlansOfPort(port: string): readonly number[] {
+    return this.#vlans.tags(port);
+  }
+
+  /** Whether an untagged host of the port, other than this one, has brought another VLAN than `vlan`. */
+  isInOtherVlan(port: string, vlan: number | undefined, but: string): boolean {
+    const own = this.get(but);
+    return this.#vlans.hasOther(port, vlan, own?.port === port ? own : undefined);
   }
 
   ofMac(vlan: number, mac: Mac): SessionRecord[] {
@@ -144,7 +161,7 @@ export class Sessions {
       filter: terms.filter,
     };
     this.#parts.stores.sessions.put(key, session);
-    this.#index(session);
+    this.#index(session, kept);
     this.#idle.follow(now, session);
     this.#acquaintances.meet(key);
     this.#services.follow(place.port, key);
@@ -179,6 +196,7 @@ export class Sessions {
       assignedVlan: vlan === undefined || before.vlan !== 0 ? before.assignedVlan : vlan,
     };
     this.#parts.stores.sessions.put(key, session);
+    this.#vlans.move(before, session);
     this.#ends.set(key, session.endsAt);
     if (idleMs !== undefined) this.#idle.follow(now, session);
     if (vlan !== undefined) this.#services.follow(session.port, key);
@@ -197,6 +215,7 @@ export class Sessions {
     this.#idle.forget(key);
     this.#ofPort.remove(session.port, key);
     this.#ofMac.remove(session.mac, key);
+    this.#vlans.move(session, undefined);
     this.#parts.effect({ kind: 'close-host', host: placeOfSession(session) });
     this.#services.follow(session.port);
     this.#parts.log.info('session-ended', {
@@ -254,10 +273,18 @@ export class Sessions {
     return rules === undefined || isSame(filter.rules, rules) ? filter : { ...filter, rules };
   }
 
-  #index({ key, port, mac, endsAt }: SessionRecord): void {
+  #index(session: SessionRecord, before?: SessionRecord): void {
+    const { key, port, mac, endsAt } = session;
     this.#ends.set(key, endsAt);
     this.#ofPort.add(port, key);
     this.#ofMac.add(mac, key);
+    this.#vlans.move(before, session);
+  }
+
+  /** The VLAN that the port's hosts have brought; while it is being changed, that of the first one. */
+  #assignedVlan(port: string): number | undefined {
+    const vlans = this.#vlans.assigned(port);
+    return vlans.length > 1 ? assignedVlan(this.ofPort(port)) : vlans[0];
   }
 
   #named(keys: readonly string[]): SessionRecord[] {

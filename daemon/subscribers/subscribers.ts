@@ -299,6 +299,10 @@ export class Subscribers {
     return this.#sessions.ofPort(port);
   }
 
+  vlansOfPort(port: string): readonly number[] {
+    return this.#sessions.vlansOfPort(port);
+  }
+
   authorizedHostsOfPort(port: string): number {
     return this.#sessions.countOfPort(port);
   }

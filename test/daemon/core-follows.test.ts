@@ -1,10 +1,20 @@
 /** A core that follows the records of another one until it is its turn. */
 import { describe, expect, it } from 'vitest';
 import { EapCode } from '../../eapol/eap.ts';
+import { AttributeType, octets, text } from '../../radius/attributes.ts';
+import type { RadiusAttribute } from '../../radius/packet.ts';
 import { World } from './world.ts';
 
 const NEWS = '239.1.1.1';
 const FILM = '239.1.1.2';
+
+function vlan(number: number): readonly RadiusAttribute[] {
+  return [
+    octets(AttributeType.TunnelType, Uint8Array.of(0, 0, 0, 13)),
+    octets(AttributeType.TunnelMediumType, Uint8Array.of(0, 0, 0, 6)),
+    text(AttributeType.TunnelPrivateGroupId, String(number)),
+  ];
+}
 
 function world(): World {
   const made = new World();
@@ -31,7 +41,32 @@ describe('a core that follows', () => {
     w.host('carol', 'swp3').start();
     const { followed, built } = w.takeOverFollowing();
     expect(followed).toEqual(built);
-    expect(followed).toMatchObject({ hosts: [1, 0, 1], channels: [1, 0] });
+    expect(followed).toMatchObject({ hosts: [1, 0, 1], vlans: [[0], [], []], channels: [1, 0] });
+  });
+
+  it('knows the VLAN that the hosts of a port have brought, also one that was changed or has left', () => {
+    const w = new World({
+      authenticator: { quiet_period: '0s' },
+      vlan_bridges: { 42: 'br-lab', 43: 'br-office' },
+    });
+    w.server.users
+      .set('alice', vlan(42))
+      .set('bob', vlan(42))
+      .set('carol', vlan(43))
+      .set('dave', [])
+      .set('erin', vlan(43));
+    const alice = w.host('alice');
+    for (const host of [alice, w.host('bob')]) expect(host.login()?.code).toBe(EapCode.Success);
+    w.host('dave', 'swp2').login();
+    w.server.users.set('alice', vlan(43));
+    w.host('bob').logoff();
+    expect(alice.login()?.code).toBe(EapCode.Success);
+    w.host('dave', 'swp2').logoff();
+    w.takeOverFollowing();
+    expect(w.host('bob').login()?.code).toBe(EapCode.Failure);
+    expect(w.host('carol').login()?.code).toBe(EapCode.Success);
+    expect(w.host('erin', 'swp2').login()?.code).toBe(EapCode.Success);
+    expect(w.switch.serviceOf('swp1').bridge).toBe('br-office');
   });
 
   it('goes on with sessions, channels and deadlines as if it had always served', () => {

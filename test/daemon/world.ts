@@ -290,6 +290,7 @@ function derivedBy(core: Core): object {
         .map(({ key }) => key)
         .sort(),
     ),
+    vlans: ['swp1', 'swp2', 'swp3'].map((port) => subscribers.vlansOfPort(port)),
     channels: [...stores.authenticators.values()].map(({ key }) => channels.channelsOfHost(key)),
     elsewhere: [...stores.authenticators.values()].map((host) => subscribers.placeElsewhere(host)),
     waiting: books.waiting,
