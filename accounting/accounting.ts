@@ -428,7 +428,6 @@ export class Accounting {
     return { ...rest, counts: addReading(record.counts, rest.lastReading, reading), lastReading: reading };
   }
 
-  /** What is kept beside a record: its next interim message, and under its host. */
   #untrack(record: AccountingRecord): void {
     const { key } = record;
     this.#interims.set(key, undefined);
@@ -438,6 +437,7 @@ export class Accounting {
     if (channels?.size === 0) this.#channels.delete(hostOf(record));
   }
 
+  /** What is kept beside a record: its next interim message, and under its host. */
   #track(record: AccountingRecord): void {
     this.#interims.set(record.key, record.nextInterimAt);
     if (record.kind !== 'channel') return;

@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { monotonicMs } from '../channel-packet.ts';
 import { LabError, until } from '../processes.ts';
+import { Random } from '../random.ts';
 import { AccountBooks } from './account-books.ts';
 import { failoverTable, type JudgedRound } from './failover-table.ts';
 import { judge } from './judge.ts';
@@ -86,7 +87,7 @@ async function playAll(
   try {
     const books = new AccountBooks();
     await beginService(lab, books);
-    const chance = numbersFrom(seed);
+    const random = new Random(seed);
     for (let number = 1; number <= count; number++) {
       const scenario = scenarios[(number - 1) % scenarios.length];
       if (scenario === undefined) break;
@@ -100,7 +101,7 @@ async function playAll(
         () => [...lab.nodes.a.tail(30), ...lab.nodes.b.tail(30)],
       );
       const beganAtMs = monotonicMs();
-      const seen = await playRound(lab, scenario, active, books, chance);
+      const seen = await playRound(lab, scenario, active, books, () => random.fraction());
       const reasons = judge(seen);
       rounds.push({ seen, reasons });
       console.log(story(number, seen, reasons));
@@ -130,18 +131,6 @@ function story(number: number, seen: Observation, reasons: readonly string[]): s
   const master = seen.masterMs === undefined ? '' : `, MASTER after ${seen.masterMs.toFixed(0)} ms`;
   const verdict = reasons.length === 0 ? 'passed' : 'FAILED';
   return `${String(number).padStart(4)}  ${verdict}  ${seen.scenario.name} (node ${seen.active})${master}, longest gap ${gap.toFixed(0)} ms, ${seen.seconds.toFixed(1)} s`;
-}
-
-/** Numbers from 0 to 1 that come again with the same seed (mulberry32). */
-function numbersFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** A round that took that long has left everything behind that a number could say. */

@@ -2,7 +2,7 @@
  * Where a node dies: a list of fault points drawn from the seed before the run. Between any two things that a
  * node does to the world outside of its memory there is a point; the n-th one that is passed kills it.
  */
-import type { Random } from '../simulation/random.ts';
+import type { Random } from '../random.ts';
 
 /** `kill`: the process, by SIGKILL. `cold`: the same, and its journal is lost. `power`: the machine. */
 export type Death = 'kill' | 'cold' | 'power';

@@ -4,7 +4,7 @@
  * anywhere, or zeros in its place. It can be full, refuse, and be slow.
  */
 import type { Segments } from '../../daemon/spool/segments.ts';
-import type { Random } from '../simulation/random.ts';
+import type { Random } from '../random.ts';
 
 interface Segment {
   octets: Buffer;

@@ -18,9 +18,9 @@ import { Feed } from '../../session/feed.ts';
 import type { Change } from '../../session/store.ts';
 import type { MemorySwitch, SentFrame } from '../../switch/memory-switch.ts';
 import type { Switch, SwitchEvent } from '../../switch/switch.ts';
+import type { Random } from '../random.ts';
 import type { Agenda } from '../simulation/agenda.ts';
 import { NodeStores } from '../simulation/node-stores.ts';
-import type { Random } from '../simulation/random.ts';
 import type { FaultPoints } from './faults.ts';
 import type { MemorySegments } from './memory-segments.ts';
 

@@ -14,6 +14,7 @@ import type { Change } from '../../session/store.ts';
 import { MemorySwitch, type SentFrame } from '../../switch/memory-switch.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
 import { ipFamily, type Mac } from '../../wire/address.ts';
+import { Random } from '../random.ts';
 import { AccessPolicy } from '../simulation/access-policy.ts';
 import { Agenda } from '../simulation/agenda.ts';
 import type { NodeStores } from '../simulation/node-stores.ts';
@@ -27,7 +28,6 @@ import {
 } from '../simulation/people.ts';
 import { SECRET, UPLINK } from '../simulation/plan.ts';
 import { RadiusService, type ServiceWorld } from '../simulation/radius-service.ts';
-import { Random } from '../simulation/random.ts';
 import { ReplicationLink } from '../simulation/replication-link.ts';
 import { type HostWorld, type LoginTimes, Subscriber } from '../simulation/subscriber.ts';
 import { must } from '../simulation/violation.ts';

@@ -22,9 +22,9 @@ import { CastgateAttribute, H3cAttribute, TerminationAction, Vendor } from '../.
 import type { IpAddress } from '../../wire/address.ts';
 import { concatBytes, sameBytes, toHex } from '../../wire/bytes.ts';
 import { isMalformed } from '../../wire/malformed.ts';
+import type { Random } from '../random.ts';
 import { md5Value } from './host-frames.ts';
 import { LEAST_REAUTH_PERIOD_MS } from './plan.ts';
-import type { Random } from './random.ts';
 import type { LoginTimes } from './subscriber.ts';
 import { must } from './violation.ts';
 

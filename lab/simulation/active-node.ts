@@ -16,10 +16,10 @@ import { ReplicationSource } from '../../replication/source.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import type { Change } from '../../session/store.ts';
 import type { MemorySwitch, SentFrame } from '../../switch/memory-switch.ts';
+import type { Random } from '../random.ts';
 import type { Chassis } from './chassis.ts';
 import type { NodeStores } from './node-stores.ts';
 import { type Plan, QUERY_RESPONSE_MS } from './plan.ts';
-import type { Random } from './random.ts';
 import { checkPossessions, disputedHosts, possessionsOf, type SentDatagram } from './takeover-checks.ts';
 
 /** What a node needs of the world. */

@@ -9,9 +9,9 @@ import { RadiusCode } from '../../radius/packet.ts';
 import { signDynamicRequest, verifyReply } from '../../radius/sign.ts';
 import type { SessionRecord } from '../../session/records.ts';
 import { sameBytes } from '../../wire/bytes.ts';
+import type { Random } from '../random.ts';
 import type { Agenda } from './agenda.ts';
 import { type RadiusPlan, SECRET } from './plan.ts';
-import type { Random } from './random.ts';
 import { must } from './violation.ts';
 
 /** What the client needs of the world. */

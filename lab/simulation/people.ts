@@ -1,8 +1,8 @@
 /** Who lives in a simulated world: accounts with their permissions, and subscribers on the ports. */
 import type { IpAddress } from '../../wire/address.ts';
+import type { Random } from '../random.ts';
 import type { AccessPolicy } from './access-policy.ts';
 import type { Plan } from './plan.ts';
-import type { Random } from './random.ts';
 import { type HostWorld, type Identity, Subscriber } from './subscriber.ts';
 
 /** Accounts, and who may receive what: of some pairs never, of some from the beginning. */

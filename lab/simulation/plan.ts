@@ -5,7 +5,7 @@
  */
 import type { Config } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 export interface Plan {
   readonly ports: readonly string[];

@@ -9,11 +9,11 @@ import type { RadiusPort } from '../../radius/request-record.ts';
 import { signReply, verifyRequest } from '../../radius/sign.ts';
 import { sameBytes } from '../../wire/bytes.ts';
 import { isMalformed } from '../../wire/malformed.ts';
+import type { Random } from '../random.ts';
 import type { AccessPolicy, Reply } from './access-policy.ts';
 import type { Agenda } from './agenda.ts';
 import type { Ledger } from './ledger.ts';
 import { type RadiusPlan, SECRET } from './plan.ts';
-import type { Random } from './random.ts';
 import { must } from './violation.ts';
 
 /** What the servers need of the world. */

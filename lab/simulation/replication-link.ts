@@ -5,10 +5,10 @@
  */
 import type { ReplicationSource } from '../../replication/source.ts';
 import type { ReplicationTarget } from '../../replication/target.ts';
+import type { Random } from '../random.ts';
 import type { Agenda } from './agenda.ts';
 import type { NodeStores } from './node-stores.ts';
 import type { LinkPlan } from './plan.ts';
-import type { Random } from './random.ts';
 
 /** What the link needs of the world. */
 export interface LinkWorld {

@@ -7,7 +7,7 @@ import { ChangeLog } from '../../replication/change-log.ts';
 import { type JournalHead, journalEntry, journalSnapshot, readJournal } from '../../replication/journal.ts';
 import type { ReplicatedStores } from '../../replication/replicated-stores.ts';
 import type { Change, ChangeFeed } from '../../session/store.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 import { differenceOf, imageOf, type StateImage } from './state-image.ts';
 import { must } from './violation.ts';
 

@@ -10,6 +10,7 @@ import type { IpAddress, Mac } from '../../wire/address.ts';
 import { sameBytes } from '../../wire/bytes.ts';
 import { decodeEthernet, EtherType } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';
+import type { Random } from '../random.ts';
 import type { Agenda } from './agenda.ts';
 import {
   changeFrame,
@@ -23,7 +24,6 @@ import {
   type Wish,
 } from './host-frames.ts';
 import { type Mark, Marks } from './marks.ts';
-import type { Random } from './random.ts';
 import { must } from './violation.ts';
 
 /** What the server granted a login, as far as it decides when the host is asked again. */

@@ -3,8 +3,8 @@
  * What the older one is handed it must hand on as it was, also when it has taken over meanwhile.
  */
 import { RecordEncoder } from '../../replication/record-codec.ts';
+import type { Random } from '../random.ts';
 import { isKeptOnly, NodeStores, OlderStores } from './node-stores.ts';
-import type { Random } from './random.ts';
 import { must } from './violation.ts';
 
 export class VersionSkew {

@@ -10,7 +10,7 @@ import { ofTcp, putQueueTable } from '../../connection-backup/linux/hold-table.t
 import { PacketQueue } from '../../connection-backup/linux/packet-queue.ts';
 import { loadNative } from '../../switch/native.ts';
 import { emit, type Json, serveCommands } from '../line-program.ts';
-import { numbersFrom } from './plan.ts';
+import { Random } from '../random.ts';
 
 const HOOKS = [
   { name: 'bad_link_in', hook: 1, queue: 101 },
@@ -19,13 +19,13 @@ const HOOKS = [
 let loss = 0;
 let delayMs = 0;
 let jitterMs = 0;
-let chance = numbersFrom(0);
+let random = new Random(0);
 
 const queues = HOOKS.map(({ queue }) => {
   const packets: PacketQueue = new PacketQueue(loadNative(), queue, (id) => {
-    if (chance() < loss) packets.judge(id, false);
+    if (random.fraction() < loss) packets.judge(id, false);
     else if (delayMs === 0) packets.judge(id, true);
-    else setTimeout(() => packets.judge(id, true), delayMs + (2 * chance() - 1) * jitterMs);
+    else setTimeout(() => packets.judge(id, true), delayMs + (2 * random.fraction() - 1) * jitterMs);
   });
   return packets;
 });
@@ -33,7 +33,7 @@ const queues = HOOKS.map(({ queue }) => {
 function perform(verb: string, words: readonly string[]): Json {
   if (verb === 'set') {
     [loss = 0, delayMs = 0, jitterMs = 0] = words.map(Number);
-    chance = numbersFrom(Number(words[3] ?? 0));
+    random = new Random(Number(words[3] ?? 0));
   } else if (verb === 'clear') [loss, delayMs, jitterMs] = [0, 0, 0];
   else throw new Error('the commands are: set LOSS DELAY_MS JITTER_MS SEED, clear');
   for (const { name, hook, queue } of HOOKS)

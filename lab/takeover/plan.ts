@@ -2,6 +2,7 @@
  * The rounds of a run, decided before the first one is played: which situation, and where in it the node goes away.
  * The same set, count and seed give the same rounds, and each of them can be played by itself.
  */
+import { Random } from '../random.ts';
 import type { TakeoverScenario } from './scenario.ts';
 
 export interface PlannedRound {
@@ -30,8 +31,9 @@ export function planRounds(scenarios: readonly TakeoverScenario[], count: number
     for (const group of groupedBy(drawn, labOf).values())
       labs.push(
         group.map((scenario) => {
-          const chance = numbersFrom(seed * 1_000_003 + ++number);
-          return { number, scenario, moment: 0.1 + 0.7 * chance(), seed: Math.floor(chance() * 2 ** 31) };
+          const random = new Random(seed * 1_000_003 + ++number);
+          const moment = 0.1 + 0.7 * random.fraction();
+          return { number, scenario, moment, seed: Math.floor(random.fraction() * 2 ** 31) };
         }),
       );
   });
@@ -52,16 +54,4 @@ export function groupedBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<
     else group.push(one);
   }
   return groups;
-}
-
-/** Numbers from 0 to 1 that come again with the same seed (mulberry32). */
-export function numbersFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

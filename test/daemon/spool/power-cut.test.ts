@@ -5,7 +5,7 @@ import { silentLog } from '../../../daemon/log.ts';
 import { emptyStores } from '../../../daemon/saved-state.ts';
 import { AccountingDisk } from '../../../daemon/spool/accounting-disk.ts';
 import { MemorySegments } from '../../../lab/ledger/memory-segments.ts';
-import { Random } from '../../../lab/simulation/random.ts';
+import { Random } from '../../../lab/random.ts';
 import { attributesOf } from '../../../radius/attribute-octets.ts';
 import { AttributeType, firstInteger, firstText } from '../../../radius/attributes.ts';
 import { decodeRadius } from '../../../radius/packet.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Spool, type SpoolFault } from '../../../daemon/spool/spool.ts';
 import { MemorySegments } from '../../../lab/ledger/memory-segments.ts';
-import { Random } from '../../../lab/simulation/random.ts';
+import { Random } from '../../../lab/random.ts';
 import { type Change, Store } from '../../../session/store.ts';
 
 const LIMIT = 1 << 30;

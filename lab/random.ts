@@ -1,6 +1,6 @@
 /**
- * Everything in a simulated run that is not decided by the machines under test is drawn from here: the same
- * seed gives the same run (mulberry32).
+ * Everything in a run that is not decided by what is under test is drawn from here: the same seed gives the same
+ * run (mulberry32).
  */
 export class Random {
   #state: number;
