@@ -45,8 +45,8 @@ export interface BedOptions {
   readonly slowMs?: number;
   /** Who may receive what, where it is not ACCOUNTS × GROUPS by asking. */
   readonly rights?: BedRights;
-  /** The default limits of reports and groups hold. */
-  readonly limitsReports?: boolean;
+  /** The default limits of reports, groups and logins hold. */
+  readonly hasLimits?: boolean;
 }
 
 /** Accounts of two kinds: the first ones are asked about, those behind them bring their rights along. */
@@ -254,7 +254,7 @@ async function startCastgate(
 }
 
 function settings(
-  { profileDirectory, accounting, statusServer = false, limitsReports = false, slowMs }: BedOptions,
+  { profileDirectory, accounting, statusServer = false, hasLimits = false, slowMs }: BedOptions,
   radius: FreeRadius,
 ): CastgateSettings {
   return {
@@ -264,11 +264,10 @@ function settings(
       // Nobody is to be given up, or asked again, because the server is slow.
       ...(slowMs === undefined ? {} : { server_timeout: '5m' }),
       quiet_period: '0s',
-      login_rate_per_port: 100000,
-      login_rate: 1000000,
+      ...(hasLimits ? {} : { login_rate_per_port: 100000, login_rate: 1000000 }),
     },
     multicast: {
-      ...(limitsReports
+      ...(hasLimits
         ? {}
         : {
             max_groups_per_host: 4096,

@@ -4,8 +4,11 @@
  */
 import { Worker } from 'node:worker_threads';
 
-/** What is sent: reports of ever other MAC addresses, of ever other groups by one host, or with a wrong checksum. */
-export const FLOODS = ['strangers', 'groups', 'damaged'] as const;
+/**
+ * What is sent: reports of ever other MAC addresses, of ever other groups by one host, or with a wrong checksum;
+ * EAPOL-Starts of ever other MAC addresses.
+ */
+export const FLOODS = ['strangers', 'groups', 'damaged', 'starts'] as const;
 
 export interface FloodPlan {
   readonly kind: (typeof FLOODS)[number];

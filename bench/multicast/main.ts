@@ -12,7 +12,7 @@ import { type BenchRow, rowOfRounds } from '../row.ts';
 import { percentile } from '../statistics.ts';
 import { benchTable } from '../table.ts';
 import { benchFloods } from './floods.ts';
-import { benchScale, KERNEL, Runner, WAYS } from './scale.ts';
+import { benchScale, KERNEL, Runner, WAYS, type Way } from './scale.ts';
 
 const HELP = `npm run bench:multicast [-- OPTIONS]
 
@@ -56,7 +56,8 @@ async function main(): Promise<number> {
   if (parts.has('scale') || parts.has('change')) {
     const bed = await Bed.raise(options);
     try {
-      const runner = await begin(bed, true);
+      const runner = await begin(bed);
+      await warmUp(runner, WAYS, 1024, 4);
       const plan = { sizes, zaps: values.quick ? 60 : 200, rounds: values.quick ? 1 : 3 };
       if (parts.has('scale')) rows.push(...(await benchScale(runner, plan, say)));
       if (parts.has('change')) rows.push(...(await benchChange(runner, values.quick ? 60 : 200)));
@@ -66,10 +67,12 @@ async function main(): Promise<number> {
     }
   }
   if (parts.has('flood')) {
-    const bed = await Bed.raise({ ...options, limitsReports: true });
+    const bed = await Bed.raise({ ...options, hasLimits: true });
     try {
-      const runner = await begin(bed, false);
-      const plan = { joins: values.quick ? 100 : 400, perSecond: Number(values.flood) };
+      const runner = await begin(bed);
+      // No host more than half of what is heard of it in a second.
+      await warmUp(runner, ['preloaded'], 512, 12);
+      const plan = { joins: 200, rounds: values.quick ? 1 : 5, perSecond: Number(values.flood) };
       rows.push(...(await benchFloods(runner, plan, say)));
       leaks += await bed.leaks();
     } finally {
@@ -82,16 +85,21 @@ async function main(): Promise<number> {
   return leaks > 0 ? 1 : 0;
 }
 
-/** Everybody is in, somebody on each port asks for what nobody may have, and the runtime has compiled what it will. */
-async function begin(bed: Bed, warmUp: boolean): Promise<Runner> {
+/** Everybody is in, and somebody on each port asks for what nobody may have. */
+async function begin(bed: Bed): Promise<Runner> {
   const runner = new Runner(bed, RIGHTS);
   await runner.login();
   await bed.wantDenied(runner.plan('cached', 0, 1));
-  for (let round = 0; warmUp && round < 4; round++) {
-    const first = runner.take(1024);
-    for (const way of WAYS) await bed.rush(runner.plan(way, first, 1024), 64);
-  }
   return runner;
+}
+
+/** Until the runtime has compiled what it will. */
+async function warmUp(runner: Runner, ways: readonly Way[], count: number, rounds: number): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    const first = runner.take(count);
+    for (const way of ways) await runner.bed.rush(runner.plan(way, first, count), 64);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
 }
 
 /** Leaving one channel and joining another by one report. */
