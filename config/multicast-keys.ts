@@ -83,7 +83,7 @@ export const multicastSection = section(
       fallback: 200,
     }),
     reports_per_port: whole({
-      about: 'the same of all hosts of a port',
+      about: 'the same of all hosts of a port; more frames than that the kernel keeps away for a moment',
       min: 0,
       max: 1_000_000,
       fallback: 1000,

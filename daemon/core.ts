@@ -56,6 +56,8 @@ export class Core {
   readonly #parts: CoreParts;
   readonly #uplinks: ReadonlySet<string>;
   #effects: Effect[] = [];
+  /** When a port was last held back. */
+  readonly #floods = new Map<string, number>();
   readonly #repairs: { readonly at: number; readonly what: string }[] = [];
 
   constructor(config: Config, options: CoreOptions) {
@@ -219,6 +221,10 @@ export class Core {
         break;
       case 'port-ready':
         break;
+      case 'held-back':
+        this.tally.count(event.port, 'held-back');
+        this.#sayFlood(now, event.port);
+        break;
       case 'repaired':
         this.#parts.log.warn('switch-repaired', { what: event.what });
         this.#repairs.push({ at: now, what: event.what });
@@ -371,6 +377,13 @@ export class Core {
     }
   }
 
+  /** Once for a flood, however often it is held back. */
+  #sayFlood(now: number, port: string): void {
+    const lastAt = this.#floods.get(port) ?? Number.NEGATIVE_INFINITY;
+    this.#floods.set(port, now);
+    if (now - lastAt > FLOOD_IS_OVER_MS) this.#parts.log.warn('port-floods', { port });
+  }
+
   #linkChanged(now: number, port: string, up: boolean): void {
     if (this.#uplinks.has(port)) this.channels.uplinkChanged(now, port, up);
     const config = this.#parts.ports.get(port);
@@ -417,6 +430,8 @@ export class Core {
 }
 
 const KEPT_REPAIRS = 256;
+/** After so long without more, what comes is another flood. */
+const FLOOD_IS_OVER_MS = 10_000;
 
 /** Refusals that the same frame need not meet again a second later. */
 const PASSING: ReadonlySet<string> = new Set(['ENOBUFS', 'ENOMEM', 'EAGAIN']);

@@ -251,7 +251,7 @@ class Daemon implements Reloadable {
     }
     this.#config = config;
     if (isChanged('log.')) for (const facility of FACILITIES) this.#log.setLevel(facility, config.log.level);
-    this.#switch.hear(hostsToHear(config));
+    this.#switch.hear(hostsToHear(config), config.multicast.reportsPerPort);
     this.#node.reconfigure(config);
     if (isChanged('http.')) {
       this.#http.close();
@@ -384,6 +384,7 @@ function switchOptionsOf(config: Config): LinuxSwitchOptions {
     maxGroupsPerPort: config.multicast.maxGroupsPerPort,
     fence: config.ha !== undefined,
     hosts: hostsToHear(config),
+    framesPerPort: config.multicast.reportsPerPort,
     otherBridges: [...config.vlanBridges.values()],
   };
 }

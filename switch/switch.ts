@@ -70,6 +70,8 @@ export type SwitchEvent =
   | { readonly kind: 'port-gone'; readonly port: string }
   /** The interface is there (again), locked and empty of castgate's entries. */
   | { readonly kind: 'port-ready'; readonly port: string }
+  /** The port sent more than is read of it: for a moment all but EAPOL was kept away (linux/flood-limit.ts). */
+  | { readonly kind: 'held-back'; readonly port: string }
   /** Something that someone else changed and castgate put right; `what` says it in a line for the log. */
   | { readonly kind: 'repaired'; readonly what: string };
 

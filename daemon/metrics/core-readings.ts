@@ -39,6 +39,11 @@ export function coreReadings(core: () => Core | undefined): Reading[] {
     ),
     portCounter('castgate_group_frames_rx_total', 'IGMP and MLD frames received', 'igmp-rx'),
     portCounter(
+      'castgate_held_back_total',
+      'Quarters of a second in which all but EAPOL was kept away, for a flood',
+      'held-back',
+    ),
+    portCounter(
       'castgate_internal_errors_total',
       'Bugs that showed themselves: see the log',
       'internal-error',

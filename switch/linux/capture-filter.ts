@@ -7,11 +7,16 @@ import { littleEndian, viewOf } from './netlink/message.ts';
 
 /**
  * The program, eight octets an instruction (struct sock_filter). With `all`, also what every host sends before it
- * can talk to another: ARP, DHCP, solicitations; so that a host is seen that speaks no 802.1X.
+ * can talk to another: ARP, DHCP, solicitations; so that a host is seen that speaks no 802.1X. Of the interfaces
+ * `heldBack`, 64 at most, EAPOL alone.
  */
-export function captureFilter(hosts: 'known' | 'all' = 'known'): Uint8Array {
+export function captureFilter(
+  hosts: 'known' | 'all' = 'known',
+  heldBack: readonly number[] = [],
+): Uint8Array {
   const seen = hosts === 'all';
   return assemble([
+    ...(heldBack.length === 0 ? [] : eapolAlone(heldBack)),
     { label: 'start', code: LOAD_16, k: 12 },
     { code: JUMP_EQUAL, k: 0x888e, yes: 'accept' },
     { code: JUMP_EQUAL, k: 0x88b5, yes: 'accept' },
@@ -71,6 +76,17 @@ function assemble(program: readonly Instruction[]): Uint8Array {
   return octets;
 }
 
+/** What begins the program where interfaces are held back. */
+function eapolAlone(ifindexes: readonly number[]): Instruction[] {
+  return [
+    { code: LOAD_32, k: INTERFACE },
+    ...ifindexes.map((k) => ({ code: JUMP_EQUAL, k, yes: 'held-back' })),
+    { code: JUMP_ANY_BIT, k: 0, no: 'start' },
+    { label: 'held-back', code: LOAD_16, k: 12 },
+    { code: JUMP_EQUAL, k: 0x888e, yes: 'accept', no: 'reject' },
+  ];
+}
+
 /** UDP to port 67, first fragments only. */
 const DHCP: readonly Instruction[] = [
   { code: 0x15, k: 17, no: 'reject' },
@@ -87,10 +103,14 @@ const SOLICITATIONS: readonly Instruction[] = [
   { code: 0x15, k: 135, yes: 'accept' },
 ];
 
+/** Of the ancillary data, where a frame came in (SKF_AD_OFF + SKF_AD_IFINDEX). */
+const INTERFACE = 0xffff_f000 + 8;
+const LOAD_32 = 0x20;
 const LOAD_16 = 0x28;
 const LOAD_8 = 0x30;
 const LOAD_8_INDEXED = 0x50;
 const JUMP_EQUAL = 0x15;
+const JUMP_ANY_BIT = 0x45;
 const SHIFT_LEFT = 0x64;
 const ADD = 0x04;
 const TO_INDEX = 0x07;

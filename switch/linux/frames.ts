@@ -28,6 +28,11 @@ export class FrameSocket {
   #watches: Watch[] = [];
   #seen = 0;
   #dropped = 0;
+  #hosts: 'known' | 'all';
+  /** By their place: which socket an interface's frames come to. The last one has those of all others. */
+  #steered: readonly number[] = [];
+  /** Interfaces of which only EAPOL is taken. */
+  readonly #heldBack = new Set<number>();
 
   /**
    * `ports`: how many there will be, uplinks too. `inherited`: sockets that are there already. Throws the errno's name
@@ -35,6 +40,7 @@ export class FrameSocket {
    */
   constructor(hosts: 'known' | 'all', ports: number, inherited?: readonly number[]) {
     const native = this.#native;
+    this.#hosts = hosts;
     if (inherited !== undefined) {
       this.#fds = Int32Array.from(inherited);
       return;
@@ -58,7 +64,9 @@ export class FrameSocket {
   steer(ifindexes: readonly number[]): void {
     const sockets = this.#fds.length - 1;
     if (sockets === 0) return;
-    checked(this.#native.packetSteer(this.#first, Int32Array.from(ifindexes.slice(0, sockets))));
+    this.#steered = ifindexes.slice(0, sockets);
+    checked(this.#native.packetSteer(this.#first, Int32Array.from(this.#steered)));
+    if (this.#heldBack.size > 0) this.hear(this.#hosts);
   }
 
   /** Begins to deliver; frames that came since the socket was made are the first. */
@@ -90,7 +98,24 @@ export class FrameSocket {
 
   /** What is reported of hosts that speak no 802.1X. Throws the errno's name. */
   hear(hosts: 'known' | 'all'): void {
-    for (const fd of this.#fds) checked(this.#native.packetFilter(fd, captureFilter(hosts)));
+    this.#hosts = hosts;
+    this.#fds.forEach((_, place) => {
+      this.#filter(place);
+    });
+  }
+
+  /**
+   * From now on the kernel keeps all frames but EAPOL of an interface away, until `letIn`; of no more than 64 that
+   * share a socket. Throws the errno's name.
+   */
+  holdBack(ifindex: number): void {
+    this.#heldBack.add(ifindex);
+    this.#filter(this.#placeOf(ifindex));
+  }
+
+  /** Takes that back. */
+  letIn(ifindex: number): void {
+    if (this.#heldBack.delete(ifindex)) this.#filter(this.#placeOf(ifindex));
   }
 
   /** Sends a frame out of an interface, with an 802.1Q tag where `vlan` is not 0. Undefined or the errno. */
@@ -131,6 +156,24 @@ export class FrameSocket {
     for (const fd of this.#fds.subarray(this.#watches.length)) if (fd >= 0) this.#native.close(fd);
     this.#watches = [];
     this.#fds.fill(-1);
+  }
+
+  /** Nothing is held back any more. */
+  letAllIn(): void {
+    if (this.#heldBack.size === 0) return;
+    this.#heldBack.clear();
+    this.hear(this.#hosts);
+  }
+
+  #filter(place: number): void {
+    const heldBack = [...this.#heldBack].filter((ifindex) => this.#placeOf(ifindex) === place);
+    const filter = captureFilter(this.#hosts, heldBack.slice(0, MOST_HELD_BACK));
+    checked(this.#native.packetFilter(this.#fds[place] ?? -1, filter));
+  }
+
+  #placeOf(ifindex: number): number {
+    const place = this.#steered.indexOf(ifindex);
+    return place < 0 ? this.#fds.length - 1 : place;
   }
 
   get #first(): number {
@@ -175,5 +218,7 @@ const VLAN_MASK = 0xfff;
 const RECEIVE_BUFFER = 16 << 20;
 const LEAST_ROOM = 256 << 10;
 const MOST_SOCKETS = 64;
+/** Of one socket: what its program has room for. */
+const MOST_HELD_BACK = 64;
 /** ret 0: no frame, before the sockets know whose theirs are. */
 const NOTHING = Uint8Array.of(6, 0, 0, 0, 0, 0, 0, 0);

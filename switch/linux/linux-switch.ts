@@ -38,6 +38,7 @@ import {
 import { failure } from './failure.ts';
 import { Fence, LEASE_TABLE } from './fence.ts';
 import { FILTER_CHAIN } from './filter-chains.ts';
+import { FloodGuard, isEapol } from './flood-guard.ts';
 import { type CapturedFrame, type CaptureStatistics, FrameSocket } from './frames.ts';
 import { closeHost, openHost } from './host-operations.ts';
 import { type Kept, takeUp } from './kept.ts';
@@ -47,6 +48,7 @@ import { linkId } from './link-id.ts';
 import { hearLinkGroups } from './link-membership.ts';
 import { MDB_WAYS, type MdbWay, mdbWayOf, type SourcesIn } from './mdb-way.ts';
 import { bringHome, setPortService } from './port-service.ts';
+import type { PortState } from './port-state.ts';
 import { PortTable } from './port-table.ts';
 import { checkBridge, checkSystem, SwitchStartError } from './preflight.ts';
 import { reconcileMacs, reconcileMemberships, reconcileSets } from './reconcile.ts';
@@ -66,6 +68,8 @@ export interface LinuxSwitchOptions {
   readonly otherBridges?: readonly string[];
   /** `all` also reports what hosts send that speak no 802.1X (capture-filter.ts). */
   readonly hosts?: 'known' | 'all';
+  /** Frames of a subscriber port that are read in a second, EAPOL apart (flood-limit.ts); 0: all. */
+  readonly framesPerPort?: number;
   /** Where the settings from before castgate are kept for the cleanup. */
   readonly stateDirectory: string;
   /** The least size of the bridge's multicast database, in entries: well above ports × groups × sources. */
@@ -111,10 +115,12 @@ export class LinuxSwitch implements Switch, Leased {
   #untold: SwitchEvent[] = [];
   #strayClaims = 0;
   #hosts: 'known' | 'all';
+  #floods: FloodGuard;
 
   constructor(options: LinuxSwitchOptions, listener: SwitchListener) {
     this.#options = { ...DEFAULTS, ...options };
     this.#hosts = this.#options.hosts;
+    this.#floods = this.#newFloodGuard(this.#options.framesPerPort);
     this.#mdb = options.sourcesIn === undefined ? mdbWayOf(release()) : MDB_WAYS[options.sourcesIn];
     this.#listener = listener;
     this.#before = new BeforeFile(options.stateDirectory, options.bridge);
@@ -228,6 +234,7 @@ export class LinuxSwitch implements Switch, Leased {
 
   /** Reports and repairs nothing any more, until `open`: another process may go on from here. */
   rest(): void {
+    this.#floods.end(this.#frames);
     this.#frames?.rest();
     this.#caretaker?.close();
     this.#caretaker = undefined;
@@ -261,6 +268,9 @@ export class LinuxSwitch implements Switch, Leased {
       port.link = link;
       this.#tell({ kind: 'link', port: port.name, up: link.up });
     }
+    // Whoever had the sockets before may have heard others, and given them to ports in another order.
+    running.frames.steer(this.#ports.indexes());
+    running.frames.hear(this.#hosts);
     this.#watchFrames(running);
     this.#caretaker.begin();
   }
@@ -270,6 +280,7 @@ export class LinuxSwitch implements Switch, Leased {
     if (cleanup) this.#serveOrdinarily();
     this.#caretaker?.close();
     this.#caretaker = undefined;
+    this.#floods.end(this.#frames);
     this.#frames?.close();
     this.#frames = undefined;
     this.#fence?.close();
@@ -296,8 +307,13 @@ export class LinuxSwitch implements Switch, Leased {
     this.stop({ cleanup: true });
   }
 
-  /** From now on what hosts send that speak no 802.1X is reported too, or is not (capture-filter.ts). */
-  hear(hosts: 'known' | 'all'): void {
+  /**
+   * From now on what hosts send that speak no 802.1X is reported too, or is not (capture-filter.ts); and so many
+   * frames of a port in a second.
+   */
+  hear(hosts: 'known' | 'all', framesPerPort: number): void {
+    this.#floods.end(this.#frames);
+    this.#floods = this.#newFloodGuard(framesPerPort);
     if (this.#hosts === hosts) return;
     this.#hosts = hosts;
     this.#frames?.hear(hosts);
@@ -497,8 +513,10 @@ export class LinuxSwitch implements Switch, Leased {
 
   #deliver(running: Running, frames: readonly CapturedFrame[]): void {
     const events: SwitchEvent[] = [];
+    let last: PortState | undefined;
+    let counted = 0;
     for (const { ifindex, vlan, frame } of frames) {
-      const port = this.#ports.numbered(ifindex);
+      const port = last?.link?.index === ifindex ? last : this.#ports.numbered(ifindex);
       if (port === undefined) continue;
       if (port.subscriber && isClaim(frame)) {
         this.#strayClaims++;
@@ -506,8 +524,19 @@ export class LinuxSwitch implements Switch, Leased {
       }
       events.push({ kind: 'frame', port: port.name, vlan, frame });
       hearLinkGroups(running, port, vlan, frame);
+      if (port !== last) {
+        this.#floods.count(running.frames, last, counted);
+        last = port;
+        counted = 0;
+      }
+      if (!isEapol(frame)) counted++;
     }
+    this.#floods.count(running.frames, last, counted);
     if (events.length > 0) this.#listener(events);
+  }
+
+  #newFloodGuard(framesPerPort: number): FloodGuard {
+    return new FloodGuard(framesPerPort, (port) => this.#tell({ kind: 'held-back', port }));
   }
 
   /** Tells after the running operation, so that no listener is called from inside its own call. */
@@ -554,6 +583,7 @@ function openKernel(mdb: MdbWay): Kernel {
 
 const DEFAULTS = {
   hosts: 'known',
+  framesPerPort: 0,
   otherBridges: [],
   hashMax: 65_536,
   maxGroupsPerPort: 1024,

@@ -113,3 +113,19 @@ describe('LoginPace', () => {
     expect(taken('swp2', 500)).toBe(0);
   });
 });
+
+describe('a port that the switch holds back', () => {
+  it('is counted each time, and said once for a flood', () => {
+    const w = world();
+    const event = { kind: 'held-back', port: 'swp2' } as const;
+    for (let i = 0; i < 40; i++) {
+      w.turn(() => w.core.switchEvent(w.now, event));
+      w.pass(250);
+    }
+    expect(w.core.tally.of('swp2', 'held-back')).toBe(40);
+    expect(w.logged('port-floods')).toHaveLength(1);
+    w.pass(11_000);
+    w.turn(() => w.core.switchEvent(w.now, event));
+    expect(w.logged('port-floods')).toHaveLength(2);
+  });
+});

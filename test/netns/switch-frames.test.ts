@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadNative } from '../../switch/native.ts';
 import { pause, until, whyNoNamespaces } from './namespaces.ts';
-import { HOST1, SOURCE, SwitchRig } from './switch-rig.ts';
-import { ethernet, udp } from './tap.ts';
+import { HOST1, HOST2, SOURCE, SwitchRig } from './switch-rig.ts';
+import { ethernet, igmp, ip, udp } from './tap.ts';
 
 const reason = whyNoNamespaces();
 const CLAIM = 0x88b5;
@@ -80,6 +80,50 @@ describe.skipIf(reason !== undefined)(`frames of the switch's own ${reason ?? ''
     }
     expect(native.packetSendMany(-1, 1, octets, Int32Array.from([60, 60]), 2)).toBe(0);
     expect(native.packetSendMany(-1, 1, octets, Int32Array.from([60, 60]), 0)).toBe(-9);
+  });
+
+  it('keeps the reports of a port that floods away for a moment: its EAPOL and other ports are heard on', async () => {
+    const sw = rig.start({ framesPerPort: 500 });
+    await until('the ports are told', () => rig.events.length >= 3);
+    const report = (mac: string, group: string) => ip('10.0.0.1', mac, group, 2, igmp('v2', group), 1);
+    const fifty = (group: string) => {
+      for (let n = 0; n < 50; n++) rig.taps.h1.send('eth0', report(HOST1, group));
+    };
+    const start = (mac: string) =>
+      ethernet('01:80:c2:00:00:03', mac, 0x888e, Uint8Array.of(2, 1, 0, 0, ...new Uint8Array(42)));
+    const heard = (port: string, what: Uint8Array) =>
+      rig.events.filter(
+        (event) => event.kind === 'frame' && event.port === port && Buffer.from(what).equals(event.frame),
+      ).length;
+    const flood = async () => {
+      for (let i = 0; !rig.kinds().includes('held-back') && i < 100; i++) {
+        fifty('239.1.1.1');
+        await pause(1);
+      }
+    };
+    rig.clear();
+    await flood();
+    expect(rig.events).toContainEqual({ kind: 'held-back', port: 'swp1' });
+    expect(heard('swp1', report(HOST1, '239.1.1.1'))).toBeGreaterThanOrEqual(500);
+    fifty('239.1.1.2');
+    rig.taps.h1.send('eth0', start(HOST1));
+    rig.taps.h2.send('eth0', report(HOST2, '239.1.1.2'));
+    await until(
+      'the other two',
+      () => heard('swp1', start(HOST1)) === 1 && heard('swp2', report(HOST2, '239.1.1.2')) === 1,
+    );
+    expect(heard('swp1', report(HOST1, '239.1.1.2'))).toBe(0);
+    await until('it is heard again', () => {
+      rig.taps.h1.send('eth0', report(HOST1, '239.1.1.3'));
+      return heard('swp1', report(HOST1, '239.1.1.3')) > 0;
+    });
+    // Under another limit nothing is held back that was.
+    rig.clear();
+    await flood();
+    expect(rig.kinds()).toContain('held-back');
+    sw.hear('all', 0);
+    fifty('239.1.1.4');
+    await until('all of them', () => heard('swp1', report(HOST1, '239.1.1.4')) === 50);
   });
 
   it('hears claims of uplinks; those of a subscriber port it neither tells nor forwards, but counts', async () => {

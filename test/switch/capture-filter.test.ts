@@ -9,8 +9,12 @@ import { HOST1, HOST2 } from '../netns/switch-rig.ts';
 import { ethernet, igmp, ip, mld, udp } from '../netns/tap.ts';
 
 /** Octets that the kernel would keep of a frame; a load past the end ends the program with 0, as there. */
-function run(frame: Uint8Array, hosts: 'known' | 'all' = 'known'): number {
-  const program = captureFilter(hosts);
+function run(
+  frame: Uint8Array,
+  hosts: 'known' | 'all' = 'known',
+  { ifindex = 1, heldBack = [] }: { ifindex?: number; heldBack?: readonly number[] } = {},
+): number {
+  const program = captureFilter(hosts, heldBack);
   const view = new DataView(program.buffer);
   let a = 0;
   let x = 0;
@@ -20,7 +24,9 @@ function run(frame: Uint8Array, hosts: 'known' | 'all' = 'known'): number {
     const k = view.getUint32(8 * at + 4, littleEndian);
     const load = (offset: number, width: number) => (offset + width > frame.length ? undefined : offset);
     if (code === 0x06) return k;
-    if (code === 0x28 || code === 0x30 || code === 0x50 || code === 0x48) {
+    // Ancillary data: SKF_AD_OFF + SKF_AD_IFINDEX.
+    if (code === 0x20 && k === 0xfffff008) a = ifindex;
+    else if (code === 0x28 || code === 0x30 || code === 0x50 || code === 0x48) {
       const width = code === 0x28 || code === 0x48 ? 2 : 1;
       const offset = load(code === 0x50 || code === 0x48 ? x + k : k, width);
       if (offset === undefined) return 0;
@@ -51,6 +57,27 @@ describe('captureFilter', () => {
   it('takes the claims of the other node', () => {
     const claim = encodeClaim({ node: 'b', epoch: 2, at: 1, alone: false }, HOST1, new Uint8Array(32));
     expect(passes(claim)).toBe(true);
+  });
+
+  it('takes of an interface that is held back EAPOL alone, and of others what it ever takes', () => {
+    const heldBack = Array.from({ length: 64 }, (_, i) => 7 + i);
+    const eapol = ethernet(HOST2, HOST1, 0x888e, Uint8Array.of(1, 1, 0, 0));
+    const claim = encodeClaim({ node: 'b', epoch: 2, at: 1, alone: false }, HOST1, new Uint8Array(32));
+    const others = [
+      claim,
+      ip('10.0.0.1', HOST1, '239.1.1.1', 2, igmp('v2', '239.1.1.1'), 1),
+      ip(LINK_LOCAL, HOST1, 'ff02::16', 58, mld('report', 'ff15::1'), 1),
+    ];
+    for (const hosts of ['known', 'all'] as const) {
+      for (const ifindex of [7, 40, 70]) {
+        expect(run(eapol, hosts, { ifindex, heldBack })).toBeGreaterThan(0);
+        for (const frame of others) expect(run(frame, hosts, { ifindex, heldBack })).toBe(0);
+      }
+      for (const ifindex of [6, 71]) {
+        for (const frame of [eapol, ...others])
+          expect(run(frame, hosts, { ifindex, heldBack })).toBe(run(frame, hosts));
+      }
+    }
   });
 
   it('takes IGMP, with or without Router Alert', () => {

@@ -19,6 +19,7 @@ describe('metrics', () => {
     alice.join('239.1.1.2');
     w.pass(100);
     w.host('eve', 'swp2').eapol(3);
+    w.turn(() => w.core.switchEvent(w.now, { kind: 'held-back', port: 'swp2' }));
     w.server.users.set('carol', []);
     const carol = w.host('carol', 'swp3');
     carol.login();
@@ -36,6 +37,7 @@ describe('metrics', () => {
     expect(seriesOf(text, 'castgate_sessions{port="swp1"}')).toBe(1);
     expect(seriesOf(text, 'castgate_sessions{port="swp2"}')).toBe(0);
     expect(seriesOf(text, 'castgate_drops_total{port="swp2",reason="eapol-type-not-supported"}')).toBe(1);
+    expect(seriesOf(text, 'castgate_held_back_total{port="swp2"}')).toBe(1);
     expect(seriesOf(text, 'castgate_refused_joins_total{port="swp1",reason="radius-reject"}')).toBe(1);
     expect(seriesOf(text, 'radius_client_access_accepts_total{server="r1"}')).toBeGreaterThan(0);
     expect(seriesOf(text, 'radius_client_access_retransmissions_total{server="r1"}')).toBeGreaterThan(0);
