@@ -59,6 +59,7 @@ export type RevokeCause =
   | 'port-disabled'
   | 'moved'
   | 'idle-timeout'
+  | 'host-gone'
   | 'switch-failed'
   | 'shutdown';
 

@@ -93,6 +93,9 @@ export interface AuthenticatorConfig extends FallbackVlans {
   readonly mabAfterMs: number;
   /** 0: never. */
   readonly idleTimeoutMs: number;
+  /** 0: not asked. */
+  readonly handshakePeriodMs: number;
+  readonly handshakeTries: number;
   readonly authFailAfter: number;
   readonly eapolVersion: number;
   /** Where EAPOL to a known supplicant is sent: its own MAC, or the PAE group address. */
@@ -344,6 +347,8 @@ function authenticatorOf(
     priority: keys.priority,
     mabAfterMs: keys.mab_after,
     idleTimeoutMs: keys.idle_timeout,
+    handshakePeriodMs: keys.handshake_period,
+    handshakeTries: keys.handshake_tries,
     guestVlan: keys.guest_vlan,
     authFailVlan: keys.auth_fail_vlan,
     criticalVlan: keys.critical_vlan,

@@ -77,6 +77,19 @@ const IDLE_TIMEOUT = {
   max: '30d',
   zero: 'never',
 };
+const HANDSHAKE_PERIOD = {
+  about:
+    'how often a host that is in and sends nothing is asked by ARP or neighbour discovery whether it is still there',
+  min: '5s',
+  max: '1d',
+  zero: 'not at all',
+};
+const HANDSHAKE_TRIES = {
+  about:
+    'questions in a row without any frame of the host after which its session ends, if it ever answered one',
+  min: 1,
+  max: 10,
+};
 const EAPOL_VERSION = { about: 'EAPOL version in frames that castgate sends', min: 1, max: 3 };
 const DESTINATION = {
   about: 'where EAPOL to a known supplicant goes: its own MAC address, or the PAE group address',
@@ -132,6 +145,8 @@ export const fileSchema = z.strictObject({
       priority: optionalChoice(PRIORITY),
       mab_after: optionalDuration(MAB_AFTER),
       idle_timeout: optionalDuration(IDLE_TIMEOUT),
+      handshake_period: optionalDuration(HANDSHAKE_PERIOD),
+      handshake_tries: optionalWhole(HANDSHAKE_TRIES),
       guest_vlan: optionalWhole(GUEST_VLAN),
       auth_fail_vlan: optionalWhole(AUTH_FAIL_VLAN),
       critical_vlan: optionalWhole(CRITICAL_VLAN),
@@ -274,6 +289,8 @@ export const fileSchema = z.strictObject({
     critical_vlan: optionalWhole(CRITICAL_VLAN),
     auth_fail_after: whole({ ...AUTH_FAIL_AFTER, fallback: 3 }),
     idle_timeout: duration({ ...IDLE_TIMEOUT, fallback: '0s' }),
+    handshake_period: duration({ ...HANDSHAKE_PERIOD, fallback: '0s' }),
+    handshake_tries: whole({ ...HANDSHAKE_TRIES, fallback: 3 }),
     login_rate_per_port: whole({
       about: 'hosts that were never in before and may begin to log in on one port, a second',
       min: 1,

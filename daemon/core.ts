@@ -372,7 +372,7 @@ export class Core {
     else if (eth.etherType === EtherType.Eapol) {
       this.subscribers.receive(now, config, vlan, eth.src, eth.payload);
     } else {
-      this.subscribers.seen(now, config, vlan, eth.src);
+      this.subscribers.seen(now, config, vlan, eth.src, eth.etherType, eth.payload);
       this.channels.receive(now, port, vlan, eth.src, eth.etherType, eth.payload);
     }
   }

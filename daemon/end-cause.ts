@@ -18,6 +18,8 @@ export type SessionEnd =
   /** The same account logged in with the same MAC address on another port. */
   | 'moved'
   | 'idle-timeout'
+  /** The online handshake: the host answers no more. */
+  | 'host-gone'
   | 'switch-failed'
   | 'shutdown';
 
@@ -40,6 +42,7 @@ export const channelTerminateCause: Readonly<Record<RevokeCause, TerminateCause>
   'port-disabled': TerminateCause.PortAdministrativelyDisabled,
   moved: TerminateCause.LostCarrier,
   'idle-timeout': TerminateCause.IdleTimeout,
+  'host-gone': TerminateCause.LostCarrier,
   'switch-failed': TerminateCause.NasError,
   shutdown: TerminateCause.AdminReboot,
 };

@@ -396,9 +396,12 @@ function lookersOn(log: Logger) {
   return { metrics, happenings, watch: watchAll([new Latencies(metrics), happenings]) };
 }
 
-/** Who authenticates by MAC address is heard by what hosts send that speak no 802.1X. */
+/** Who authenticates by MAC address, or is asked whether it is there, is heard by what is neither EAPOL nor a report. */
 function hostsToHear({ ports }: Config): 'known' | 'all' {
-  return ports.some(({ methods }) => methods.includes('mab')) ? 'all' : 'known';
+  const wanted = ports.some(
+    ({ methods, handshakePeriodMs }) => methods.includes('mab') || handshakePeriodMs > 0,
+  );
+  return wanted ? 'all' : 'known';
 }
 
 /** What a node alone says to what only one of two can do. */

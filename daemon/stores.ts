@@ -27,6 +27,7 @@ import type {
   CounterGeneration,
   ForwardingRecord,
   GrantRecord,
+  HandshakeRecord,
   PendingRecord,
   PortBounceRecord,
   PortRecord,
@@ -45,6 +46,7 @@ export class Stores implements ReplicatedStores {
   readonly mabs: Store<MabRecord>;
   readonly acquaintances: Store<AcquaintanceRecord>;
   readonly activities: Store<ActivityRecord>;
+  readonly handshakes: Store<HandshakeRecord>;
   readonly fallbacks: Store<FallbackRecord>;
   readonly sessions: Store<SessionRecord>;
   readonly memberships: Store<MembershipRecord>;
@@ -86,6 +88,7 @@ export class Stores implements ReplicatedStores {
     this.mabs = this.#keep<MabRecord>('mabs');
     this.acquaintances = this.#keep<AcquaintanceRecord>('acquaintances');
     this.activities = this.#keep<ActivityRecord>('activities');
+    this.handshakes = this.#keep<HandshakeRecord>('handshakes');
     this.fallbacks = this.#keep<FallbackRecord>('fallbacks');
     this.sessions = this.#keep<SessionRecord>('sessions');
     this.memberships = this.#keep<MembershipRecord>('memberships');

@@ -314,6 +314,25 @@ export interface ActivityRecord {
   readonly lookAt: number;
 }
 
+/** Whether a host that is in is still there, where its port asks (daemon/subscribers/online-handshake.ts). */
+export interface HandshakeRecord {
+  readonly v: 1;
+  /** hostKey of the session. */
+  readonly key: string;
+  /** Packets that had come from the host when it was last looked at. */
+  readonly packets: number;
+  readonly lookAt: number;
+  /** Where it can be asked: the addresses that it was last heard from. */
+  readonly ipv4: IpAddress | undefined;
+  readonly ipv6: IpAddress | undefined;
+  /** How often one of the two became another since it was last looked at. */
+  readonly moves: number;
+  /** Questions in a row after which nothing came from it. */
+  readonly unanswered: number;
+  /** It has answered one once: its silence means something. */
+  readonly answers: boolean;
+}
+
 /** How a port is served as a whole where that is not the ordinary way (PortService of switch/switch.ts). */
 export interface PortServiceRecord {
   readonly v: 1;

@@ -89,6 +89,19 @@ export function isMulticastIp(address: IpAddress): boolean {
   return first >= 224 && first <= 239;
 }
 
+/** An address that one host can have: no group, broadcast or loopback, not 0.0.0.0 or ::. */
+export function isHostIp(address: IpAddress): boolean {
+  if (isMulticastIp(address)) return false;
+  if (address.includes(':')) return ipBytes(address) !== undefined && address !== '::' && address !== '::1';
+  const first = ipBytes(address)?.[0];
+  return first !== undefined && first !== 0 && first !== 127 && first < 240;
+}
+
+/** True for fe80::/10. */
+export function isLinkLocalIp(address: IpAddress): boolean {
+  return /^fe[89ab][0-9a-f]:/.test(address);
+}
+
 /** The link-local address that an interface makes of its MAC address (RFC 4291 appendix A). Throws on other text. */
 export function linkLocalAddress(mac: Mac): IpAddress {
   const octets = macBytes(mac);

@@ -8,6 +8,8 @@ export const malformedReasons = [
   // wire/
   'ethernet-short-header',
   'vlan-short-tag',
+  'arp-short',
+  'arp-not-ipv4-on-ethernet',
   'ipv4-short-header',
   'ipv4-bad-version',
   'ipv4-bad-header-length',

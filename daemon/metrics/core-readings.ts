@@ -54,6 +54,12 @@ export function coreReadings(core: () => Core | undefined): Reading[] {
     counter('castgate_refused_joins_total', 'Joins refused, by reason', ['port', 'reason'], (of) =>
       byReason(of, 'refused/'),
     ),
+    counter(
+      'castgate_handshakes_total',
+      'Online handshakes: hosts asked, answered and lost',
+      ['port', 'outcome'],
+      (of) => byReason(of, 'handshake/'),
+    ),
     gauge('castgate_port_up', 'Link of a subscriber port', ['port'], (of) =>
       subscriberPorts(of).map((port) => [of.stores.ports.get(port)?.up === true ? 1 : 0, port]),
     ),

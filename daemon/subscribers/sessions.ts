@@ -18,6 +18,7 @@ import type { SessionEnd } from '../end-cause.ts';
 import type { CoreParts } from '../parts.ts';
 import { Acquaintances } from './acquaintances.ts';
 import { IdleWatch } from './idle-watch.ts';
+import { OnlineHandshake } from './online-handshake.ts';
 import { assignedVlan, PortServices } from './port-services.ts';
 import { PortVlans } from './port-vlans.ts';
 import { idsOf, newSessionIds } from './session-ids.ts';
@@ -55,6 +56,7 @@ export class Sessions {
   readonly #peers: SessionPeers;
   readonly #services: PortServices;
   readonly #idle: IdleWatch;
+  readonly #handshake: OnlineHandshake;
   readonly #acquaintances: Acquaintances;
   readonly #ends = new DeadlineHeap();
   readonly #ofPort = new KeyIndex();
@@ -67,6 +69,7 @@ export class Sessions {
     this.#parts = parts;
     this.#peers = peers;
     this.#idle = new IdleWatch(parts, (host) => peers.receivesChannels(host));
+    this.#handshake = new OnlineHandshake(parts);
     this.#acquaintances = new Acquaintances(parts.stores.acquaintances, parts.config.authenticator.maxHosts);
     this.#services = new PortServices(parts, {
       isOccupied: (port) => this.countOfPort(port) > 0,
@@ -116,8 +119,9 @@ export class Sessions {
   }
 
   /** After records were taken up: ports are served as the configuration has it now. */
-  resume(): void {
+  resume(now: number): void {
     this.#services.resume();
+    this.#handshake.resume(now);
     for (const session of [...this.#parts.stores.sessions.values()]) {
       const sends = this.#sendsBy(session.rights);
       const filter = this.#filterBy(session.filter);
@@ -163,6 +167,7 @@ export class Sessions {
     this.#parts.stores.sessions.put(key, session);
     this.#index(session, kept);
     this.#idle.follow(now, session);
+    this.#handshake.follow(now, session);
     this.#acquaintances.meet(key);
     this.#services.follow(place.port, key);
     this.#open(session);
@@ -213,6 +218,7 @@ export class Sessions {
     this.#parts.stores.sessions.delete(key);
     this.#ends.set(key, undefined);
     this.#idle.forget(key);
+    this.#handshake.forget(key);
     this.#ofPort.remove(session.port, key);
     this.#ofMac.remove(session.mac, key);
     this.#vlans.move(session, undefined);
@@ -242,6 +248,16 @@ export class Sessions {
     return this.#idle.takeIdle(now);
   }
 
+  /** A frame of a host that is not EAPOL. */
+  heard(key: string, host: HostPlace, etherType: number, payload: Uint8Array): void {
+    this.#handshake.heard(key, host, etherType, payload);
+  }
+
+  /** A session whose host answers no more; it is still to be ended. */
+  takeGone(now: number): SessionRecord | undefined {
+    return this.#handshake.takeGone(now);
+  }
+
   /** A session whose time is over (Session-Timeout with Termination-Action Default); it is still to be ended. */
   takeTimedOut(now: number): SessionRecord | undefined {
     for (let key = this.#ends.takeDue(now); key !== undefined; key = this.#ends.takeDue(now)) {
@@ -252,8 +268,12 @@ export class Sessions {
   }
 
   nextTimeout(): number | undefined {
-    const [end, look] = [this.#ends.next(), this.#idle.nextTimeout()];
-    return end === undefined ? look : Math.min(end, look ?? end);
+    let next = this.#ends.next();
+    for (const watch of [this.#idle, this.#handshake]) {
+      const at = watch.nextTimeout();
+      if (at !== undefined && (next === undefined || at < next)) next = at;
+    }
+    return next;
   }
 
   #open(session: SessionRecord): void {

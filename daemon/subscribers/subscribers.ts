@@ -140,9 +140,12 @@ export class Subscribers {
   }
 
   /** A frame that is not EAPOL came from a host on a subscriber port. */
-  seen(now: number, port: PortConfig, vlan: number, mac: Mac): void {
-    if (port.mode !== 'auto' || !port.methods.includes('mab')) return;
+  seen(now: number, port: PortConfig, vlan: number, mac: Mac, etherType: number, payload: Uint8Array): void {
     const key = hostKey(port.name, vlan, mac);
+    if (port.handshakePeriodMs > 0) {
+      this.#sessions.heard(key, { port: port.name, vlan, mac }, etherType, payload);
+    }
+    if (port.mode !== 'auto' || !port.methods.includes('mab')) return;
     const { stores } = this.#parts;
     if (stores.sessions.has(key) || stores.mabs.has(key)) return;
     if (speaks(stores.authenticators.get(key))) return;
@@ -243,7 +246,7 @@ export class Subscribers {
    */
   resume(now: number, counters: 'kept' | 'new', saidUntil?: number): void {
     if (counters === 'new') this.#hellos.moved();
-    this.#sessions.resume();
+    this.#sessions.resume(now);
     this.#authenticators.resume(now, saidUntil);
     for (const { name } of this.#parts.ports.values()) {
       if (!this.#parts.stores.fallbacks.has(name)) this.#vacated(now, name);
@@ -253,7 +256,7 @@ export class Subscribers {
   /** The configuration was another one until now; hosts are told nothing. */
   reconfigured(now: number): void {
     this.#fallbacks.reconfigured();
-    this.#sessions.resume();
+    this.#sessions.resume(now);
     this.#hellos.reconfigured(now);
     for (const { name } of this.#parts.ports.values()) {
       if (!this.#parts.stores.fallbacks.has(name)) this.#vacated(now, name);
@@ -272,7 +275,7 @@ export class Subscribers {
     this.#macLogins.handleTimeout(now);
     this.#fallbacks.handleTimeout(now);
     this.#endTimedOut(now);
-    this.#endIdle(now);
+    this.#endSilent(now);
     this.#hellos.handleTimeout(now);
   }
 
@@ -387,14 +390,16 @@ export class Subscribers {
     return speaks(this.#authenticators.get(key)) || this.#macLogins.get(key)?.state === 'ASKING';
   }
 
-  /** Nobody was there for as long as Idle-Timeout: out; the host's next frame of EAPOL logs it in anew. */
-  #endIdle(now: number): void {
-    for (
-      let session = this.#sessions.takeIdle(now);
-      session !== undefined;
-      session = this.#sessions.takeIdle(now)
-    ) {
-      this.#end(now, session.key, 'idle-timeout');
+  /**
+   * Nobody was there for as long as Idle-Timeout, or answered the online handshake: out; the host's next frame of EAPOL
+   * logs it in anew.
+   */
+  #endSilent(now: number): void {
+    for (let gone = this.#sessions.takeIdle(now); gone !== undefined; gone = this.#sessions.takeIdle(now)) {
+      this.#end(now, gone.key, 'idle-timeout');
+    }
+    for (let gone = this.#sessions.takeGone(now); gone !== undefined; gone = this.#sessions.takeGone(now)) {
+      this.#end(now, gone.key, 'host-gone');
     }
   }
 

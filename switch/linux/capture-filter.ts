@@ -7,8 +7,8 @@ import { littleEndian, viewOf } from './netlink/message.ts';
 
 /**
  * The program, eight octets an instruction (struct sock_filter). With `all`, also what every host sends before it
- * can talk to another: ARP, DHCP, solicitations; so that a host is seen that speaks no 802.1X. Of the interfaces
- * `heldBack`, 64 at most, EAPOL alone.
+ * can talk to another, and says when it is asked: ARP, DHCP, neighbour discovery; so that a host is seen that speaks
+ * no 802.1X, and heard whether it is still there. Of the interfaces `heldBack`, 64 at most, EAPOL alone.
  */
 export function captureFilter(
   hosts: 'known' | 'all' = 'known',
@@ -47,7 +47,7 @@ export function captureFilter(
     { code: JUMP_EQUAL, k: 131, yes: 'accept' },
     { code: JUMP_EQUAL, k: 132, yes: 'accept' },
     { code: JUMP_EQUAL, k: 143, yes: 'accept' },
-    ...(seen ? SOLICITATIONS : []),
+    ...(seen ? NEIGHBOURS : []),
     { label: 'reject', code: RETURN, k: 0 },
     { label: 'accept', code: RETURN, k: 0x40000 },
   ]);
@@ -97,10 +97,11 @@ const DHCP: readonly Instruction[] = [
   { code: 0x15, k: 67, yes: 'accept', no: 'reject' },
 ];
 
-/** Router and neighbour solicitations; address detection is one of the latter. */
-const SOLICITATIONS: readonly Instruction[] = [
+/** Router and neighbour solicitations, address detection among the latter, and neighbour advertisements. */
+const NEIGHBOURS: readonly Instruction[] = [
   { code: 0x15, k: 133, yes: 'accept' },
   { code: 0x15, k: 135, yes: 'accept' },
+  { code: 0x15, k: 136, yes: 'accept' },
 ];
 
 /** Of the ancillary data, where a frame came in (SKF_AD_OFF + SKF_AD_IFINDEX). */

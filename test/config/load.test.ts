@@ -100,6 +100,8 @@ describe('a valid configuration', () => {
       priority: 'dot1x',
       mabAfterMs: 30_000,
       idleTimeoutMs: 0,
+      handshakePeriodMs: 0,
+      handshakeTries: 3,
       authFailAfter: 3,
       eapolVersion: 2,
       destination: 'unicast',

@@ -147,7 +147,8 @@ describe('captureFilter', () => {
     expect(seen(fragment)).toEqual([false, false]);
     expect(seen(bare(133))).toEqual([false, true]);
     expect(seen(bare(135))).toEqual([false, true]);
-    expect(seen(bare(136))).toEqual([false, false]);
+    expect(seen(bare(136))).toEqual([false, true]);
+    expect(seen(bare(134))).toEqual([false, false]);
     expect(seen(ip('10.0.0.1', HOST1, '239.1.1.1', 2, igmp('v2', '239.1.1.1'), 1))).toEqual([true, true]);
     expect(seen(udp('10.0.0.1', HOST1, '239.1.1.1', 'video'))).toEqual([false, false]);
   });
