@@ -5,10 +5,10 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeCertificate, manyNames } from './certificates.ts';
+import { makeAuthority, makeCertificate, manyNames } from './certificates.ts';
 import { type DetailRecord, parseDetailFile } from './detail-file.ts';
 import { freeRadiusFiles, type RadiusPlan } from './freeradius-files.ts';
-import { LabProcess, run } from './processes.ts';
+import { LabProcess } from './processes.ts';
 
 export class FreeRadius {
   readonly plan: RadiusPlan;
@@ -100,34 +100,6 @@ export class FreeRadius {
 
 /** A certificate authority and a server certificate below it, valid for two weeks. */
 async function makeCertificates(folder: string): Promise<void> {
-  const file = (name: string) => join(folder, name);
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  writeFileSync(
-    file('openssl.cnf'),
-    '[req]\ndistinguished_name = name\n[name]\n[authority]\nbasicConstraints = critical,CA:true\nkeyUsage = critical,keyCertSign\n[server]\nbasicConstraints = CA:false\nextendedKeyUsage = serverAuth\nsubjectAltName = DNS:radius.castgate.example\n',
-  );
-  await run([
-    ...['openssl', 'req', '-x509', '-config', file('openssl.cnf'), '-extensions', 'authority', ...key],
-    ...['-subj', '/CN=castgate lab authority', '-days', '14'],
-    ...['-keyout', file('ca.key'), '-out', file('ca.pem')],
-  ]);
-  await run([
-    ...['openssl', 'req', '-config', file('openssl.cnf'), ...key, '-subj', '/CN=radius.castgate.example'],
-    ...['-keyout', file('server.key'), '-out', file('server.csr')],
-  ]);
-  await run([
-    ...[
-      'openssl',
-      'x509',
-      '-req',
-      '-in',
-      file('server.csr'),
-      '-CA',
-      file('ca.pem'),
-      '-CAkey',
-      file('ca.key'),
-    ],
-    ...['-set_serial', '2', '-days', '14', '-extfile', file('openssl.cnf'), '-extensions', 'server'],
-    ...['-out', file('server.pem')],
-  ]);
+  await makeAuthority(folder);
+  await makeCertificate(folder, { name: 'server', use: 'serverAuth', names: ['radius.castgate.example'] });
 }
