@@ -1,18 +1,19 @@
 /**
- * Connections to RADIUS servers over TCP (RFC 6613) and TLS (RFC 6614, draft-ietf-radext-radiusdtls-bis): one for
- * each source port that the client counts. What a connection does when is in radius/stream/line.ts. Over TLS both
- * ends show a certificate, and ALPN says `radius/1.0`; a server that does not speak ALPN is an older one.
+ * Connections to RADIUS servers over TCP (RFC 6613) and TLS (tls-attempt.ts): one for each source port that the client
+ * counts. What a connection does when is in radius/stream/line.ts.
  */
 import { randomBytes } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
-import { type ConnectionOptions, checkServerIdentity, connect as connectTls } from 'node:tls';
 import type { RadiusServerConfig } from '../config/config.ts';
 import type { RadiusAttribute } from '../radius/packet.ts';
 import type { RadiusPort } from '../radius/request-record.ts';
 import { Line, type LineAction } from '../radius/stream/line.ts';
+import { Tickets } from '../radius/stream/tickets.ts';
 import { now } from '../switch/clock.ts';
 import type { Logger } from './log.ts';
+import { connectionKey } from './radius.ts';
 import type { DatagramListener } from './radius-sockets.ts';
+import { type TicketShelf, TlsAttempt, tlsSettings } from './tls-attempt.ts';
 
 /** Who is told of what becomes of connections; `socket` counts those to one server's port. */
 export interface StreamListeners {
@@ -20,6 +21,8 @@ export interface StreamListeners {
   readonly datagram: DatagramListener;
   readonly connected: (server: string, port: RadiusPort, socket: number) => void;
   readonly lost: (server: string, port: RadiusPort, socket: number, why: 'closed' | 'refused') => void;
+  /** A handshake of TLS is done, or there was a ticket and it was of no use. */
+  readonly handshake: (server: string, how: 'full' | 'resumed' | 'ticket-unused') => void;
 }
 
 interface Connection {
@@ -28,6 +31,8 @@ interface Connection {
   readonly number: number;
   readonly line: Line;
   socket: Socket | undefined;
+  /** How the session of TLS came to be, while there is one. */
+  handshake: 'full' | 'resumed' | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -35,6 +40,7 @@ export class RadiusStreams {
   readonly #servers: ReadonlyMap<string, RadiusServerConfig>;
   readonly #statusAttributes: readonly RadiusAttribute[];
   readonly #listeners: StreamListeners;
+  readonly #shelf: TicketShelf;
   readonly #log: Logger;
   readonly #connections = new Map<string, Connection>();
   #closed = false;
@@ -44,6 +50,7 @@ export class RadiusStreams {
     servers: readonly RadiusServerConfig[],
     statusAttributes: readonly RadiusAttribute[],
     listeners: StreamListeners,
+    shelf: TicketShelf,
     log: Logger,
   ) {
     this.#servers = new Map(
@@ -51,6 +58,7 @@ export class RadiusStreams {
     );
     this.#statusAttributes = statusAttributes;
     this.#listeners = listeners;
+    this.#shelf = shelf;
     this.#log = log;
   }
 
@@ -60,6 +68,8 @@ export class RadiusStreams {
 
   /** Connects ahead of the first request. */
   open(ports: (server: string) => readonly RadiusPort[]): void {
+    // Who opens this has not taken its records up yet.
+    setImmediate(() => this.#pruneTickets());
     for (const server of this.#servers.keys()) {
       for (const port of ports(server)) this.#with(server, port, 0, (line) => line.open(now()));
     }
@@ -84,7 +94,7 @@ export class RadiusStreams {
   }
 
   #with(server: string, port: RadiusPort, number: number, verb: (line: Line) => void): void {
-    const key = `${server}/${port}/${number}`;
+    const key = connectionKey(server, port, number);
     let connection = this.#connections.get(key);
     if (connection === undefined) {
       const config = this.#servers.get(server);
@@ -95,7 +105,15 @@ export class RadiusStreams {
         kept: number === 0,
         random: randomBytes,
       });
-      connection = { server: config, port, number, line, socket: undefined, timer: undefined };
+      connection = {
+        server: config,
+        port,
+        number,
+        line,
+        socket: undefined,
+        handshake: undefined,
+        timer: undefined,
+      };
       this.#connections.set(key, connection);
     }
     verb(connection.line);
@@ -136,7 +154,12 @@ export class RadiusStreams {
         this.#listeners.datagram(server.name, port, number, action.bytes);
         return;
       case 'connected':
-        this.#log.info('radius-connected', { server: server.name, port, connection: number });
+        this.#log.info('radius-connected', {
+          server: server.name,
+          port,
+          connection: number,
+          ...(connection.handshake === undefined ? {} : { handshake: connection.handshake }),
+        });
         this.#listeners.connected(server.name, port, number);
         return;
       case 'lost':
@@ -151,23 +174,32 @@ export class RadiusStreams {
     }
   }
 
-  #connect(connection: Connection): void {
-    const { server, line } = connection;
+  /** `handshake` is of TLS. */
+  #connect(connection: Connection, handshake: 'any' | 'full' = 'any'): void {
+    const { server } = connection;
     forget(connection);
-    let socket: Socket;
+    if (server.transport !== 'tls') {
+      this.#attach(connection, connectTcp(tcpOptions(connection)));
+      return;
+    }
+    const key = connectionKey(server.name, connection.port, connection.number);
     try {
-      socket =
-        server.transport === 'tls' ? connectTls(tlsOptions(server)) : connectTcp(tcpOptions(connection));
+      const attempt = new TlsAttempt({ server, connection: key, shelf: this.#shelf, handshake });
+      this.#attach(connection, attempt.socket, attempt);
     } catch (cause) {
       // A certificate or key that OpenSSL does not take.
       this.#failed(connection, cause instanceof Error ? cause.message : String(cause));
-      return;
     }
+  }
+
+  #attach(connection: Connection, socket: Socket, attempt?: TlsAttempt): void {
+    const { server, line } = connection;
     connection.socket = socket;
     const current = () => connection.socket === socket;
     socket.setNoDelay(true);
-    socket.on(server.transport === 'tls' ? 'secureConnect' : 'connect', () => {
+    socket.on(attempt === undefined ? 'connect' : 'secureConnect', () => {
       if (!current()) return;
+      if (attempt !== undefined) this.#handshakeDone(connection, attempt);
       line.opened(now());
       this.#carryOut(connection);
     });
@@ -183,9 +215,32 @@ export class RadiusStreams {
     socket.on('close', () => {
       if (!current()) return;
       connection.socket = undefined;
+      if (attempt?.isWorthAnother === true) {
+        this.#ticketUnused(connection, 'the server broke off over it');
+        this.#connect(connection, 'full');
+        return;
+      }
       line.closed(now());
       this.#carryOut(connection);
     });
+  }
+
+  #handshakeDone(connection: Connection, attempt: TlsAttempt): void {
+    connection.handshake = attempt.handshake;
+    if (attempt.isTicketUnused) this.#ticketUnused(connection, 'not taken, or older than the server allows');
+    this.#listeners.handshake(connection.server.name, attempt.handshake);
+  }
+
+  #ticketUnused({ server, port, number }: Connection, why: string): void {
+    this.#log.info('radius-ticket-unused', { server: server.name, port, connection: number, why });
+    this.#listeners.handshake(server.name, 'ticket-unused');
+  }
+
+  #pruneTickets(): void {
+    const { records, now: at, turn } = this.#shelf;
+    if (records.size === 0 || this.#closed) return;
+    const settings = [...this.#servers.values()].map((server) => [server.name, tlsSettings(server)] as const);
+    turn(() => new Tickets(records).prune(at(), new Map(settings)));
   }
 
   #failed(connection: Connection, error: string): void {
@@ -209,23 +264,5 @@ function tcpOptions({ server, port }: Pick<Connection, 'server' | 'port'>) {
     host: server.address,
     port: port === 'auth' ? server.authPort : server.acctPort,
     ...(server.sourceAddress === undefined ? {} : { localAddress: server.sourceAddress }),
-  };
-}
-
-function tlsOptions(server: RadiusServerConfig): ConnectionOptions {
-  const { tls } = server;
-  if (tls === undefined) throw new Error(`${server.name} has no certificates configured`);
-  return {
-    host: server.address,
-    port: tls.port,
-    ...(server.sourceAddress === undefined ? {} : { localAddress: server.sourceAddress }),
-    ca: [tls.ca],
-    cert: tls.certificate,
-    key: tls.key,
-    minVersion: 'TLSv1.2',
-    ALPNProtocols: ['radius/1.0'],
-    ...(tls.name === undefined ? {} : { servername: tls.name }),
-    // An IP address is no server name (RFC 6066 §3): the certificate is then held to the address itself.
-    checkServerIdentity: (_host, certificate) => checkServerIdentity(tls.name ?? server.address, certificate),
   };
 }

@@ -13,6 +13,7 @@ import type { Logger } from './log.ts';
 import { listensOn, streamsOf } from './radius-changes.ts';
 import { RadiusSockets } from './radius-sockets.ts';
 import { RadiusStreams, type StreamListeners } from './radius-streams.ts';
+import type { TicketShelf } from './tls-attempt.ts';
 
 /** Who is told of what arrives. The octets are theirs. */
 export interface TransportListeners extends StreamListeners {
@@ -24,6 +25,7 @@ export interface TransportListeners extends StreamListeners {
 export class RadiusTransports implements DatagramSender {
   #config: Pick<Config, 'radius' | 'nas'>;
   readonly #listeners: TransportListeners;
+  readonly #shelf: TicketShelf;
   readonly #log: Logger;
   readonly #datagrams: RadiusSockets;
   #streams: RadiusStreams;
@@ -33,12 +35,14 @@ export class RadiusTransports implements DatagramSender {
   constructor(
     config: Pick<Config, 'radius' | 'nas'>,
     listeners: TransportListeners,
+    shelf: TicketShelf,
     log: Logger,
     backedUp?: BackedUpStreams,
   ) {
     const { radius } = config;
     this.#config = config;
     this.#listeners = listeners;
+    this.#shelf = shelf;
     this.#log = log;
     this.#backedUp = backedUp;
     this.#datagrams = new RadiusSockets(radius, listeners.datagram, log, listeners.refused);
@@ -110,7 +114,7 @@ export class RadiusTransports implements DatagramSender {
   #newStreams(): RadiusStreams {
     const { radius, nas } = this.#config;
     const others = radius.servers.filter(({ name }) => this.#backedUp?.has(name) !== true);
-    return new RadiusStreams(others, nasAttributes(nas), this.#listeners, this.#log);
+    return new RadiusStreams(others, nasAttributes(nas), this.#listeners, this.#shelf, this.#log);
   }
 
   send(server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {

@@ -120,6 +120,7 @@ export class Radius {
     socket: number,
     why: 'closed' | 'refused',
   ): void {
+    this.#parts.tally.count(ownerOf(server), `connections-lost/${why}`);
     this.#client.lost(now, server, port, socket, why);
   }
 

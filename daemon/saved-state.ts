@@ -6,7 +6,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { ChangeLog } from '../replication/change-log.ts';
+import { JournalLog } from '../replication/journal.ts';
 import { Feed } from '../session/feed.ts';
 import { now as wallClock } from '../switch/clock.ts';
 import { JournalFile } from './journal-file.ts';
@@ -33,7 +33,7 @@ export class SavedState {
   readonly accountingDisk: AccountingDisk | undefined;
   #config: Config;
   readonly #log: Logger;
-  readonly #changes = new ChangeLog(0, 'none');
+  readonly #changes = new JournalLog();
   readonly #journal: JournalFile;
   readonly #path: string;
   #kept: FedStores | undefined;

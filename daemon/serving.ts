@@ -15,6 +15,7 @@ import { EffectGate } from './effect-gate.ts';
 import { carryOut, type DatagramSender, type Effect } from './effects.ts';
 import type { Logger } from './log.ts';
 import { limitPerPort } from './log-limit.ts';
+import { ownerOf } from './radius.ts';
 import { RadiusTransports } from './radius-transports.ts';
 import type { Stores } from './stores.ts';
 import { successor } from './successor.ts';
@@ -97,7 +98,13 @@ export class Serving {
         connected: (server, port) => this.turn((at) => this.core.connected(at, server, port)),
         lost: (server, port, socket, why) =>
           this.turn((at) => this.core.connectionLost(at, server, port, socket, why)),
+        handshake: (server, how) => this.core.tally.count(ownerOf(server), `handshakes/${how}`),
         refused: (server, port) => this.turn((at) => this.core.datagramRefused(at, server, port)),
+      },
+      {
+        records: options.stores.tlsTickets,
+        now: () => this.now(),
+        turn: (change) => this.turn(change),
       },
       log,
       this.#backedUp,

@@ -162,6 +162,10 @@ export interface RadiusRow {
   /** Datagrams that were dropped, by reason. */
   readonly discarded: Readonly<Record<string, number>>;
   readonly rttMs: number | null;
+  /** Sessions of TLS that began `full` or `resumed`, and tickets that were of no use (`ticket-unused`). */
+  readonly handshakes: Readonly<Record<string, number>>;
+  /** Connections that are gone (`closed`) or never came to be (`refused`); over UDP there are none. */
+  readonly connectionsLost: Readonly<Record<string, number>>;
   /** Accounting messages that wait for an acknowledgement. */
   readonly accountingQueue: number;
 }

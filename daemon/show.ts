@@ -135,6 +135,8 @@ export function radiusRows(core: Core): RadiusRow[] {
       retransmits: count('retransmits'),
       discarded: core.tally.withPrefix(owner, 'discarded/'),
       rttMs: roundTrip === undefined ? null : Math.round(roundTrip * 1000) / 1000,
+      handshakes: core.tally.withPrefix(owner, 'handshakes/'),
+      connectionsLost: core.tally.withPrefix(owner, 'connections-lost/'),
       accountingQueue: core.stores.accountingQueue.size,
     };
   });

@@ -17,6 +17,7 @@ import type { OtherQuerierRecord } from '../igmp/querier-election.ts';
 import type { RouterPortRecord } from '../igmp/router-ports.ts';
 import type { SpecificQueryRecord } from '../igmp/specific-queries.ts';
 import type { RadiusRequestRecord, RadiusServerRecord } from '../radius/request-record.ts';
+import type { TicketRecord } from '../radius/stream/tickets.ts';
 import type { ReplicatedStore, ReplicatedStores } from '../replication/replicated-stores.ts';
 import type {
   AccountingMessage,
@@ -73,6 +74,7 @@ export class Stores implements ReplicatedStores {
   readonly connections: Store<ConnectionRecord>;
   readonly connectionPlaces: Store<PlaceRecord>;
   readonly connectionMessages: Store<SentRecord>;
+  readonly tlsTickets: Store<TicketRecord>;
   readonly #feed: ChangeFeed | undefined;
   /** By name; also those that only a later version knows, which are kept and handed on. */
   readonly #all = new Map<string, ReplicatedStore>();
@@ -116,6 +118,7 @@ export class Stores implements ReplicatedStores {
     this.connections = this.#keep<ConnectionRecord>('connections');
     this.connectionPlaces = this.#keep<PlaceRecord>('connection-places');
     this.connectionMessages = this.#keep<SentRecord>('connection-messages');
+    this.tlsTickets = this.#keep<TicketRecord>('tls-tickets');
   }
 
   all(): IterableIterator<ReplicatedStore> {

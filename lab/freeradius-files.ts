@@ -56,6 +56,8 @@ export interface RadiusPlan {
    * and EAP-TLS.
    */
   readonly streams?: boolean;
+  /** A server of its own machine may ask it too: one that ends TLS for it (lab/tls-front.ts). */
+  readonly behindFront?: boolean;
 }
 
 /** File name to content, for one folder; `folder` is that folder's path. The certificate is made apart. */
@@ -138,7 +140,7 @@ client switch {
 	secret = ${quoted(plan.secret)}
 	require_message_authenticator = yes
 }
-${plan.ipv6 === undefined ? '' : client6(plan.secret, plan.ipv6.client)}${plan.streams === true ? tlsClients(plan) : ''}thread pool {
+${plan.ipv6 === undefined ? '' : client6(plan.secret, plan.ipv6.client)}${plan.behindFront === true ? frontClient(plan) : ''}${plan.streams === true ? tlsClients(plan) : ''}thread pool {
 	start_servers = 2
 	max_servers = 4
 	min_spare_servers = 1
@@ -367,6 +369,16 @@ function client6(secret: string, address: string): string {
   return `client switch-by-ipv6 {
 	ipaddr = ${address}
 	proto = *
+	secret = ${quoted(secret)}
+	require_message_authenticator = yes
+}
+`;
+}
+
+function frontClient({ secret, listen }: RadiusPlan): string {
+  return `client front {
+	ipaddr = ${listen}
+	proto = tcp
 	secret = ${quoted(secret)}
 	require_message_authenticator = yes
 }

@@ -28,6 +28,8 @@ export interface LabPlan {
   readonly octets?: number;
   /** RADIUS over TCP and TLS, and all EAP methods (RadiusPlan). */
   readonly streams?: boolean;
+  /** A TLS server before FreeRADIUS may ask it (front.ts). */
+  readonly behindFront?: boolean;
 }
 
 export class Lab {
@@ -68,6 +70,7 @@ export class Lab {
         permissions: plan.permissions,
         recordRequests: true,
         streams: plan.streams === true,
+        behindFront: plan.behindFront === true,
       };
       const sending = [String(plan.rate ?? 100), String(plan.octets ?? 1000), ...plan.channels];
       const upstream = topology.upstreamNamespace;

@@ -41,6 +41,7 @@ export type ProgramName =
   | 'channel-source'
   | 'upstream-router'
   | 'slow-radius'
+  | 'tls-front'
   | 'ha/viewers'
   | 'ha/crowd'
   | 'ha/caller'

@@ -2,10 +2,11 @@
  * The stores on the local disk, for a lone node that starts again: the same octets as on the replication
  * link, a snapshot first and then every turn's changes. A file that does not end where a frame ends was cut
  * off by a crash: everything up to the last whole frame counts, as that is what the effects followed from.
+ * A few stores are left out: another node or process gets them, a disk does not.
  */
 
-import type { Batch } from './change-log.ts';
-import { readChanges } from './change-log.ts';
+import type { Change } from '../session/store.ts';
+import { type Batch, ChangeLog, readChanges } from './change-log.ts';
 import { encodeFrame, FrameReader, FrameType } from './frame.ts';
 import { RecordDecoder, RecordEncoder } from './record-codec.ts';
 import type { ReplicatedStores } from './replicated-stores.ts';
@@ -26,6 +27,7 @@ export function* journalSnapshot(head: JournalHead, stores: ReplicatedStores): G
   encoder.value({ v: 1, ...head });
   yield encodeFrame(FrameType.Message, encoder.take());
   for (const store of stores.all()) {
+    if (SECRET.has(store.name)) continue;
     for (const [key, record] of store.entries()) {
       encoder.text(store.name);
       encoder.text(key);
@@ -34,6 +36,17 @@ export function* journalSnapshot(head: JournalHead, stores: ReplicatedStores): G
     }
   }
   if (encoder.length > 0) yield encodeFrame(FrameType.Records, encoder.take());
+}
+
+/** The changes that a journal is told of. */
+export class JournalLog extends ChangeLog {
+  constructor() {
+    super(0, 'none');
+  }
+
+  override changed(change: Change): void {
+    if (!SECRET.has(change.store)) super.changed(change);
+  }
 }
 
 /** One turn's changes, to be appended. */
@@ -57,7 +70,8 @@ export function readJournal(
     if (type !== FrameType.Records && type !== FrameType.Changes) continue;
     const changes = readChanges(payload);
     if (typeof changes === 'string') return 'damaged';
-    for (const { store, key, record } of changes) stores.store(store).apply(key, record);
+    for (const { store, key, record } of changes)
+      if (!SECRET.has(store)) stores.store(store).apply(key, record);
   }
   // A checksum that is wrong, unlike an end that is missing, means that what was read cannot be trusted.
   return reader.fault === undefined ? undefined : 'damaged';
@@ -72,4 +86,6 @@ function compareHead(payload: Uint8Array, head: JournalHead): JournalFault | und
   return bridge === head.bridge ? undefined : 'other-bridge';
 }
 
+/** Stores that no disk sees: by a ticket somebody else can pose as this switch (radius/stream/tickets.ts). */
+const SECRET: ReadonlySet<string> = new Set(['tls-tickets']);
 const SLICE_OCTETS = 1 << 16;

@@ -103,6 +103,13 @@ function radiusReadings(
   gauge: Make,
   ofServer: (name: string, help: string, counted: string) => Reading,
 ): Reading[] {
+  const byServer = (name: string, help: string, label: string, prefix: string) =>
+    counter(name, help, ['server', label], function* (of) {
+      for (const server of serverNames(of)) {
+        for (const [value, n] of Object.entries(of.tally.withPrefix(ownerOf(server), prefix)))
+          yield [n, server, value];
+      }
+    });
   return [
     ofServer('radius_client_packets_sent_total', 'Requests sent, with repetitions', 'sent'),
     ofServer('radius_client_access_retransmissions_total', 'Requests sent again', 'retransmits'),
@@ -112,16 +119,18 @@ function radiusReadings(
     ofServer('radius_client_accounting_responses_total', 'Accounting-Responses', 'accounted'),
     ofServer('radius_client_timeouts_total', 'Requests given up after silence', 'timeouts'),
     ofServer('radius_client_deaths_total', 'How often the server was taken for dead', 'died'),
-    counter(
-      'radius_client_packets_dropped_total',
-      'Answers dropped, by reason',
-      ['server', 'reason'],
-      function* (of) {
-        for (const server of serverNames(of)) {
-          const dropped = of.tally.withPrefix(ownerOf(server), 'discarded/');
-          for (const [reason, n] of Object.entries(dropped)) yield [n, server, reason];
-        }
-      },
+    byServer('radius_client_packets_dropped_total', 'Answers dropped, by reason', 'reason', 'discarded/'),
+    byServer(
+      'radius_client_connections_lost_total',
+      'Connections over TCP and TLS that ended (closed) or never came to be (refused)',
+      'reason',
+      'connections-lost/',
+    ),
+    byServer(
+      'radius_client_tls_handshakes_total',
+      'TLS sessions by how they began (full, resumed), and tickets that were of no use (ticket-unused)',
+      'handshake',
+      'handshakes/',
     ),
     gauge('radius_client_pending_requests', 'Requests in flight', ['server'], (of) =>
       serverNames(of).map((server) => [of.radius.inFlight(server), server]),

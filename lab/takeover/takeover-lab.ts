@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CastgateSettings } from '../castgate.ts';
 import { FreeRadius } from '../freeradius.ts';
+import { frontSection, startFront } from '../front.ts';
 import { PairNode } from '../ha/node.ts';
 import { NODE_NAMES, type NodeName, PairAddress, PairTopology } from '../ha/pair-topology.ts';
 import { LineProgram } from '../line-program.ts';
@@ -25,8 +26,8 @@ export interface TakeoverPlan {
   readonly family?: 4 | 6;
   /** False: the connection dies with its node, as without connection backup. */
   readonly backup?: boolean;
-  /** Over UDP or TCP; TCP when left out. */
-  readonly transport?: 'tcp' | 'udp';
+  /** TCP when left out. TLS: to a front before FreeRADIUS. */
+  readonly transport?: 'tcp' | 'udp' | 'tls';
 }
 
 const JOINER = '02ca57000301';
@@ -37,6 +38,7 @@ export class TakeoverLab {
   readonly nodes: Readonly<Record<NodeName, PairNode>>;
   readonly counting: LineProgram | undefined;
   readonly radius: FreeRadius | undefined;
+  readonly front: LineProgram | undefined;
   readonly joiner: LineProgram;
   /** Segments with SYN, FIN or RST on the server's wire, as tcpdump writes them. */
   readonly flags: string[];
@@ -45,7 +47,7 @@ export class TakeoverLab {
   readonly #removeAtExit: () => void;
 
   private constructor(
-    parts: Pick<TakeoverLab, 'topology' | 'nodes' | 'counting' | 'radius' | 'joiner' | 'flags'> & {
+    parts: Pick<TakeoverLab, 'topology' | 'nodes' | 'counting' | 'radius' | 'front' | 'joiner' | 'flags'> & {
       readonly badLink: LineProgram;
     },
     plan: TakeoverPlan,
@@ -55,6 +57,7 @@ export class TakeoverLab {
     this.nodes = parts.nodes;
     this.counting = parts.counting;
     this.radius = parts.radius;
+    this.front = parts.front;
     this.joiner = parts.joiner;
     this.flags = parts.flags;
     this.#badLink = parts.badLink;
@@ -142,7 +145,12 @@ export class TakeoverLab {
     writeFileSync(keyFile, randomBytes(32).toString('hex'), { mode: 0o600 });
     for (const name of NODE_NAMES) {
       const folder = join(workspace.directory, `node-${name}`);
-      await this.nodes[name].startCastgate(folder, { secretFile }, keyFile, settings(this.#plan, secretFile));
+      await this.nodes[name].startCastgate(
+        folder,
+        { secretFile },
+        keyFile,
+        settings(this.#plan, secretFile, this.radius),
+      );
       await this.nodes[name].keepalived.run();
     }
     const active = await this.inStep();
@@ -164,6 +172,7 @@ async function build(workspace: Workspace, plan: TakeoverPlan) {
   const secret = 'secret-of-castgates-lab';
   let radius: FreeRadius | undefined;
   let counting: LineProgram | undefined;
+  let front: LineProgram | undefined;
   if (plan.server === 'freeradius') {
     radius = await FreeRadius.start(
       {
@@ -175,10 +184,12 @@ async function build(workspace: Workspace, plan: TakeoverPlan) {
         permissions: [],
         recordRequests: true,
         streams: true,
+        behindFront: plan.transport === 'tls',
       },
       folder('radius'),
       topology.radiusNamespace,
     );
+    if (plan.transport === 'tls') front = await startFront(radius, topology.radiusNamespace);
   } else {
     writeFileSync(folder('secret'), secret, { mode: 0o600 });
     const reply = plan.messages === 'large' ? '4096' : '0';
@@ -197,7 +208,7 @@ async function build(workspace: Workspace, plan: TakeoverPlan) {
     return PairNode.prepare(name, topology, folder(`node-${name}`));
   };
   const nodes = { a: await prepare('a'), b: await prepare('b') };
-  return { topology, nodes, counting, radius, joiner, flags, badLink };
+  return { topology, nodes, counting, radius, front, joiner, flags, badLink };
 }
 
 /** Every segment with SYN, FIN or RST that comes from or goes to the server's ports. */
@@ -218,7 +229,7 @@ async function watchFlags(namespace: string): Promise<string[]> {
   return flags;
 }
 
-function settings(plan: TakeoverPlan, secretFile: string): CastgateSettings {
+function settings(plan: TakeoverPlan, secretFile: string, radius: FreeRadius | undefined): CastgateSettings {
   const transport = plan.transport ?? 'tcp';
   const backup = plan.backup ?? transport === 'tcp';
   return {
@@ -241,6 +252,7 @@ function settings(plan: TakeoverPlan, secretFile: string): CastgateSettings {
           transport,
           // Its probes have short patience, and an answer that comes later would look like one too many.
           status_server: false,
+          ...(transport === 'tls' && radius !== undefined ? { tls: frontSection(radius) } : {}),
           ...(backup ? { connection_backup: true } : {}),
         },
       ],

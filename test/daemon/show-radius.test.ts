@@ -22,3 +22,10 @@ it('tells what was sent again, and what was given up, from what was answered or 
   expect(w.server.logins().at(-1)).toBeDefined();
   expect(radiusRows(w.core)[0]).toMatchObject({ timeouts: 1, retransmits: asked - 1, inFlight: 0 });
 });
+
+it('tells which connections are gone, and which never came to be', () => {
+  const w = new World();
+  for (const why of ['closed', 'refused', 'closed'] as const)
+    w.core.connectionLost(w.now, 'r1', 'auth', 0, why);
+  expect(radiusRows(w.core)[0]).toMatchObject({ connectionsLost: { closed: 2, refused: 1 }, handshakes: {} });
+});

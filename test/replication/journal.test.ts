@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ChangeLog } from '../../replication/change-log.ts';
-import { type JournalHead, journalEntry, journalSnapshot, readJournal } from '../../replication/journal.ts';
+import {
+  type JournalHead,
+  JournalLog,
+  journalEntry,
+  journalSnapshot,
+  readJournal,
+} from '../../replication/journal.ts';
 import { Keeper } from './keeper.ts';
 
 const HEAD: JournalHead = { bootId: 'boot-1', bridge: 'br0' };
@@ -60,6 +66,31 @@ describe('journal', () => {
       if (fault === undefined) expect([{}, ...states]).toContainEqual(stores.contents());
       else expect(fault).toBe('damaged');
     }
+  });
+
+  it('has no ticket of a TLS session, neither from its beginning nor from a turn, and gives none back', () => {
+    const log = new JournalLog();
+    const stores = new Keeper(log);
+    const ticket = { session: Buffer.from('a ticket that nobody else may have') };
+    stores.store('tls-tickets').apply('r1/auth/0', ticket);
+    expect(log.seal()).toBeUndefined();
+    stores.store('things').apply('a', { n: 1 });
+    stores.store('tls-tickets').apply('r1/acct/0', ticket);
+    const batch = log.seal();
+    const entry = batch === undefined ? new Uint8Array(0) : journalEntry(batch);
+    const octets = Buffer.concat([...journalSnapshot(HEAD, stores), entry]);
+    expect(octets.includes(ticket.session)).toBe(false);
+    const read = new Keeper();
+    expect(readJournal(octets, HEAD, read)).toBeUndefined();
+    expect(read.contents()).toEqual({ things: { a: { n: 1 } } });
+    // One that an older version has written, which did not know what it was.
+    const older = new ChangeLog(0);
+    older.changed({ store: 'tls-tickets', key: 'r1/auth/0', record: ticket });
+    const of = older.seal();
+    const old = Buffer.concat([octets, of === undefined ? new Uint8Array(0) : journalEntry(of)]);
+    const readAgain = new Keeper();
+    expect(readJournal(old, HEAD, readAgain)).toBeUndefined();
+    expect(readAgain.contents()).toEqual({ things: { a: { n: 1 } } });
   });
 
   it('is not used for another start of the machine or another bridge, nor where there is none', () => {

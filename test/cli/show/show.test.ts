@@ -49,6 +49,8 @@ const radius: RadiusRow = {
   retransmits: 1,
   discarded: { 'bad-authenticator': 2, 'unknown-id': 1, none: 0 },
   rttMs: 1.26,
+  handshakes: {},
+  connectionsLost: {},
   accountingQueue: 3,
 };
 const port: PortRow = {

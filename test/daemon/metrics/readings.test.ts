@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { mibMetric } from '../../../daemon/metrics/mib-counters.ts';
+import { ownerOf } from '../../../daemon/radius.ts';
 import { World } from '../world.ts';
 import { metricsOf, STANDBY, seriesOf } from './fixture.ts';
 
@@ -27,6 +28,8 @@ describe('metrics', () => {
     carol.logoff();
     w.host('bob', 'swp3').login();
     w.pass(120_000);
+    w.core.connectionLost(w.now, 'r1', 'auth', 0, 'closed');
+    w.core.tally.count(ownerOf('r1'), 'handshakes/resumed');
     const { text } = await metricsOf(w.core).metrics.exposition();
     expect(seriesOf(text, 'castgate_serving')).toBe(1);
     expect(seriesOf(text, 'dot1x_auth_enters_authenticating_total{port="swp1"}')).toBe(1);
@@ -41,6 +44,8 @@ describe('metrics', () => {
     expect(seriesOf(text, 'castgate_refused_joins_total{port="swp1",reason="radius-reject"}')).toBe(1);
     expect(seriesOf(text, 'radius_client_access_accepts_total{server="r1"}')).toBeGreaterThan(0);
     expect(seriesOf(text, 'radius_client_access_retransmissions_total{server="r1"}')).toBeGreaterThan(0);
+    expect(seriesOf(text, 'radius_client_connections_lost_total{server="r1",reason="closed"}')).toBe(1);
+    expect(seriesOf(text, 'radius_client_tls_handshakes_total{server="r1",handshake="resumed"}')).toBe(1);
     expect(seriesOf(text, 'radius_client_server_up{server="r1",port="auth"}')).toBe(0);
     expect(seriesOf(text, 'castgate_accounting_queue_length')).toBe(w.core.books.waiting);
     expect(w.core.books.waiting).toBeGreaterThan(0);
