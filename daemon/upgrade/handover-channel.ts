@@ -48,9 +48,15 @@ export class HandoverChannel {
   /** Resolves when there is room again, or none ever will be. */
   drained(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#socket.destroyed || !this.#socket.writableNeedDrain) return resolve();
-      this.#socket.once('drain', resolve);
-      this.#socket.once('close', () => resolve());
+      const socket = this.#socket;
+      if (socket.destroyed || !socket.writableNeedDrain) return resolve();
+      const done = () => {
+        socket.off('drain', done);
+        socket.off('close', done);
+        resolve();
+      };
+      socket.on('drain', done);
+      socket.on('close', done);
     });
   }
 
