@@ -108,6 +108,8 @@ export interface AuthenticatorConfig extends FallbackVlans {
   readonly reauthMax: number;
   readonly reauthEnabled: boolean;
   readonly reauthPeriodMs: number;
+  /** 0: a session does not go on where no server answers. */
+  readonly reauthWithoutRadiusMs: number;
 }
 
 /** A subscriber port: the authenticator's values with the port's own over them. */
@@ -363,6 +365,7 @@ function authenticatorOf(
     reauthMax: keys.reauth_max,
     reauthEnabled: keys.reauth_enabled,
     reauthPeriodMs: keys.reauth_period,
+    reauthWithoutRadiusMs: keys.reauth_without_radius,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

@@ -90,6 +90,12 @@ const HANDSHAKE_TRIES = {
   min: 1,
   max: 10,
 };
+const REAUTH_WITHOUT_RADIUS = {
+  about: 'how long a session goes on after a re-authentication was due that no RADIUS server answers',
+  min: '1s',
+  max: '30d',
+  zero: 'it ends',
+};
 const EAPOL_VERSION = { about: 'EAPOL version in frames that castgate sends', min: 1, max: 3 };
 const DESTINATION = {
   about: 'where EAPOL to a known supplicant goes: its own MAC address, or the PAE group address',
@@ -162,6 +168,7 @@ export const fileSchema = z.strictObject({
       reauth_max: optionalWhole(REAUTH_MAX),
       reauth_enabled: optionalFlag(REAUTH_ENABLED),
       reauth_period: optionalDuration(REAUTH_PERIOD),
+      reauth_without_radius: optionalDuration(REAUTH_WITHOUT_RADIUS),
     },
   ),
   vlan_bridges: bridgeByVlan({
@@ -284,6 +291,7 @@ export const fileSchema = z.strictObject({
     reauth_max: whole({ ...REAUTH_MAX, fallback: 2 }),
     reauth_enabled: flag({ ...REAUTH_ENABLED, fallback: true }),
     reauth_period: duration({ ...REAUTH_PERIOD, fallback: '1h' }),
+    reauth_without_radius: duration({ ...REAUTH_WITHOUT_RADIUS, fallback: '0s' }),
     guest_vlan: optionalWhole(GUEST_VLAN),
     auth_fail_vlan: optionalWhole(AUTH_FAIL_VLAN),
     critical_vlan: optionalWhole(CRITICAL_VLAN),

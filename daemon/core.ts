@@ -114,6 +114,7 @@ export class Core {
       askLogin: (now, request) => this.radius.askLogin(now, request),
       cancel: (now, token) => this.radius.cancel(now, token),
       hasLoginServer: () => this.radius.hasLoginServer(),
+      mayAskLoginServer: (now) => this.radius.mayAskLoginServer(now),
       receivesChannels: (host) => this.channels.channelsOfHost(host) > 0,
       sessionStarted: (now, session) => this.#sessionStarted(now, session),
       sessionRenewed: (now, session) => this.#sessionRenewed(now, session),

@@ -192,6 +192,14 @@ export class Radius {
     return this.#parts.config.radius.authentication.some(({ name }) => !this.isDead(name, 'auth'));
   }
 
+  /** Some server for logins is not known to be dead, or is due to be tried. */
+  mayAskLoginServer(now: number): boolean {
+    return this.#parts.config.radius.authentication.some(({ name }) => {
+      const retryAt = this.#client.retryAt(name, 'auth');
+      return retryAt === undefined || retryAt <= now;
+    });
+  }
+
   isDead(server: string, port: RadiusPort): boolean {
     return this.#client.isDead(server, port);
   }

@@ -29,7 +29,7 @@ function dot1xRow(core: Core, readings: SwitchReadings, record: AuthenticatorRec
   return {
     ...hostRow(core, readings, record),
     account: core.stores.sessions.get(record.key)?.account ?? identity,
-    state: record.pae,
+    state: stateWords(record.pae, core, record.key),
     reauthAt: record.reAuthWhen ?? null,
   };
 }
@@ -38,7 +38,7 @@ function mabRow(core: Core, readings: SwitchReadings, record: MabRecord): Sessio
   return {
     ...hostRow(core, readings, record),
     account: core.stores.sessions.get(record.key)?.account ?? null,
-    state: `MAB ${record.state}`,
+    state: stateWords(`MAB ${record.state}`, core, record.key),
     reauthAt: record.state === 'AUTHENTICATED' ? (record.until ?? null) : null,
   };
 }
@@ -59,6 +59,12 @@ function hostRow(core: Core, readings: SwitchReadings, record: AuthenticatorReco
     sends: (session?.sends ?? []).map(formatChannelRange),
     filter: filterWords(session?.filter),
   };
+}
+
+/** Also says of a session that it goes on without RADIUS. */
+function stateWords(state: string, core: Core, key: string): string {
+  const isWithout = core.stores.sessions.get(key)?.withoutRadiusSince !== undefined;
+  return isWithout ? `${state}, no RADIUS` : state;
 }
 
 function filterWords(filter: SessionFilter | undefined): readonly string[] {

@@ -10,7 +10,7 @@ import { serverTimedOut, stepBackend, transmit } from './backend-machine.ts';
 import { EapCode, type EapPacket, EapType } from './eap.ts';
 import { repeatRequest, retransmit, stepEap, takeVerdict } from './eap-pass-through.ts';
 import { count, type MachineStep } from './machine-step.ts';
-import { stepPae } from './pae-machine.ts';
+import { restAuthenticated, stepPae } from './pae-machine.ts';
 
 /** The verbs on one record. Holds nothing itself: make one whenever something happens to the record. */
 export class Authenticator {
@@ -87,6 +87,17 @@ export class Authenticator {
     if (this.record.pae !== 'AUTHENTICATED') return;
     this.record.reAuthenticate = true;
     this.#run(now);
+  }
+
+  /**
+   * No server can be asked: who is authorized stays so, and is to be asked again at `at`. A conversation that has begun
+   * is given up without a word (RFC 3579 §2.6.3). Nothing where the host is not authorized.
+   */
+  postponeReAuthentication(now: number, at: number): void {
+    const r = this.record;
+    if (!r.authorized || r.portControl !== 'auto') return;
+    restAuthenticated(this.#step(now));
+    r.reAuthWhen = at;
   }
 
   /** Another reAuthPeriod from now on; Infinity: no re-authentication of ours, undefined: the local period. */

@@ -85,6 +85,23 @@ export function stepPae(step: MachineStep): boolean {
   }
 }
 
+/** Back to AUTHENTICATED from a re-authentication that is given up: nobody is authorized anew, and nothing is sent. */
+export function restAuthenticated({ record: r, actions }: MachineStep): void {
+  if (r.eap === 'AAA_IDLE') actions.push({ kind: 'abort-server', why: 'unwanted' });
+  if (r.pae !== 'AUTHENTICATED') actions.push({ kind: 'transition', from: r.pae, to: 'AUTHENTICATED' });
+  stopEap(r);
+  r.pae = 'AUTHENTICATED';
+  r.backend = 'IDLE';
+  r.reAuthCount = 0;
+  r.lastReqData = undefined;
+  r.eapRestart = false;
+  r.eapolStart = false;
+  r.reAuthenticate = false;
+  r.authStart = false;
+  r.authAbort = false;
+  r.authTimeout = false;
+}
+
 function enter(step: MachineStep, to: PaeState): true {
   const r = step.record;
   step.actions.push({ kind: 'transition', from: r.pae, to });

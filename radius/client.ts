@@ -93,6 +93,11 @@ export class RadiusClient {
     return this.#requests.has(token);
   }
 
+  /** When a port that is taken for dead is due to be tried again; undefined while it is alive. */
+  retryAt(server: string, port: RadiusPort): number | undefined {
+    return this.#health.retryAt(server, port);
+  }
+
   /** True where the server's port is taken for dead. */
   isDead(server: string, port: RadiusPort): boolean {
     return this.#health.isDead(server, port);

@@ -46,6 +46,8 @@ export interface SessionRecord {
   readonly assignedVlan?: number | undefined;
   /** The session ends after so many milliseconds without a frame of the host; undefined: never. */
   readonly idleMs?: number | undefined;
+  /** A re-authentication was due then, and no RADIUS server has answered one since; undefined: none is overdue. */
+  readonly withoutRadiusSince?: number | undefined;
   /** The channels that the host may send to, its profile's among them; undefined: none. */
   readonly sends?: readonly ChannelRange[] | undefined;
   /** What the host may send and receive; undefined: anything. */

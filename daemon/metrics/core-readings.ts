@@ -60,6 +60,12 @@ export function coreReadings(core: () => Core | undefined): Reading[] {
       ['port', 'outcome'],
       (of) => byReason(of, 'handshake/'),
     ),
+    counter(
+      'castgate_without_radius_total',
+      'Re-authentications that no server could answer: postponed, and sessions that ended of it',
+      ['port', 'outcome'],
+      (of) => byReason(of, 'without-radius/'),
+    ),
     gauge('castgate_port_up', 'Link of a subscriber port', ['port'], (of) =>
       subscriberPorts(of).map((port) => [of.stores.ports.get(port)?.up === true ? 1 : 0, port]),
     ),

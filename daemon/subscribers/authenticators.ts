@@ -21,6 +21,7 @@ import { acceptOptions, type CoreParts, placeOf } from '../parts.ts';
 import { type Entrance, isExclusive } from './entrance.ts';
 import { idsOf, newSessionIds } from './session-ids.ts';
 import type { Sessions } from './sessions.ts';
+import type { Postponed, WithoutRadius } from './without-radius.ts';
 
 /** What authenticators need of the rest of the core. */
 export interface AuthenticatorPeers {
@@ -41,6 +42,7 @@ export class Authenticators {
   readonly #sessions: Sessions;
   readonly #entrance: Entrance;
   readonly #login: Login;
+  readonly #withoutRadius: WithoutRadius;
   readonly #ofPort = new KeyIndex();
   readonly #deadlines = new DeadlineHeap();
   /** Hosts that never said who they are, and of those who did, who was never in: in the order in which they came. */
@@ -48,7 +50,14 @@ export class Authenticators {
   readonly #strangers = new KeyIndex();
 
   /** Takes up the records that the stores hold already. */
-  constructor(parts: CoreParts, sessions: Sessions, entrance: Entrance, peers: AuthenticatorPeers) {
+  constructor(
+    parts: CoreParts,
+    sessions: Sessions,
+    entrance: Entrance,
+    withoutRadius: WithoutRadius,
+    peers: AuthenticatorPeers,
+  ) {
+    this.#withoutRadius = withoutRadius;
     this.#parts = parts;
     this.#sessions = sessions;
     this.#peers = peers;
@@ -149,6 +158,7 @@ export class Authenticators {
     const host = this.#login.unanswered(token);
     const record = host === undefined ? undefined : this.get(host);
     if (record === undefined) return;
+    if (this.#goesOnUnanswered(now, record)) return;
     this.#refused(record, reason, undefined);
     this.run(now, record, reason, (machine) => machine.receiveVerdict(now, { kind: 'timeout' }));
     this.#failed(now, record.port, 'unanswered');
@@ -184,12 +194,63 @@ export class Authenticators {
   handleTimeout(now: number): void {
     for (let key = this.#deadlines.takeDue(now); key !== undefined; key = this.#deadlines.takeDue(now)) {
       const record = this.get(key);
-      if (record !== undefined) this.run(now, record, 'time', (machine) => machine.handleTimeout(now));
+      if (record === undefined || this.#goesOnLater(now, record)) continue;
+      this.run(now, record, 'time', (machine) => machine.handleTimeout(now));
     }
   }
 
   nextTimeout(): number | undefined {
     return this.#deadlines.next();
+  }
+
+  /** A host that is in asks to be authenticated: true where no server can be asked, and it stays in as it is. */
+  postponesStart(now: number, record: AuthenticatorRecord): boolean {
+    const port = this.#parts.ports.get(record.port);
+    if (port === undefined || record.pae !== 'AUTHENTICATED' || !record.authorized) return false;
+    return this.#postpone(now, port, record, this.#withoutRadius.due(now, port, record.key));
+  }
+
+  /** A re-authentication is due, or its server has taken too long, and the session goes on without. */
+  #goesOnLater(now: number, record: AuthenticatorRecord): boolean {
+    const port = this.#parts.ports.get(record.port);
+    if (port === undefined || !record.authorized) return false;
+    if (record.aWhile !== undefined && record.aWhile <= now) return this.#goesOnUnanswered(now, record);
+    const isDue =
+      record.pae === 'AUTHENTICATED' && record.reAuthWhen !== undefined && record.reAuthWhen <= now;
+    return isDue && this.#postpone(now, port, record, this.#withoutRadius.due(now, port, record.key));
+  }
+
+  /**
+   * No server answered a re-authentication. Where one lives the machine tries again, as often as it may: then that one
+   * is as good as dead.
+   */
+  #goesOnUnanswered(now: number, record: AuthenticatorRecord): boolean {
+    const port = this.#parts.ports.get(record.port);
+    if (port === undefined || !record.authorized) return false;
+    const { key, reAuthCount } = record;
+    const isLastRound = reAuthCount >= port.reauthMax;
+    const postponed = isLastRound
+      ? this.#withoutRadius.unanswered(now, port, key)
+      : this.#withoutRadius.due(now, port, key);
+    return this.#postpone(now, port, record, postponed);
+  }
+
+  #postpone(
+    now: number,
+    port: PortConfig,
+    record: AuthenticatorRecord,
+    postponed: Postponed | undefined,
+  ): boolean {
+    if (postponed === undefined) return false;
+    if (postponed !== 'over') {
+      this.run(now, record, 'without-radius', (machine) =>
+        machine.postponeReAuthentication(now, postponed.until),
+      );
+      return true;
+    }
+    this.end(now, record.key, 'reauthentication-failed');
+    this.begin(now, port, record.vlan, record.mac);
+    return true;
   }
 
   /**

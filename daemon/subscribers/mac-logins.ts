@@ -21,6 +21,7 @@ import { acceptOptions, type CoreParts, placeOf } from '../parts.ts';
 import type { Entrance } from './entrance.ts';
 import { newSessionIds } from './session-ids.ts';
 import type { Sessions } from './sessions.ts';
+import type { Postponed, WithoutRadius } from './without-radius.ts';
 
 /** What MAC authentication needs of the rest of the core. */
 export interface MacLoginPeers {
@@ -45,12 +46,20 @@ export class MacLogins {
   readonly #sessions: Sessions;
   readonly #entrance: Entrance;
   readonly #peers: MacLoginPeers;
+  readonly #withoutRadius: WithoutRadius;
   readonly #mab: Mab;
   readonly #ofPort = new KeyIndex();
   readonly #deadlines = new DeadlineHeap();
 
   /** Takes up the records that the store holds already. */
-  constructor(parts: CoreParts, sessions: Sessions, entrance: Entrance, peers: MacLoginPeers) {
+  constructor(
+    parts: CoreParts,
+    sessions: Sessions,
+    entrance: Entrance,
+    withoutRadius: WithoutRadius,
+    peers: MacLoginPeers,
+  ) {
+    this.#withoutRadius = withoutRadius;
     this.#parts = parts;
     this.#sessions = sessions;
     this.#entrance = entrance;
@@ -121,6 +130,14 @@ export class MacLogins {
     const port = record && this.#parts.ports.get(record.port);
     if (record === undefined || port === undefined) return;
     const unanswered = record.unanswered + 1;
+    if (record.authorized) {
+      // Where one lives it is asked again, as often as it may be: then that one is as good as dead.
+      const postponed =
+        unanswered > port.reauthMax
+          ? this.#withoutRadius.unanswered(now, port, record.key)
+          : this.#withoutRadius.due(now, port, record.key);
+      if (this.#postpone(now, port, record, postponed)) return;
+    }
     this.#parts.log.warn('login-refused', { host: record.key, method: 'mab', reason });
     if (record.authorized && unanswered > port.reauthMax) {
       this.#hold(now, record, port);
@@ -159,7 +176,7 @@ export class MacLogins {
     for (let key = this.#deadlines.takeDue(now); key !== undefined; key = this.#deadlines.takeDue(now)) {
       const record = this.get(key);
       if (record === undefined) continue;
-      if (record.state === 'AUTHENTICATED') this.#ask(now, record);
+      if (record.state === 'AUTHENTICATED') this.#askAgain(now, record);
       else if (record.state === 'WAITING' && !this.#peers.speaksDot1x(key)) {
         this.#peers.dropDot1x(now, key);
         this.#ask(now, record);
@@ -169,6 +186,25 @@ export class MacLogins {
 
   nextTimeout(): number | undefined {
     return this.#deadlines.next();
+  }
+
+  /** A re-authentication is due; the session may go on without. */
+  #askAgain(now: number, record: MabRecord): void {
+    const port = this.#parts.ports.get(record.port);
+    if (port === undefined) return;
+    const postponed = this.#withoutRadius.due(now, port, record.key);
+    if (!this.#postpone(now, port, record, postponed)) this.#ask(now, record);
+  }
+
+  #postpone(now: number, port: PortConfig, record: MabRecord, postponed: Postponed | undefined): boolean {
+    if (postponed === undefined) return false;
+    if (postponed !== 'over') {
+      this.#put({ ...record, state: 'AUTHENTICATED', unanswered: 0, until: postponed.until });
+      return true;
+    }
+    this.#hold(now, record, port);
+    this.#sessions.end(now, record.key, 'reauthentication-failed');
+    return true;
   }
 
   #ask(now: number, record: MabRecord): void {

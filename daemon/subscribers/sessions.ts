@@ -154,6 +154,7 @@ export class Sessions {
       server,
       startedAt: kept?.startedAt ?? now,
       authenticatedAt: now,
+      withoutRadiusSince: undefined,
       endsAt: terms.endsAfterMs === undefined ? undefined : now + terms.endsAfterMs,
       interimMs: terms.interimMs,
       rights: terms.rights,
@@ -236,6 +237,16 @@ export class Sessions {
   /** Something else than its sessions has changed how the port is to be served. */
   serve(port: string): void {
     this.#services.follow(port);
+  }
+
+  /** A re-authentication of the host is due that no server answers: since when that is so; undefined: it is not in. */
+  withoutRadius(now: number, key: string): number | undefined {
+    const session = this.get(key);
+    if (session === undefined || session.withoutRadiusSince !== undefined) return session?.withoutRadiusSince;
+    this.#parts.stores.sessions.put(key, { ...session, withoutRadiusSince: now });
+    const { account, acctSessionId } = session;
+    this.#parts.log.warn('without-radius', { host: key, account, session: acctSessionId });
+    return now;
   }
 
   /** Whether the host was in before. */

@@ -26,11 +26,14 @@ import { Fallbacks } from './fallbacks.ts';
 import { MacLogins } from './mac-logins.ts';
 import { PortHellos } from './port-hellos.ts';
 import { type SessionPeers, Sessions } from './sessions.ts';
+import { WithoutRadius } from './without-radius.ts';
 
 /** What subscribers need of the rest of the core. */
 export interface SubscriberPeers extends Omit<SessionPeers, 'sessionEnded'> {
   /** Some server for logins is not known to be dead. */
   hasLoginServer(): boolean;
+  /** The same, or one that is dead is due to be tried. */
+  mayAskLoginServer(now: number): boolean;
   askLogin(now: number, request: LoginRequest): void;
   cancel(now: number, token: string): void;
 }
@@ -68,7 +71,8 @@ export class Subscribers {
     });
     const entrance = new Entrance(parts, this.#sessions);
     const endHost = (now: number, key: string, cause: SessionEnd) => this.#end(now, key, cause);
-    this.#authenticators = new Authenticators(parts, this.#sessions, entrance, {
+    const withoutRadius = new WithoutRadius(parts, this.#sessions, (now) => peers.mayAskLoginServer(now));
+    this.#authenticators = new Authenticators(parts, this.#sessions, entrance, withoutRadius, {
       endHost,
       failed: (now, port, how) => this.#fallbacks[how](now, port),
       silentHosts: (port) => this.#silentHosts(port),
@@ -76,7 +80,7 @@ export class Subscribers {
       cancel: (now, token) => peers.cancel(now, token),
       sendEap: (port, { vlan, mac }, eap, about) => this.#send(port, vlan, mac, eap, about),
     });
-    this.#macLogins = new MacLogins(parts, this.#sessions, entrance, {
+    this.#macLogins = new MacLogins(parts, this.#sessions, entrance, withoutRadius, {
       askLogin: (now, request) => peers.askLogin(now, request),
       cancel: (now, token) => peers.cancel(now, token),
       beginDot1x: (now, port, vlan, mac) => this.#authenticators.begin(now, port, vlan, mac),
@@ -119,6 +123,10 @@ export class Subscribers {
       case EapolType.Start:
         this.#fallbacks.heard(now, port);
         if (!this.#mayBegin(now, port, key)) return;
+        if (record !== undefined && this.#authenticators.postponesStart(now, record)) {
+          tally.count(port.name, 'drop/without-radius');
+          return;
+        }
         if (record !== undefined)
           this.#authenticators.run(now, record, 'eapol-start', (machine) => machine.receiveStart(now));
         // Also where this Start was one too many: who speaks is not silent, and is asked anew.

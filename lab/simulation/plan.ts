@@ -115,7 +115,8 @@ export function simulatedConfig(ports: readonly string[]): Config {
   if (known !== undefined) return known;
   const file = {
     bridge: 'br0',
-    ports: Object.fromEntries(ports.map((port) => [port, {}])),
+    // On every other port sessions go on for a while without RADIUS.
+    ports: Object.fromEntries(ports.map((port, i) => [port, i % 2 === 0 ? {} : WITHOUT_RADIUS])),
     uplinks: [UPLINK],
     nas: { identifier: 'simulated-switch', address: '198.18.0.1' },
     authenticator: {
@@ -160,3 +161,5 @@ export const REAUTH_PERIOD_MS = 60_000;
 export const LEAST_REAUTH_PERIOD_MS = 0.9 * REAUTH_PERIOD_MS;
 export const QUERY_INTERVAL_MS = 20_000;
 export const QUERY_RESPONSE_MS = 2_000;
+
+const WITHOUT_RADIUS = { reauth_without_radius: '40s' };

@@ -54,6 +54,7 @@ describe('a valid configuration', () => {
         txPeriodMs: 30_000,
         maxReq: 2,
         reauthPeriodMs: 3_600_000,
+        reauthWithoutRadiusMs: 0,
         maxHosts: 4096,
       },
       groups: {
@@ -113,6 +114,7 @@ describe('a valid configuration', () => {
       reauthMax: 2,
       reauthEnabled: false,
       reauthPeriodMs: 3_600_000,
+      reauthWithoutRadiusMs: 0,
     });
     expect(second).toEqual({
       ...first,
