@@ -13,6 +13,7 @@ import { BackedUpStreams } from './backed-up-streams.ts';
 import { Core } from './core.ts';
 import { EffectGate } from './effect-gate.ts';
 import { carryOut, type DatagramSender, type Effect } from './effects.ts';
+import { type EventTurn, turnsOf } from './event-turns.ts';
 import type { Logger } from './log.ts';
 import { limitPerPort } from './log-limit.ts';
 import { ownerOf } from './radius.ts';
@@ -163,8 +164,10 @@ export class Serving {
 
   switchEvents(events: readonly SwitchEvent[]): void {
     this.#options.watch?.arrived();
-    for (const event of events) {
-      this.turn((at) => this.core.switchEvent(at, event), 'port' in event ? event.port : undefined);
+    for (const together of turnsOf(events)) {
+      const [event] = together;
+      const port = 'port' in event ? event.port : undefined;
+      this.turn((at) => this.#happened(at, together, port), port);
     }
     this.#options.watch?.dealtWith();
   }
@@ -276,20 +279,34 @@ export class Serving {
     if (commit?.mayAct === true) this.#backedUp?.committed(commit.committed);
   }
 
+  /** A bug in one of them shuts the port; the others are heard all the same. */
+  #happened(at: number, together: EventTurn, port: string | undefined): void {
+    for (const event of together) {
+      try {
+        this.core.switchEvent(at, event);
+      } catch (cause) {
+        this.#failClosed(cause, port);
+      }
+    }
+  }
+
   #think(think: (at: number) => void, port?: string): void {
     try {
       this.#turnBeganAt = this.now();
       think(this.#turnBeganAt);
       this.#endTurn();
     } catch (cause) {
-      const { log } = this.#options;
-      const error = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-      log.error('internal-error', { port, error });
-      if (port === undefined) return;
-      this.core.tally.count(port, 'internal-error');
-      this.core.shutPort(this.now(), port);
-      this.#endTurn();
+      this.#failClosed(cause, port);
+      if (port !== undefined) this.#endTurn();
     }
+  }
+
+  #failClosed(cause: unknown, port: string | undefined): void {
+    const error = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    this.#options.log.error('internal-error', { port, error });
+    if (port === undefined) return;
+    this.core.tally.count(port, 'internal-error');
+    this.core.shutPort(this.now(), port);
   }
 
   #endTurn(): void {

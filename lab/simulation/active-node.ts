@@ -8,6 +8,7 @@ import type { Config } from '../../config/config.ts';
 import { Core } from '../../daemon/core.ts';
 import { EffectGate } from '../../daemon/effect-gate.ts';
 import type { DatagramSender, Effect } from '../../daemon/effects.ts';
+import { turnsOf } from '../../daemon/event-turns.ts';
 import { grantGrace } from '../../daemon/grace.ts';
 import type { Logger } from '../../daemon/log.ts';
 import { endTurn } from '../../daemon/turn.ts';
@@ -16,7 +17,9 @@ import { ReplicationSource } from '../../replication/source.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import type { Change } from '../../session/store.ts';
 import type { MemorySwitch, SentFrame } from '../../switch/memory-switch.ts';
+import type { SwitchEvent } from '../../switch/switch.ts';
 import type { Random } from '../random.ts';
+import type { Agenda } from './agenda.ts';
 import type { Chassis } from './chassis.ts';
 import type { NodeStores } from './node-stores.ts';
 import { type Plan, QUERY_RESPONSE_MS } from './plan.ts';
@@ -24,7 +27,7 @@ import { checkPossessions, disputedHosts, possessionsOf, type SentDatagram } fro
 
 /** What a node needs of the world. */
 export interface NodeWorld {
-  readonly agenda: { readonly now: number };
+  readonly agenda: Pick<Agenda, 'now' | 'after'>;
   readonly random: Random;
   readonly plan: Plan;
   readonly config: Config;
@@ -72,6 +75,8 @@ export class ActiveNode {
   #watched: SentDatagram[] | undefined;
   #serves = false;
   #isDead = false;
+  /** Frames that have come and are not read, by port. */
+  readonly #heard = new Map<string, SwitchEvent[]>();
   /** The last change of the turn before this one. */
   #lastTurn = 0;
 
@@ -104,7 +109,14 @@ export class ActiveNode {
     if (digest !== undefined) grantGrace(stores, agenda.now, GRACE_MS);
     chassis.listener = (events) => {
       if (!this.#serves) return;
-      for (const event of events) this.turn(() => this.core.switchEvent(agenda.now, event));
+      for (const event of events) {
+        if (event.kind === 'frame') this.#hear(event.port, event);
+        else {
+          // A link that goes down does not overtake what came before.
+          for (const port of [...this.#heard.keys()]) this.#read(port);
+          this.turn(() => this.core.switchEvent(agenda.now, event));
+        }
+      }
     };
     for (const port of plan.ports) if (!world.hasCarrier(port)) this.bridge.setLink(port, false);
     this.#datagrams = {
@@ -148,6 +160,29 @@ export class ActiveNode {
     );
     this.#resume('kept');
     this.#serve();
+  }
+
+  /** A frame waits in its port's socket until that is read, and others with it. */
+  #hear(port: string, frame: SwitchEvent): void {
+    const waiting = this.#heard.get(port);
+    if (waiting !== undefined) {
+      waiting.push(frame);
+      return;
+    }
+    this.#heard.set(port, [frame]);
+    const { agenda, random } = this.#world;
+    agenda.after(random.between(0, 2), `${this.name} reads ${port}`, () => this.#read(port));
+  }
+
+  #read(port: string): void {
+    const events = this.#heard.get(port) ?? [];
+    this.#heard.delete(port);
+    if (!this.#serves) return;
+    for (const together of turnsOf(events)) {
+      this.turn((now) => {
+        for (const event of together) this.core.switchEvent(now, event);
+      });
+    }
   }
 
   /** Lets the core think, and lets leave what may. */

@@ -25,7 +25,8 @@ export interface ProbedWorld {
 
 /** Throws where a takeover with these records at this time would cost something. */
 export function probeTakeover(world: ProbedWorld, stores: NodeStores, now: number): void {
-  const agenda = { now };
+  // No frame comes while it looks.
+  const agenda = { now, after: () => {} };
   const log = new ProbeLog(disputedHosts(stores));
   const { plan, config } = world;
   const nodeWorld: NodeWorld = {
