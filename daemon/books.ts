@@ -5,7 +5,12 @@
  * A session counts the unicast of its MAC address. A channel counts what its port received of the group,
  * from the moment the host was granted it: the kernel counts a group per port, not per source.
  */
-import { Accounting, type AccountingOptions, accountingDefaults } from '../accounting/accounting.ts';
+import {
+  Accounting,
+  type AccountingOptions,
+  accountingDefaults,
+  channelRecordKey,
+} from '../accounting/accounting.ts';
 import { ACCOUNTING_TOKEN } from '../accounting/queue.ts';
 import type { Refusal } from '../auth/admission-records.ts';
 import { accountedChannel } from '../auth/group-encoding.ts';
@@ -121,6 +126,8 @@ export class Books {
   }
 
   stopChannel(now: number, grant: GrantRecord, cause: TerminateCause): void {
+    // The kernel is not asked for what nobody accounts for.
+    if (!this.#parts.stores.accountingRecords.has(channelRecordKey(grant.key))) return;
     this.#accounting.stopChannel(now, grant.key, this.#readChannel(grant), cause);
   }
 

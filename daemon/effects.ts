@@ -85,11 +85,8 @@ export interface FailedEffect {
 }
 
 /** Carries effects out, and gives back those that failed. */
-export function carryOut(
-  effects: readonly Effect[],
-  target: Switch,
-  datagrams: DatagramSender,
-): FailedEffect[] {
+export function carryOut(all: readonly Effect[], target: Switch, datagrams: DatagramSender): FailedEffect[] {
+  const effects = forwardsFirst(all);
   const failed: FailedEffect[] = [];
   const shut = new Set<string>();
   for (let at = 0; at < effects.length; ) {
@@ -111,6 +108,27 @@ export function carryOut(
 }
 
 type Operation = Extract<Effect, SwitchOperation>;
+
+/**
+ * Channels before the frames and datagrams around them, which only tell others: so the channels of several joins are
+ * neighbours. Their own order stays, and nothing overtakes what is about hosts and links.
+ */
+function forwardsFirst(effects: readonly Effect[]): readonly Effect[] {
+  if (effects.length < 3) return effects;
+  const ordered: Effect[] = [];
+  let telling: Effect[] = [];
+  for (const effect of effects) {
+    const tells = effect.kind === 'datagram' || (effect.kind === 'frame' && effect.about === undefined);
+    if (tells) telling.push(effect);
+    else if (effect.kind === 'forward') ordered.push(effect);
+    else {
+      ordered.push(...telling, effect);
+      telling = [];
+    }
+  }
+  ordered.push(...telling);
+  return ordered;
+}
 
 /** Neighbours that the switch takes together. */
 function operationsFrom(effects: readonly Effect[], at: number): Operation[] {

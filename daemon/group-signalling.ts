@@ -161,8 +161,10 @@ export class GroupSignalling {
 
   /** Sends what the proxy has to say. */
   sendReports(now: number): void {
+    const reports = this.#proxy.drainReports();
+    if (reports.length === 0) return;
     const from = this.#sender(undefined);
-    for (const report of this.#proxy.drainReports()) {
+    for (const report of reports) {
       if (from === undefined) continue;
       const ports = this.#reportPorts(now, report.vlan);
       for (const frame of reportFrames(from, report)) {

@@ -37,6 +37,36 @@ describe('carryOut', () => {
     expect(bridge.takeSent()).toHaveLength(2);
   });
 
+  it('puts channels before what only tells others, and nothing before what is about hosts', () => {
+    const bridge = make();
+    const report = (octet: number): Effect => {
+      return { kind: 'frame', port: 'up0', vlan: 0, frame: new Uint8Array(60).fill(octet) };
+    };
+    const sent: number[] = [];
+    const ask: Effect = { kind: 'datagram', server: 'r1', port: 'auth', socket: 0, bytes: Uint8Array.of(9) };
+    const effects = [
+      forward('239.1.1.1'),
+      report(1),
+      ask,
+      forward('239.1.1.2'),
+      report(2),
+      open(1),
+      say('host 1'),
+      forward('239.1.1.3'),
+      report(3),
+    ];
+    carryOut(effects, bridge, { send: (_server, _port, _socket, bytes) => sent.push(bytes[0] ?? 0) });
+    expect(bridge.together).toEqual([['forward', 'forward']]);
+    expect(bridge.takeSent().map(({ port, frame }) => [port, frame[0]])).toEqual([
+      ['up0', 1],
+      ['up0', 2],
+      ['swp1', 0],
+      ['up0', 3],
+    ]);
+    expect(sent).toEqual([9]);
+    expect(bridge.openHosts()).toEqual([host(1)]);
+  });
+
   it('gives back each that failed, and leaves unsaid what follows from it', () => {
     const bridge = make();
     const elsewhere: Effect = { kind: 'open-host', key: 'host 9', host: { ...host(1), port: 'swp2' } };
