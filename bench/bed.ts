@@ -47,6 +47,8 @@ export interface BedOptions {
   readonly rights?: BedRights;
   /** The default limits of reports, groups and logins hold. */
   readonly hasLimits?: boolean;
+  /** Groups that the bridge's multicast database has room for, 512 at least; the default's if left out. */
+  readonly hashMax?: number;
 }
 
 /** Accounts of two kinds: the first ones are asked about, those behind them bring their rights along. */
@@ -92,6 +94,7 @@ export class Bed {
     process.on('exit', remove);
     const { directory } = workspace;
     const network = await BenchNetwork.raise(workspace, options.ports);
+    if (options.hashMax !== undefined) await network.shrinkDatabase(options.hashMax);
     const radius = await FreeRadius.start(
       radiusPlan(options.rights),
       join(directory, 'radius'),
@@ -254,7 +257,7 @@ async function startCastgate(
 }
 
 function settings(
-  { profileDirectory, accounting, statusServer = false, hasLimits = false, slowMs }: BedOptions,
+  { profileDirectory, accounting, statusServer = false, hasLimits = false, slowMs, hashMax }: BedOptions,
   radius: FreeRadius,
 ): CastgateSettings {
   return {
@@ -275,6 +278,7 @@ function settings(
             reports_per_host: 0,
             reports_per_port: 0,
           }),
+      ...(hashMax === undefined ? {} : { hash_max: hashMax }),
     },
     accounting: { enabled: accounting },
     radius: {

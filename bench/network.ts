@@ -75,6 +75,13 @@ export class BenchNetwork {
     await ipBatch(this.switchNamespace, [`addr add ${REPLICATION.active}/30 dev repl0`, 'link set repl0 up']);
   }
 
+  /** castgate's bridge has room for so many groups; castgate would only enlarge it. */
+  async shrinkDatabase(groups: number): Promise<void> {
+    await ipBatch(this.switchNamespace, [
+      `link set ${LabAddress.bridge} type bridge mcast_hash_max ${groups}`,
+    ]);
+  }
+
   async #build(): Promise<void> {
     const { switchNamespace, plainNamespace, hostsNamespace, upstreamNamespace, radiusNamespace } = this;
     const namespaces = [switchNamespace, plainNamespace, hostsNamespace, upstreamNamespace, radiusNamespace];

@@ -12,6 +12,7 @@ import { type BenchRow, rowOfRounds } from '../row.ts';
 import { percentile } from '../statistics.ts';
 import { benchTable } from '../table.ts';
 import { benchFloods } from './floods.ts';
+import { benchFull, SMALL_DATABASE } from './full.ts';
 import { benchScale, KERNEL, Runner, WAYS, type Way } from './scale.ts';
 
 const HELP = `npm run bench:multicast [-- OPTIONS]
@@ -20,7 +21,7 @@ Measures joins and leaves of castgate and of a plain bridge, in network namespac
 
 Options:
   --quick           fewer rounds
-  --only PARTS      scale, change, flood; several with commas
+  --only PARTS      scale, change, flood, full; several with commas
   --sizes LIST      standing subscribers × groups, with commas, 10000 at most
   --flood RATE      frames of a flood in a second
   --json FILE       writes everything that was measured to a file
@@ -34,7 +35,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
-      only: { type: 'string', default: 'scale,change,flood' },
+      only: { type: 'string', default: 'scale,change,flood,full' },
       sizes: { type: 'string', default: '1,100,1000,10000' },
       flood: { type: 'string', default: '20000' },
       json: { type: 'string' },
@@ -74,6 +75,15 @@ async function main(): Promise<number> {
       await warmUp(runner, ['preloaded'], 512, 12);
       const plan = { joins: 200, rounds: values.quick ? 1 : 5, perSecond: Number(values.flood) };
       rows.push(...(await benchFloods(runner, plan, say)));
+      leaks += await bed.leaks();
+    } finally {
+      await bed.close();
+    }
+  }
+  if (parts.has('full')) {
+    const bed = await Bed.raise({ ...options, hashMax: SMALL_DATABASE });
+    try {
+      rows.push(...(await benchFull(await begin(bed), say)));
       leaks += await bed.leaks();
     } finally {
       await bed.close();
