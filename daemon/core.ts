@@ -24,7 +24,7 @@ import { channelTerminateCause, type SessionEnd, sessionTerminateCause } from '.
 import { type Facility, facilityOf, type Logger } from './log.ts';
 import { isTrialToken, Trials } from './operator/trials.ts';
 import type { CoreParts, SwitchReadings } from './parts.ts';
-import { Radius } from './radius.ts';
+import { type ConnectionGoesOn, Radius } from './radius.ts';
 import { Stores } from './stores.ts';
 import { Subscribers } from './subscribers/subscribers.ts';
 import { Tally } from './tally.ts';
@@ -196,10 +196,15 @@ export class Core {
 
   /**
    * castgate goes on with the records of a process that handed over between two turns: for hosts, servers and the
-   * switch nothing happened. Connections of that process are gone. `changed`: where its configuration was another one.
+   * switch nothing happened. Connections of that process are gone where `goesOn` does not say otherwise. `changed`:
+   * where its configuration was another one.
    */
-  inherited(now: number, changed: { readonly ways: ReadonlySet<string> } | undefined): void {
-    this.radius.inherited(now, changed?.ways ?? new Set());
+  inherited(
+    now: number,
+    changed: { readonly ways: ReadonlySet<string> } | undefined,
+    goesOn: ConnectionGoesOn = () => false,
+  ): void {
+    this.radius.inherited(now, changed?.ways ?? new Set(), goesOn);
     if (changed !== undefined) {
       this.subscribers.endOtherModes(now);
       this.subscribers.reconfigured(now);

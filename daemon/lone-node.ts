@@ -86,7 +86,7 @@ export class LoneNode implements Node {
     serving.open();
     serving.turn((at) => {
       serving.core.dropChangedPorts(at, changed === undefined ? 'same' : 'other');
-      serving.core.inherited(at, changed);
+      serving.core.inherited(at, changed, (...place) => serving.sockets.carries(...place));
     });
     serving.goOn();
     this.#switch.open();

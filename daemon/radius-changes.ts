@@ -27,10 +27,15 @@ export function radiusWays({ radius }: RadiusSection): Record<string, string> {
   const ways: Record<string, string> = {};
   for (const server of radius.servers) {
     for (const port of ['auth', 'acct'] as const) {
-      ways[laneKey(server.name, port)] = createHash('sha256').update(wayTo(server, port)).digest('hex');
+      ways[laneKey(server.name, port)] = wayDigest(server, port);
     }
   }
   return ways;
+}
+
+/** Of all that the way to a server's port depends on, its secret included. */
+export function wayDigest(server: RadiusServerConfig, port: RadiusPort): string {
+  return createHash('sha256').update(wayTo(server, port)).digest('hex');
 }
 
 /** All that connections depend on: where it is another text, they are made anew. */

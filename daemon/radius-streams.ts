@@ -1,6 +1,6 @@
 /**
  * Connections to RADIUS servers over TCP (RFC 6613) and TLS (tls-attempt.ts): one for each source port that the client
- * counts. What a connection does when is in radius/stream/line.ts.
+ * counts. What a connection does when is in radius/stream/line.ts. One over TCP goes on in the process after this one.
  */
 import { randomBytes } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
@@ -10,9 +10,13 @@ import type { RadiusPort } from '../radius/request-record.ts';
 import { Line, type LineAction } from '../radius/stream/line.ts';
 import { Tickets } from '../radius/stream/tickets.ts';
 import { now } from '../switch/clock.ts';
+import { loadNative } from '../switch/native.ts';
+import type { InheritedSocket } from './inherited-sockets.ts';
 import type { Logger } from './log.ts';
 import { connectionKey } from './radius.ts';
+import { wayDigest } from './radius-changes.ts';
 import type { DatagramListener } from './radius-sockets.ts';
+import { type StreamEvents, StreamPort } from './stream-port.ts';
 import { type TicketShelf, TlsAttempt, tlsSettings } from './tls-attempt.ts';
 
 /** Who is told of what becomes of connections; `socket` counts those to one server's port. */
@@ -30,7 +34,12 @@ interface Connection {
   readonly port: RadiusPort;
   readonly number: number;
   readonly line: Line;
+  /** Over TLS, or not connected yet. */
   socket: Socket | undefined;
+  /** Over TCP, connected. */
+  stream: StreamPort | undefined;
+  /** What had come when reading ended, and was not taken. */
+  unheard: Uint8Array;
   /** How the session of TLS came to be, while there is one. */
   handshake: 'full' | 'resumed' | undefined;
   timer: NodeJS.Timeout | undefined;
@@ -44,6 +53,9 @@ export class RadiusStreams {
   readonly #log: Logger;
   readonly #connections = new Map<string, Connection>();
   #closed = false;
+  /** Nobody reads, and what happens to a connection meanwhile waits. */
+  #resting = false;
+  readonly #waiting: (() => void)[] = [];
 
   /** Only the servers that are not reached over UDP. */
   constructor(
@@ -84,40 +96,104 @@ export class RadiusStreams {
     this.#with(server, port, socket, (line) => line.drop(now()));
   }
 
+  /** Goes on with connections of the process before this one, which nobody reads before `read`. */
+  inherit(sockets: readonly InheritedSocket[]): void {
+    this.#resting = true;
+    for (const { name, way, fd, line } of sockets) {
+      const [, server = '', port, number = ''] = /^stream\/(.*)\/(auth|acct)\/(\d+)$/s.exec(name) ?? [];
+      const config = this.#servers.get(server);
+      const place = port === 'acct' ? 'acct' : 'auth';
+      const connection =
+        config?.transport === 'tcp' && wayDigest(config, place) === way && line !== undefined
+          ? this.#connection(server, place, Number(number))
+          : undefined;
+      if (connection === undefined || line === undefined) {
+        loadNative().close(fd);
+        continue;
+      }
+      connection.line.takeOver(line);
+      connection.stream = new StreamPort(fd, line.unsent, this.#events(connection));
+      this.#log.info('radius-connection-kept', { server, port: place, connection: Number(number) });
+    }
+  }
+
+  /** Reads no more: what arrives over TCP waits in the sockets. */
+  rest(): void {
+    this.#resting = true;
+    for (const connection of this.#connections.values()) {
+      clearTimeout(connection.timer);
+      if (connection.stream !== undefined) connection.unheard = connection.stream.rest();
+    }
+  }
+
+  /** Reads (again). */
+  read(): void {
+    this.#resting = false;
+    for (const happened of this.#waiting.splice(0)) happened();
+    for (const connection of this.#connections.values()) {
+      const { stream, line, unheard } = connection;
+      connection.unheard = NOTHING;
+      stream?.read();
+      if (stream !== undefined) line.received(now(), unheard);
+      this.#carryOut(connection);
+    }
+  }
+
+  /** The connections that another process can go on with, once nobody reads. */
+  sockets(): InheritedSocket[] {
+    return [...this.#connections].flatMap(([key, { server, port, line, stream, unheard }]) => {
+      const state = stream && line.handOn(unheard, stream.unsent);
+      if (stream === undefined || state === undefined) return [];
+      return [{ name: `stream/${key}`, way: wayDigest(server, port), fd: stream.descriptor, line: state }];
+    });
+  }
+
+  /** True where the connection is one over TCP that is there. */
+  carries(server: string, port: RadiusPort, socket: number): boolean {
+    return this.#connections.get(connectionKey(server, port, socket))?.stream !== undefined;
+  }
+
   close(): void {
     this.#closed = true;
     for (const connection of this.#connections.values()) {
       clearTimeout(connection.timer);
-      connection.socket?.destroy();
+      forget(connection);
     }
     this.#connections.clear();
   }
 
   #with(server: string, port: RadiusPort, number: number, verb: (line: Line) => void): void {
-    const key = connectionKey(server, port, number);
-    let connection = this.#connections.get(key);
-    if (connection === undefined) {
-      const config = this.#servers.get(server);
-      if (config === undefined || this.#closed) return;
-      const line = new Line({
-        secret: config.secret,
-        statusAttributes: this.#statusAttributes,
-        kept: number === 0,
-        random: randomBytes,
-      });
-      connection = {
-        server: config,
-        port,
-        number,
-        line,
-        socket: undefined,
-        handshake: undefined,
-        timer: undefined,
-      };
-      this.#connections.set(key, connection);
-    }
+    const connection = this.#connection(server, port, number);
+    if (connection === undefined) return;
     verb(connection.line);
     this.#carryOut(connection);
+  }
+
+  /** Undefined: there is no such server, or nothing more is to happen. */
+  #connection(name: string, port: RadiusPort, number: number): Connection | undefined {
+    const key = connectionKey(name, port, number);
+    const known = this.#connections.get(key);
+    const server = this.#servers.get(name);
+    if (known !== undefined || server === undefined || this.#closed) return known;
+    const line = new Line({
+      secret: server.secret,
+      statusAttributes: this.#statusAttributes,
+      kept: number === 0,
+      random: randomBytes,
+    });
+    const connection: Connection = {
+      server,
+      port,
+      number,
+      line,
+      socket: undefined,
+      stream: undefined,
+      unheard: NOTHING,
+      handshake: undefined,
+      timer: undefined,
+    };
+    this.#connections.set(key, connection);
+    return connection;
   }
 
   #carryOut(connection: Connection): void {
@@ -127,7 +203,7 @@ export class RadiusStreams {
     clearTimeout(connection.timer);
     const at = line.nextTimeout();
     connection.timer =
-      at === undefined
+      at === undefined || this.#resting
         ? undefined
         : setTimeout(
             () => {
@@ -145,7 +221,8 @@ export class RadiusStreams {
         this.#connect(connection);
         return;
       case 'write':
-        connection.socket?.write(action.bytes);
+        if (connection.stream === undefined) connection.socket?.write(action.bytes);
+        else connection.stream.write(action.bytes);
         return;
       case 'close':
         forget(connection);
@@ -197,12 +274,19 @@ export class RadiusStreams {
     connection.socket = socket;
     const current = () => connection.socket === socket;
     socket.setNoDelay(true);
-    socket.on(attempt === undefined ? 'connect' : 'secureConnect', () => {
+    const connected = () => {
       if (!current()) return;
+      // What waits for it would leave, and this process may not be the one that serves.
+      if (this.#resting) {
+        this.#waiting.push(connected);
+        return;
+      }
       if (attempt !== undefined) this.#handshakeDone(connection, attempt);
+      else if (!this.#takeOn(connection, socket)) return;
       line.opened(now());
       this.#carryOut(connection);
-    });
+    };
+    socket.on(attempt === undefined ? 'connect' : 'secureConnect', connected);
     socket.on('data', (bytes) => {
       if (!current()) return;
       line.received(now(), bytes);
@@ -223,6 +307,36 @@ export class RadiusStreams {
       line.closed(now());
       this.#carryOut(connection);
     });
+  }
+
+  /** A connection over TCP is there. False: it cannot be had. */
+  #takeOn(connection: Connection, socket: Socket): boolean {
+    connection.socket = undefined;
+    const stream = StreamPort.of(socket, this.#events(connection));
+    if (typeof stream === 'string') {
+      this.#failed(connection, stream);
+      return false;
+    }
+    connection.stream = stream;
+    stream.read();
+    return true;
+  }
+
+  #events(connection: Connection): StreamEvents {
+    const { line, server } = connection;
+    return {
+      data: (bytes) => {
+        line.received(now(), bytes);
+        this.#carryOut(connection);
+      },
+      error: (error) =>
+        this.#log.warn('radius-connection-failed', { server: server.name, error: error.message }),
+      closed: () => {
+        connection.stream = undefined;
+        line.closed(now());
+        this.#carryOut(connection);
+      },
+    };
   }
 
   #handshakeDone(connection: Connection, attempt: TlsAttempt): void {
@@ -254,9 +368,11 @@ export class RadiusStreams {
 
 /** From here on nothing of the socket is heard. */
 function forget(connection: Connection): void {
-  const { socket } = connection;
+  const { socket, stream } = connection;
   connection.socket = undefined;
+  connection.stream = undefined;
   socket?.destroy();
+  stream?.close();
 }
 
 function tcpOptions({ server, port }: Pick<Connection, 'server' | 'port'>) {
@@ -266,3 +382,5 @@ function tcpOptions({ server, port }: Pick<Connection, 'server' | 'port'>) {
     ...(server.sourceAddress === undefined ? {} : { localAddress: server.sourceAddress }),
   };
 }
+
+const NOTHING = new Uint8Array(0);

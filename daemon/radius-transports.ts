@@ -59,25 +59,34 @@ export class RadiusTransports implements DatagramSender {
   /** Goes on with the sockets of the process before this one; to be called ahead of `open`. */
   inherit(sockets: readonly InheritedSocket[]): void {
     const isDynamic = ({ name }: InheritedSocket) => name.startsWith('dynamic/');
-    this.#datagrams.inherit(sockets.filter((socket) => !isDynamic(socket)));
+    const isStream = ({ name }: InheritedSocket) => name.startsWith('stream/');
+    this.#datagrams.inherit(sockets.filter((socket) => !isDynamic(socket) && !isStream(socket)));
+    this.#streams.inherit(sockets.filter(isStream));
     this.#dynamic.inherit(sockets.filter(isDynamic));
   }
 
-  /** Nothing is read any more: what arrives waits in the sockets. Connections go on, unread. */
+  /** Nothing is read any more: what arrives waits in the sockets. What comes over TLS waits in this process. */
   rest(): void {
     this.#datagrams.rest();
+    this.#streams.rest();
     this.#dynamic.rest();
   }
 
   /** Reads (again). */
   read(): void {
     this.#datagrams.read();
+    this.#streams.read();
     this.#dynamic.read();
   }
 
   /** The sockets that another process can go on with. */
   sockets(): InheritedSocket[] {
-    return [...this.#datagrams.sockets(), ...this.#dynamic.sockets()];
+    return [...this.#datagrams.sockets(), ...this.#streams.sockets(), ...this.#dynamic.sockets()];
+  }
+
+  /** True where this is a connection that another process made, or this one, and that is there. */
+  carries(server: string, port: RadiusPort, socket: number): boolean {
+    return this.#streams.carries(server, port, socket);
   }
 
   /** Takes another configuration. Sockets and connections to which it says the same stay as they are. */

@@ -28,6 +28,9 @@ export interface RadiusPeers {
   unanswered(now: number, token: string, reason: NoAnswer): void;
 }
 
+/** Whether a connection of the process that served before is this one's now. */
+export type ConnectionGoesOn = (server: string, port: RadiusPort, socket: number) => boolean;
+
 export class Radius {
   readonly #parts: CoreParts;
   readonly #peers: RadiusPeers;
@@ -156,23 +159,27 @@ export class Radius {
     for (const { name, port } of changedPorts(before, this.#parts.config)) this.#anew(now, name, port);
   }
 
-  /** The records are those of another process: its connections are gone, and these ways were other ones. */
-  inherited(now: number, otherWays: ReadonlySet<string>): void {
+  /**
+   * The records are those of another process: its connections are gone where `goesOn` does not say otherwise, and these
+   * ways were other ones.
+   */
+  inherited(now: number, otherWays: ReadonlySet<string>, goesOn: ConnectionGoesOn): void {
     for (const { name, transport } of this.#parts.config.radius.servers) {
       for (const port of ['auth', 'acct'] as const) {
-        if (transport !== 'udp' || otherWays.has(laneKey(name, port))) this.#anew(now, name, port);
+        if (transport !== 'udp' || otherWays.has(laneKey(name, port))) this.#anew(now, name, port, goesOn);
       }
     }
   }
 
-  /** Sends anew what is in flight there. */
-  #anew(now: number, name: string, port: RadiusPort): void {
+  /** Sends anew what is in flight there, but on connections that go on. */
+  #anew(now: number, name: string, port: RadiusPort, goesOn: ConnectionGoesOn = () => false): void {
     const sockets = new Set<number>();
     for (const { list, attempts } of this.#parts.stores.radiusRequests.values()) {
       if (portOf(list) !== port) continue;
       for (const attempt of attempts) if (attempt.server === name) sockets.add(attempt.socket);
     }
-    for (const socket of sockets) this.#client.lost(now, name, port, socket, 'closed');
+    for (const socket of sockets)
+      if (!goesOn(name, port, socket)) this.#client.lost(now, name, port, socket, 'closed');
   }
 
   /** Hands on what the client has to say, until it has nothing more. */

@@ -218,7 +218,7 @@ class Daemon implements Reloadable {
         const sockets = node.serving.sockets.sockets();
         return {
           facts: {
-            sockets: sockets.map(({ name, way }) => ({ name, way })),
+            sockets: sockets.map(({ fd: _, ...socket }) => socket),
             control: this.#config.controlSocket,
             linkGroups: this.#switch.linkGroups(),
             tally: node.serving.core.tally.all(),

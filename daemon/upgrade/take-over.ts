@@ -174,14 +174,14 @@ class TakeOver {
     const successor = this.#draft;
     if (bridge === undefined || successor === undefined || this.#follower === undefined)
       throw new Error('it hands over what it has not begun');
-    const named = message['sockets'] as readonly { readonly name: string; readonly way: string }[];
+    const named = message['sockets'] as readonly Omit<InheritedSocket, 'fd'>[];
     const control = message['control'] === config.controlSocket;
     const [controlFd, ...fds] = this.#channel.take(1 + named.length);
     this.#fed.feed.unfollow(this.#follower);
     this.#follower.catchUp(bridge);
     bridge.followLinkGroups(message['linkGroups'] as readonly HeardLinkGroups[]);
     successor.inherit({
-      sockets: named.map(({ name, way }, i) => ({ name, way, fd: fds[i] ?? -1 })),
+      sockets: named.map((socket, i) => ({ ...socket, fd: fds[i] ?? -1 })),
       control: control ? controlFd : undefined,
       tally: message['tally'] as Inheritance['tally'],
       changed: this.#changed(),

@@ -43,6 +43,8 @@ export class UpgradeLab {
   readonly #books = new AccountBooks();
   readonly #versions: readonly string[];
   readonly #folder: string;
+  /** At the RADIUS server, those over TCP that castgate keeps. */
+  readonly #connections: readonly string[];
 
   private constructor(
     lab: Lab,
@@ -51,8 +53,10 @@ export class UpgradeLab {
     supplicants: readonly Supplicant[],
     subscribers: number,
     rate: number,
+    connections: readonly string[],
   ) {
     this.#lab = lab;
+    this.#connections = connections;
     this.#castgate = castgate;
     this.#lines = lines;
     this.#supplicants = supplicants;
@@ -81,8 +85,11 @@ export class UpgradeLab {
       channels: [channelOf(0)],
       rate: 20,
       octets: 100,
+      streams: true,
     });
     try {
+      const { secretFile } = lab.radius;
+      const server = { address: LabAddress.radius, secret_file: secretFile };
       const castgate = await lab.startCastgate({
         authenticator: {
           max_hosts_per_port: 4096,
@@ -102,9 +109,17 @@ export class UpgradeLab {
         },
         // An answer that the crowded machine gives late is asked for again; it is an answer all the same.
         groups: { patience: '20s', timeout_hold: '0s' },
+        // Logins over UDP, questions about groups and accounting over TCP.
         radius: {
+          servers: [
+            { ...server, name: 'by-udp' },
+            { ...server, name: 'by-tcp', transport: 'tcp' },
+          ],
+          authentication: ['by-udp'],
+          authorization: ['by-tcp'],
+          accounting: ['by-tcp'],
           dynamic_authorization: {
-            clients: [{ name: 'lab', address: LabAddress.radius, secret_file: lab.radius.secretFile }],
+            clients: [{ name: 'lab', address: LabAddress.radius, secret_file: secretFile }],
             listen: [LabAddress.switchOnRadiusLink],
           },
         },
@@ -139,7 +154,11 @@ export class UpgradeLab {
         const { inside } = (await line.ask(`enter ${many}`, 600_000)) as { inside?: number };
         if (inside !== many) throw new LabError(`${inside} of ${many} residents are in`, castgate.tail());
       }
-      const made = new UpgradeLab(lab, castgate, lines, supplicants, subscribers, rate);
+      const connections = await until('the connections over TCP', 20_000, async () => {
+        const there = await connectionsTo(lab);
+        return there.length >= 2 ? there : undefined;
+      });
+      const made = new UpgradeLab(lab, castgate, lines, supplicants, subscribers, rate, connections);
       await made.#settled();
       made.#books.take(lab.radius.accountingRecords());
       made.#books.faults();
@@ -218,6 +237,9 @@ export class UpgradeLab {
         wrong.push(`${mac} lost its session`);
     }
     await this.#settled();
+    const connections = await connectionsTo(this.#lab);
+    for (const one of this.#connections)
+      if (!connections.includes(one)) wrong.push(`the RADIUS server lost a connection over TCP: ${one}`);
     this.#books.take(this.#lab.radius.accountingRecords());
     wrong.push(...this.#books.faults());
     if (this.#books.accountingOn > 1) wrong.push('an Accounting-On');
@@ -324,6 +346,13 @@ export class UpgradeLab {
       throw new LabError(`castgate does not answer ${verb}`, this.#castgate.tail(40));
     return answer.result as readonly R[];
   }
+}
+
+/** Both ends of each connection over TCP that stands at the RADIUS server. */
+async function connectionsTo(lab: Lab): Promise<readonly string[]> {
+  const command = ['ss', '-Htn', 'state', 'established', '( sport = :1812 or sport = :1813 )'];
+  const { stdout } = await attempt(command, { namespace: lab.topology.radiusNamespace });
+  return stdout.split('\n').flatMap((line) => line.match(/\S+:\d+\s+\S+:\d+/) ?? []);
 }
 
 function isCrowd(text: string): boolean {

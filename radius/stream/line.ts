@@ -1,9 +1,10 @@
 /**
  * One connection to a RADIUS server over TCP or TLS, without the socket: when to connect and to connect again,
  * what waits for it, packets out of the stream, and the watchdog that finds out about a connection whose other
- * end is gone (RFC 6613 §2.6, RFC 3539 §3.4). Not a record: a connection is of one node and dies with it.
+ * end is gone (RFC 6613 §2.6, RFC 3539 §3.4). Not a record: a connection is of one node and dies with it,
+ * but for an upgrade, which hands it on.
  */
-import { u8, u32 } from '../../wire/bytes.ts';
+import { concatBytes, u8, u32 } from '../../wire/bytes.ts';
 import type { RadiusAttribute } from '../packet.ts';
 import { RadiusCode } from '../packet.ts';
 import { signAccessRequest, verifyReply } from '../sign.ts';
@@ -28,6 +29,20 @@ export type LineAction =
   | { readonly kind: 'connected' }
   /** What was sent or waited is gone with the connection; `refused`: it never came to be. */
   | { readonly kind: 'lost'; readonly why: 'closed' | 'refused' };
+
+/** What a process that leaves knows of an open connection, for the one that goes on with it. */
+export interface LineState {
+  /** Octets that came and are no whole packet yet. */
+  readonly rest: Uint8Array;
+  /** Octets that the kernel has not taken yet. */
+  readonly unsent: Uint8Array;
+  /** Authenticator of the watchdog's packet that is not answered yet. */
+  readonly watchdog: Uint8Array | undefined;
+  /** Nothing has come since the watchdog asked. */
+  readonly asking: boolean;
+  /** When the silence of the server is over, on the clock of both. */
+  readonly until: number | undefined;
+}
 
 export class Line {
   readonly #options: LineOptions;
@@ -65,6 +80,22 @@ export class Line {
   continued(): void {
     this.#state = 'open';
     this.#inherited = true;
+  }
+
+  /** For another process; undefined where the connection is not open. `unheard`: octets that came and were not taken. */
+  handOn(unheard: Uint8Array, unsent: Uint8Array): LineState | undefined {
+    if (this.#state !== 'open') return undefined;
+    const rest = concatBytes(this.#stream.rest, unheard);
+    return { rest, unsent, watchdog: this.#watchdog, asking: this.#asking, until: this.#until };
+  }
+
+  /** The connection is there already, as the process before this one left it. */
+  takeOver({ rest, watchdog, asking, until }: LineState): void {
+    this.#state = 'open';
+    this.#stream = new PacketStream(rest);
+    this.#watchdog = watchdog;
+    this.#asking = asking;
+    this.#until = until;
   }
 
   /** Asks over a connection that is continued whether the server is there. */

@@ -6,7 +6,17 @@ import { concatBytes, u16 } from '../../wire/bytes.ts';
 import { RADIUS_HEADER_LENGTH, RADIUS_MAX_LENGTH } from '../packet.ts';
 
 export class PacketStream {
-  #rest: Uint8Array = NOTHING;
+  #rest: Uint8Array;
+
+  /** `rest`: octets that came already, the beginning of a packet. */
+  constructor(rest: Uint8Array = new Uint8Array(0)) {
+    this.#rest = rest;
+  }
+
+  /** The beginning of a packet that is not whole yet. */
+  get rest(): Uint8Array {
+    return this.#rest;
+  }
 
   /** Takes octets as they arrived; the packets that are whole now, or undefined: close the connection. */
   push(bytes: Uint8Array): Uint8Array[] | undefined {
@@ -34,4 +44,3 @@ export function packetBoundary(bytes: Uint8Array): number | 'more' | 'broken' {
 
 /** Code, Identifier and Length. */
 const LENGTH_END = 4;
-const NOTHING = new Uint8Array(0);

@@ -5,7 +5,8 @@ import { askDaemon } from '../../cli/control-client.ts';
 import type { HandedOver } from '../../daemon/upgrade/hand-over.ts';
 import { Lab } from '../../lab/lab.ts';
 import { builtProgram } from '../../lab/line-program.ts';
-import { until } from '../../lab/processes.ts';
+import { attempt, run, until } from '../../lab/processes.ts';
+import { LabAddress } from '../../lab/topology.ts';
 import { whyNoNamespaces } from './namespaces.ts';
 
 const reason =
@@ -71,5 +72,71 @@ describe.skipIf(reason !== undefined)(`an upgrade ${reason ?? ''}`, { timeout: 9
     );
     process.kill(pids.at(-1) ?? 0, 'SIGTERM');
     await until('the last one has ended', 10_000, () => !existsSync(castgate.socket) || undefined);
+  });
+
+  it('hands connections to RADIUS servers over TCP on: the server sees one, and no request twice', async () => {
+    const names = Array.from({ length: 4 }, (_, i) => `guest${i}`);
+    const lab = await Lab.open({
+      hosts: names.map((name, i) => ({ name, port: `swp${i + 1}` })),
+      users: names.map((name) => ({ name, password: `${name}-password` })),
+      permissions: [],
+      channels: [NEWS],
+      streams: true,
+    });
+    closing.push(() => lab.close());
+    const server = { name: 'by-tcp', address: LabAddress.radius, transport: 'tcp' };
+    const castgate = await lab.startCastgate({
+      radius: { servers: [{ ...server, secret_file: lab.radius.secretFile }] },
+    });
+    closing.push(() => castgate.stop());
+    const radius = { namespace: lab.topology.radiusNamespace };
+    const handshakes = 'tcp flags & (syn | fin | rst) != 0 counter';
+    await until('both connections', 20_000, async () => {
+      const { stdout } = await attempt(['ss', '-Htn', 'state', 'established'], radius);
+      return /:1812\s/.test(stdout) && /:1813\s/.test(stdout) ? true : undefined;
+    });
+    await run(
+      [
+        'nft',
+        `add table inet seen; add chain inet seen in { type filter hook input priority 0; }; add chain inet seen out { type filter hook output priority 0; }; add rule inet seen in tcp dport { 1812, 1813 } ${handshakes}; add rule inet seen out tcp sport { 1812, 1813 } ${handshakes}`,
+      ],
+      radius,
+    );
+    for (const name of names) {
+      const supplicant = await lab.startSupplicant(name, {
+        method: 'peap',
+        identity: name,
+        password: `${name}-password`,
+      });
+      await lab.topology.plugIn(lab.topology.host(name));
+      // PEAP needs many questions and answers: one or the other is on its way.
+      const answer = await askDaemon(castgate.socket, 'upgrade', {}, 60_000);
+      if ('failed' in answer) throw new Error(`${answer.failed}\n${castgate.tail(30).join('\n')}`);
+      const { pid } = answer.result as HandedOver;
+      closing.push(() => {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // It has left for the next one.
+        }
+      });
+      await supplicant.authenticated(20_000);
+    }
+    await until('accounting to be taken', 20_000, () =>
+      lab.radius.accountingRecords().filter((record) => record.text('Acct-Status-Type') === 'Start')
+        .length === names.length
+        ? true
+        : undefined,
+    );
+    const [row] = await castgate.radius();
+    expect(row).toMatchObject({ retransmits: 0, timeouts: 0, discarded: {} });
+    expect(row?.connectionsLost).toEqual({});
+    const { sent = 0, accepts = 0, rejects = 0, challenges = 0 } = row ?? {};
+    expect(sent).toBe(accepts + rejects + challenges + lab.radius.accountingRecords().length);
+    const counted = await attempt(['nft', '-j', 'list', 'table', 'inet', 'seen'], radius);
+    expect([...counted.stdout.matchAll(/"packets": (\d+)/g)].map(([, packets]) => packets)).toEqual([
+      '0',
+      '0',
+    ]);
   });
 });

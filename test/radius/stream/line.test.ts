@@ -80,6 +80,65 @@ describe('packets out of a stream', () => {
   });
 });
 
+describe('a connection that another process goes on with', () => {
+  const watched = () => {
+    const wire = new Wire();
+    wire.do((line, now) => line.open(now));
+    wire.do((line, now) => line.opened(now));
+    const [asked] = wire.pass(33_000).flatMap((action) => (action.kind === 'write' ? [action.bytes] : []));
+    const question = decodeRadius(asked ?? new Uint8Array(0));
+    if (asked === undefined || isMalformed(question)) throw new Error('the watchdog did not ask');
+    const { id, authenticator } = question;
+    const attributes: [] = [];
+    return {
+      wire,
+      answer: signReply({ code: RadiusCode.AccessAccept, id, attributes }, authenticator, secret),
+    };
+  };
+
+  it('gives each packet once, wherever the octets were cut, those that nobody had taken included', () => {
+    const packets = [packet(1), packet(2, 60), packet(3)];
+    const all = concatBytes(...packets);
+    for (let cut = 0; cut <= all.length; cut++) {
+      for (const unheard of [0, 1, 25, 70]) {
+        const before = new Wire();
+        before.do((line, now) => line.open(now));
+        before.do((line, now) => line.opened(now));
+        const taken = Math.max(0, cut - unheard);
+        const first = before.do((line, now) => line.received(now, all.subarray(0, taken)));
+        const state = before.line.handOn(all.subarray(taken, cut), new Uint8Array(0));
+        if (state === undefined) throw new Error('it is open');
+        const after = new Wire();
+        after.do((line) => line.takeOver(state));
+        const second = after.do((line, now) => line.received(now, all.subarray(cut)));
+        const got = [...first, ...second].flatMap((action) =>
+          action.kind === 'packet' ? [action.bytes] : [],
+        );
+        expect(got, `cut at ${cut}, ${unheard} not taken`).toEqual(packets);
+      }
+    }
+  });
+
+  it('knows the answer to the watchdog of the process before, and misses it where it does not come', () => {
+    for (const answers of [true, false]) {
+      const { wire, answer } = watched();
+      const state = wire.line.handOn(new Uint8Array(0), new Uint8Array(0));
+      if (state === undefined) throw new Error('it is open');
+      const after = new Wire();
+      after.now = wire.now;
+      after.do((line) => line.takeOver(state));
+      const came = answers ? after.do((line, now) => line.received(now, answer)) : [];
+      expect(came).toEqual([]);
+      expect(kinds(after.pass(11_000)).slice(0, 2)).toEqual(answers ? [] : ['close', 'lost: closed']);
+    }
+  });
+
+  it('is handed on only while it is open', () => {
+    const { line } = new Wire();
+    expect(line.handOn(new Uint8Array(0), new Uint8Array(0))).toBeUndefined();
+  });
+});
+
 describe('a connection', () => {
   it('sends what waited for it, in order', () => {
     const wire = new Wire();
