@@ -117,6 +117,8 @@ export type AdmissionAction =
       readonly group: IpAddress;
       readonly source: IpAddress | undefined;
     }
+  /** Nobody wants to know it any more: it is not put to RADIUS again. */
+  | { readonly kind: 'withdraw'; readonly question: string }
   | {
       readonly kind: 'granted';
       readonly grant: GrantRecord;

@@ -208,6 +208,7 @@ export class Admission {
   endHost(host: string, cause: RevokeCause): void {
     for (const pending of this.#pending.ofHost(host)) this.#pending.remove(pending);
     for (const membership of this.#memberships.ofHost(host)) this.#drop(membership, cause);
+    if (cause === 'reauthentication-failed') this.#withdrawQuestions(host);
   }
 
   /** The switch could not do it: the grants behind the forwarding end, and their hosts are refused. */
@@ -416,6 +417,15 @@ export class Admission {
       for (const record of records.values()) if (record.account === account) groups.add(record.group);
     }
     return groups;
+  }
+
+  /** After a reject nothing more is asked for the session (RFC 5080), unless somebody else waits for it. */
+  #withdrawQuestions(host: string): void {
+    for (const question of this.#authorization.questionsOf(host)) {
+      if (this.#pending.ofQuestion(question).length > 0 || this.#grants.isBehind(question)) continue;
+      this.#authorization.withdraw(question);
+      this.#actions.push({ kind: 'withdraw', question });
+    }
   }
 
   /** Every question whose answer matters for the account's sessions and the group. */

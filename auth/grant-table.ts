@@ -97,6 +97,11 @@ export class GrantTable {
     return this.#forwardings.of(port, vlan, group) !== undefined;
   }
 
+  /** Whether somebody's permission rests on the question. */
+  isBehind(question: string): boolean {
+    return this.#ofQuestion.count(question) > 0;
+  }
+
   /** The key of the question whose answer permits this. */
   questionFor(account: string, group: IpAddress, source: IpAddress | undefined): string {
     return questionKey(account, group, this.#encodingCarriesSource ? source : undefined);

@@ -92,6 +92,16 @@ export class GroupAuthorization {
     return this.#ofHost.count(host);
   }
 
+  /** The same, by their keys. */
+  questionsOf(host: string): readonly string[] {
+    return [...this.#ofHost.keys(host)];
+  }
+
+  /** No answer is awaited any more, and none remembered. */
+  withdraw(question: string): void {
+    this.#close(question);
+  }
+
   /** Whether an answer is awaited. */
   isAsked(question: string): boolean {
     return this.#questions.has(question);

@@ -29,6 +29,8 @@ import { ReportRate } from './report-rate.ts';
 /** What channels need of the rest of the core. */
 export interface ChannelPeers {
   askGroup(now: number, token: string, server: string, attributes: readonly RadiusAttribute[]): void;
+  /** Forgets a question that was put. */
+  cancel(now: number, token: string): void;
   channelStarted(now: number, grant: GrantRecord, session: SessionRecord, first: boolean): void;
   /** The first refusal of a wish. */
   channelRefused(now: number, refusal: Refusal): void;
@@ -299,6 +301,9 @@ export class Channels {
     switch (action.kind) {
       case 'ask':
         this.#ask(now, action);
+        return;
+      case 'withdraw':
+        this.#peers.cancel(now, questionToken(action.question));
         return;
       case 'granted': {
         const { grant } = action;

@@ -104,6 +104,7 @@ export class Core {
     this.books = new Books(as('accounting'), this.radius);
     this.channels = new Channels(as('channels'), {
       askGroup: (now, token, server, attributes) => this.radius.askGroup(now, token, server, attributes),
+      cancel: (now, token) => this.radius.cancel(now, token),
       channelStarted: (now, grant, session, first) => this.books.startChannel(now, grant, session, first),
       placeElsewhere: (from) => this.subscribers.placeElsewhere(from),
       channelRefused: (now, refusal) => this.books.refused(now, refusal),

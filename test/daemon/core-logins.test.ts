@@ -230,6 +230,62 @@ describe('what the server says', () => {
     });
   });
 
+  it('conformance 12: the attributes are in the records when the port opens, and the server’s EAP packet follows that', () => {
+    const w = world();
+    w.server.rounds = 0;
+    const success = encodeEap({ code: EapCode.Success, id: 77 });
+    w.server.script = ({ port }) =>
+      port === 'acct'
+        ? 'policy'
+        : {
+            code: RadiusCode.AccessAccept,
+            // EAP-Message last: all of a packet counts before any of it is acted upon.
+            attributes: [
+              integer(AttributeType.SessionTimeout, 900),
+              octets(AttributeType.Class, utf8('gold')),
+              ...splitEapMessage(success),
+            ],
+          };
+    const alice = w.host('alice');
+    const atOpening: unknown[] = [];
+    const open = w.switch.openHost.bind(w.switch);
+    w.switch.openHost = (host) => {
+      const { classes, endsAt } = w.session(alice) ?? {};
+      atOpening.push({ classes, endsAt });
+      return open(host);
+    };
+    w.takeDone();
+    expect(alice.login()?.bytes).toEqual(success);
+    expect(atOpening).toEqual([{ classes: [utf8('gold')], endsAt: expect.any(Number) }]);
+    const done = w.takeDone();
+    expect(done.filter((what) => /^open|success/.test(what))).toEqual([
+      `open ${alice.mac}`,
+      'send success on swp1',
+    ]);
+    w.pass(5);
+    expect(firstValue(w.server.accounting(Start)[0]?.attributes ?? [], AttributeType.Class)).toEqual(
+      utf8('gold'),
+    );
+  });
+
+  it('conformance 12: the EAP packet of a reject is passed on too, and attributes beside it let nobody in', () => {
+    const w = world();
+    w.server.rounds = 0;
+    const failure = encodeEap({ code: EapCode.Failure, id: 78 });
+    w.server.script = () => ({
+      code: RadiusCode.AccessReject,
+      attributes: [
+        integer(AttributeType.SessionTimeout, 900),
+        octets(AttributeType.Class, utf8('gold')),
+        ...splitEapMessage(failure),
+      ],
+    });
+    const alice = w.host('alice');
+    expect(alice.login()?.bytes).toEqual(failure);
+    expect(w.session(alice)).toBeUndefined();
+    expect(w.switch.openHosts()).toEqual([]);
+  });
+
   it.each([
     [
       'a VLAN',

@@ -10,11 +10,14 @@ import {
   integer,
   octets,
 } from '../../radius/attributes.ts';
+import type { RadiusPacket } from '../../radius/packet.ts';
 import { AcctStatusType, TerminateCause, TerminationAction } from '../../radius/values.ts';
 import { World } from './world.ts';
 
 const { Start, Stop } = AcctStatusType;
 const utf8 = (value: string) => new TextEncoder().encode(value);
+
+const isLogin = ({ attributes }: RadiusPacket) => allValues(attributes, AttributeType.EapMessage).length > 0;
 
 /** A world in which alice and bob may log in. */
 function world(more?: Readonly<Record<string, unknown>>): World {
@@ -169,6 +172,64 @@ describe('authenticating again', () => {
     expect(w.session(alice)).toBeUndefined();
     expect(w.core.stores.authenticators.has(alice.key)).toBe(false);
     expect(w.logged('session-ended')[0]).toMatchObject({ cause: 'reauthentication-failed' });
+  });
+
+  it.each([
+    [
+      'a VLAN that is not there',
+      [
+        integer(AttributeType.TunnelType, 13),
+        integer(AttributeType.TunnelMediumType, 6),
+        octets(AttributeType.TunnelPrivateGroupId, utf8('42')),
+      ],
+    ],
+    ['another service', [integer(AttributeType.ServiceType, 6)]],
+    ['a filter that is not there', [octets(AttributeType.FilterId, utf8('nowhere'))]],
+    ['an attribute of a wrong length', [octets(AttributeType.SessionTimeout, utf8('x'))]],
+  ])(
+    'conformance 13: an Accept that asks for %s at re-authentication ends the session',
+    (_what, attributes) => {
+      const w = world();
+      w.server.permit('alice', '239.1.1.1');
+      const alice = w.host('alice');
+      alice.login();
+      alice.join('239.1.1.1');
+      w.pass(5);
+      expect(w.switch.deliver('239.1.1.1', '198.51.100.7', 100)).toEqual(['swp1']);
+      w.server.users.set('alice', attributes);
+      w.takeDone();
+      expect(alice.login()).toMatchObject({ code: EapCode.Failure });
+      expect(w.takeDone()).not.toContain('send success on swp1');
+      expect(w.session(alice)).toBeUndefined();
+      expect(w.switch.openHosts()).toEqual([]);
+      expect(w.switch.deliver('239.1.1.1', '198.51.100.7', 100)).toEqual([]);
+      w.pass(5);
+      const causes = w.server
+        .accounting(Stop)
+        .map((stop) => firstInteger(stop.attributes, AttributeType.AcctTerminateCause));
+      expect(causes).toEqual([
+        TerminateCause.ReauthenticationFailure,
+        TerminateCause.ReauthenticationFailure,
+      ]);
+    },
+  );
+
+  it('conformance 26: after a reject nothing more is asked for that session, neither for it nor for its channels', () => {
+    const w = world();
+    const alice = w.host('alice');
+    alice.login();
+    // A question about a channel waits for its answer, and is sent again and again.
+    w.server.script = (asked) => (asked.port === 'acct' || isLogin(asked.packet) ? 'policy' : undefined);
+    alice.join('239.1.1.1');
+    w.pass(500);
+    expect(w.server.questions()).toEqual(['alice 239.1.1.1']);
+    w.server.users.delete('alice');
+    expect(alice.login()).toMatchObject({ code: EapCode.Failure });
+    const asked = w.server.asked.filter(({ port }) => port === 'auth').length;
+    w.pass(40_000);
+    alice.join('239.1.1.1');
+    w.pass(10_000);
+    expect(w.server.asked.filter(({ port }) => port === 'auth').length).toBe(asked);
   });
 
   it('conformance 41: another account is another session', () => {
