@@ -12,9 +12,19 @@ import { distance, plus } from './sequence.ts';
  * `behind`: the peer has what this node never heard of, so its records are too old. `ahead`: it lacks what was
  * dropped as acknowledged, or this node has what the peer never sent: it is another connection.
  * `silent`: nobody answers. `failed`: the kernel did not make the socket. `changed`: the configuration names
- * another peer.
+ * another peer. `damaged`: the records of what was sent do not follow on each other.
  */
-export type FallBack = 'refused' | 'ended' | 'behind' | 'ahead' | 'silent' | 'failed' | 'changed';
+export const FALL_BACKS = [
+  'refused',
+  'ended',
+  'behind',
+  'ahead',
+  'silent',
+  'failed',
+  'changed',
+  'damaged',
+] as const;
+export type FallBack = (typeof FALL_BACKS)[number];
 
 /** How a connection is continued; positions of what is sent. */
 export interface Continuation {

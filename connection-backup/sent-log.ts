@@ -9,23 +9,39 @@ import type { SentRecord } from './records.ts';
 export class SentLog {
   readonly #connection: string;
   readonly #records: RecordMap<SentRecord>;
-  readonly #messages: SentRecord[];
+  readonly #messages: SentRecord[] = [];
   #begin: number;
   #end: number;
 
-  /** Goes on with the records that there are. Throws where they do not follow on each other: that is a bug. */
+  /** Nothing is kept; the next message begins at this position. */
   constructor(connection: string, records: RecordMap<SentRecord>, acknowledged: number) {
     this.#connection = connection;
     this.#records = records;
     this.#begin = acknowledged;
     this.#end = acknowledged;
-    this.#messages = [...records.values()]
+  }
+
+  /**
+   * Goes on with the records that there are, which another node has made. Undefined: they do not follow on each other
+   * from `acknowledged` on, or one has not the octets that its positions say.
+   */
+  static resumed(
+    connection: string,
+    records: RecordMap<SentRecord>,
+    acknowledged: number,
+  ): SentLog | undefined {
+    const log = new SentLog(connection, records, acknowledged);
+    const messages = [...records.values()]
       .filter((record) => record.connection === connection)
       .sort((a, b) => a.begin - b.begin);
-    for (const { begin, end } of this.#messages) {
-      if (begin !== this.#end) throw new Error(`sent messages of ${connection} do not follow on each other`);
-      this.#end = end;
+    for (const message of messages) {
+      const { begin, end, octets } = message;
+      if (begin !== log.#end || !(octets instanceof Uint8Array) || end !== begin + octets.length)
+        return undefined;
+      log.#messages.push(message);
+      log.#end = end;
     }
+    return log;
   }
 
   /** Position of the first octet that is kept. */

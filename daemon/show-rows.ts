@@ -67,9 +67,9 @@ export interface HaRow {
   /** Connections that the other node can continue, and octets on them that no server has acknowledged. */
   readonly connections: number;
   readonly connectionOctets: number;
-  /** Of other nodes' connections those that this one continued since its daemon started, and those it could not. */
+  /** Of other nodes' connections those that this one continued since its daemon started, and by reason those it could not. */
   readonly connectionsContinued: number;
-  readonly connectionsNotContinued: number;
+  readonly connectionsNotContinued: Readonly<Record<string, number>>;
   readonly lastChangeAt: number | null;
   readonly lastTakeover: readonly { readonly step: string; readonly ms: number }[];
 }

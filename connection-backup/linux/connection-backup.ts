@@ -122,15 +122,17 @@ export class ConnectionBackup {
         forgetConnection(stores, key);
         continue;
       }
+      const log = SentLog.resumed(key, stores.sent, place.acknowledged);
       const parts = {
-        log: new SentLog(key, stores.sent, place.acknowledged),
+        log: log ?? new SentLog(key, stores.sent, place.acknowledged),
         demarcation: new Demarcation(this.#options.boundary, place.received, place.rest),
       };
       const hold = new Hold(plus(record.receivedFrom, place.received));
       const connection = this.#add(key, local, remote, owner, parts, hold);
       connection.record = record;
       connection.handed = connection.log.end;
-      this.#ask(connection, 0);
+      if (log === undefined) this.#fallBackSoon(connection, 'damaged');
+      else this.#ask(connection, 0);
     }
     this.#lookForAnswers();
   }
@@ -384,8 +386,7 @@ export class ConnectionBackup {
         },
       );
     } catch (cause) {
-      // Not now: whoever owns the connection is in the middle of taking his own records up.
-      setImmediate(() => this.#fallBack(connection, 'failed', messageOf(cause)));
+      this.#fallBackSoon(connection, 'failed', messageOf(cause));
       return;
     }
     const ask = (tries: number) => {
@@ -484,6 +485,11 @@ export class ConnectionBackup {
     });
   }
 
+  /** Not now: whoever owns the connection is in the middle of taking his own records up. */
+  #fallBackSoon(connection: Connection, why: FallBack, error?: string): void {
+    setImmediate(() => this.#fallBack(connection, why, error));
+  }
+
   #flush(connection: Connection): void {
     const { socket, outbox } = connection;
     if (socket === undefined || connection.record === undefined || connection.question !== undefined) return;
@@ -579,7 +585,8 @@ export class ConnectionBackup {
   #count(event: BackupEvent): void {
     const { guard, told } = this.#options;
     if (event.kind === 'continued') guard.counts.continued++;
-    else if (event.kind === 'fell-back') guard.counts.fellBack++;
+    else if (event.kind === 'fell-back')
+      guard.counts.fellBack[event.why] = (guard.counts.fellBack[event.why] ?? 0) + 1;
     told(event);
   }
 }

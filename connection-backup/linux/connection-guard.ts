@@ -5,6 +5,7 @@
  */
 import type { Native, Watch } from '../../switch/native.ts';
 import { ipFamily } from '../../wire/address.ts';
+import type { FallBack } from '../continuation.ts';
 import type { Hold } from '../hold.ts';
 import type { Endpoint } from '../records.ts';
 import { decodeSegment, decodeTcp, encodeQuestion, type QuestionParts, type Segment } from '../segment.ts';
@@ -41,14 +42,14 @@ export interface Question {
 export interface GuardCounts {
   /** Connections of another node, or of an earlier process, that went on; and those that could not. */
   continued: number;
-  fellBack: number;
+  readonly fellBack: Partial<Record<FallBack, number>>;
   /** Segments that had to wait for the standby, and that were dropped because nobody may send them. */
   held: number;
   dropped: number;
 }
 
 export class ConnectionGuard {
-  readonly counts: GuardCounts = { continued: 0, fellBack: 0, held: 0, dropped: 0 };
+  readonly counts: GuardCounts = { continued: 0, fellBack: {}, held: 0, dropped: 0 };
   readonly #native: Native;
   readonly #queue: PacketQueue;
   readonly #number: number;

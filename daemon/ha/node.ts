@@ -239,7 +239,7 @@ export class HaNode implements Node {
       refused: this.#refused,
       weight: this.#priority.weight,
       takeovers: this.#takeovers,
-      continued: this.#connections?.counts ?? { continued: 0, fellBack: 0 },
+      continued: this.#connections?.counts ?? { continued: 0, fellBack: {} },
       timeline: this.#timeline,
       now: wallClock(),
     });

@@ -20,7 +20,10 @@ export interface HaState {
   readonly weight: number | undefined;
   readonly takeovers: number;
   /** Over all takeovers of this node. */
-  readonly continued: { readonly continued: number; readonly fellBack: number };
+  readonly continued: {
+    readonly continued: number;
+    readonly fellBack: Readonly<Record<string, number>>;
+  };
   readonly timeline: Timeline;
   readonly now: number;
 }
@@ -52,7 +55,7 @@ export function haRow(state: HaState): HaRow {
     connections: active?.serving.connections?.connections ?? standby.connections,
     connectionOctets: active?.serving.connections?.octets ?? 0,
     connectionsContinued: continued.continued,
-    connectionsNotContinued: continued.fellBack,
+    connectionsNotContinued: { ...continued.fellBack },
     lastChangeAt: timeline.begin === 0 ? null : timeline.begin,
     lastTakeover: timeline.steps,
   };

@@ -1,4 +1,5 @@
 /** What every node tells, also one that stands by: its role, how far the other one is, what the kernel refused. */
+import { FALL_BACKS } from '../../connection-backup/continuation.ts';
 import type { RefusalReading } from '../kernel-refusals.ts';
 import type { Node } from '../node.ts';
 import type { HaRow } from '../show-rows.ts';
@@ -114,11 +115,17 @@ function haReadings(row: () => HaRow | undefined): Reading[] {
       'Connections of another node that went on here',
       (ha) => ha.connectionsContinued,
     ),
-    reading('counter')(
-      'castgate_connections_not_continued_total',
-      'Connections of another node that had to be made anew',
-      (ha) => ha.connectionsNotContinued,
-    ),
+    {
+      kind: 'counter',
+      name: 'castgate_connections_not_continued_total',
+      help: 'Connections of another node that had to be made anew, by reason',
+      labels: ['node', 'reason'],
+      read: () => {
+        const ha = row();
+        if (ha === undefined) return [];
+        return FALL_BACKS.map((why): Sample => [ha.connectionsNotContinued[why] ?? 0, ha.node, why]);
+      },
+    },
     reading('counter')(
       'castgate_ha_takeovers_total',
       'How often this node has begun to serve',

@@ -40,7 +40,8 @@ describe('what was sent and is not acknowledged', () => {
         const { log, store } = logOf(all);
         log.acknowledged(Math.min(acknowledged, stream.length));
         expect(log.begin).toBeLessThanOrEqual(Math.min(acknowledged, stream.length));
-        const again = new SentLog('c', store, log.begin);
+        const again = SentLog.resumed('c', store, log.begin);
+        if (again === undefined) throw new Error('its records follow on each other');
         expect([again.begin, again.end]).toEqual([log.begin, stream.length]);
         const span = stream.length - log.begin;
         const [from = 0, to = 0] = [a % (span + 1), b % (span + 1)]
@@ -60,9 +61,24 @@ describe('what was sent and is not acknowledged', () => {
     expect([...store.values()].map(({ connection }) => connection)).toEqual(['other']);
   });
 
-  it('takes records with a gap for a bug', () => {
-    const { store } = logOf([Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)]);
-    store.delete('c#1');
-    expect(() => new SentLog('c', store, 0)).toThrow('do not follow on each other');
+  it('does not go on with records that do not follow on each other', () => {
+    const all = [Uint8Array.of(1), Uint8Array.of(2, 3), Uint8Array.of(4)];
+    const spoilt = (spoil: (store: Store<SentRecord>) => void, acknowledged = 0) => {
+      const { store } = logOf(all);
+      spoil(store);
+      return SentLog.resumed('c', store, acknowledged);
+    };
+    const change = (key: string, fields: Partial<SentRecord>) => (store: Store<SentRecord>) => {
+      const record = store.get(key);
+      if (record !== undefined) store.put(key, { ...record, ...fields });
+    };
+    expect(spoilt(() => {})?.end).toBe(4);
+    expect(spoilt((store) => store.delete('c#1'))).toBeUndefined();
+    expect(spoilt((store) => store.delete('c#0'))).toBeUndefined();
+    expect(spoilt(() => {}, 2)).toBeUndefined();
+    expect(spoilt(change('c#1', { octets: Uint8Array.of(2) }))).toBeUndefined();
+    expect(spoilt(change('c#1', { octets: 'text' as never }))).toBeUndefined();
+    expect(spoilt(change('c#1', { end: Number.NaN }))).toBeUndefined();
+    expect(spoilt(change('c#3', { begin: 2, end: 3 }))).toBeUndefined();
   });
 });

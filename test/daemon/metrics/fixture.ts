@@ -43,7 +43,7 @@ export const STANDBY: HaRow = {
   connections: 0,
   connectionOctets: 0,
   connectionsContinued: 0,
-  connectionsNotContinued: 0,
+  connectionsNotContinued: {},
   lastTakeover: [],
 };
 
