@@ -439,6 +439,41 @@ describe('servers', () => {
   });
 });
 
+describe('the health of the accounting port', () => {
+  it('conformance 34: is its own: an Accounting-Response alone answers its probe, and the other port stays as it was', () => {
+    const server = {
+      name: 'a',
+      secret: secretOf('a'),
+      requireMessageAuthenticator: true,
+      statusServer: true,
+    };
+    const world = new World({ auth: ['a'], acct: ['a'], servers: [server] });
+    world.policies.set('a', ({ port }) => (port === 'acct' ? undefined : { code: RadiusCode.AccessAccept }));
+    world.accounting('record');
+    world.access('login');
+    world.run(world.now + 4 * world.options.deadMs);
+    expect([world.client.isDead('a', 'acct'), world.client.isDead('a', 'auth')]).toEqual([true, false]);
+    const probes = world.sent.filter((s) => s.port === 'acct' && s.packet.code === RadiusCode.StatusServer);
+    expect(probes.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(probes.map(({ packet }) => packet.id)).size).toBe(probes.length);
+    const answering = (code: number) =>
+      world.policies.set('a', ({ packet }) =>
+        packet.code === RadiusCode.StatusServer
+          ? { code: code as typeof RadiusCode.AccessAccept }
+          : undefined,
+      );
+    for (const wrong of [RadiusCode.AccessAccept, RadiusCode.AccessReject, RadiusCode.AccessChallenge]) {
+      answering(wrong);
+      world.run(world.now + 2 * world.options.deadMs);
+      expect(world.client.isDead('a', 'acct')).toBe(true);
+    }
+    expect(world.discards.filter((why) => why === 'unexpected-code').length).toBeGreaterThanOrEqual(3);
+    answering(RadiusCode.AccountingResponse);
+    world.run(world.now + 2 * world.options.deadMs);
+    expect(world.client.isDead('a', 'acct')).toBe(false);
+  });
+});
+
 describe('another node', () => {
   it('knows an answer to a request that the first one sent', () => {
     const world = new World({}, { ...NO_FAULTS, delay: [50, 50] });
