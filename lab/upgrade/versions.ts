@@ -20,13 +20,14 @@ export function anotherVersion(folder: string, version: string, records: number)
   return folder;
 }
 
-/** How a new process fails: it ends, is killed, or hangs for ever. */
-export type FailureKind = 'ends' | 'is killed' | 'hangs';
+/** How a new process fails: it ends, is killed, hangs for ever, or sees the process die that it is to take over from. */
+export type FailureKind = 'ends' | 'is killed' | 'hangs' | 'is left alone';
 
 const FAILURES: Readonly<Record<FailureKind, string>> = {
   ends: 'process.exit(3)',
   'is killed': "process.kill(process.pid, 'SIGKILL')",
   hangs: 'for (;;);',
+  'is left alone': "process.kill(process.ppid, 'SIGKILL')",
 };
 
 /** A program that fails so when it reaches the step. Gives its path. */

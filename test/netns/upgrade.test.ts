@@ -1,5 +1,5 @@
 /** `castgate upgrade` between real parts: another process goes on, and nobody notices. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { askDaemon } from '../../cli/control-client.ts';
 import type { HandedOver } from '../../daemon/upgrade/hand-over.ts';
@@ -7,6 +7,7 @@ import { Lab } from '../../lab/lab.ts';
 import { builtProgram } from '../../lab/line-program.ts';
 import { attempt, run, until } from '../../lab/processes.ts';
 import { LabAddress } from '../../lab/topology.ts';
+import { failingProgram } from '../../lab/upgrade/versions.ts';
 import { whyNoNamespaces } from './namespaces.ts';
 
 const reason =
@@ -139,4 +140,57 @@ describe.skipIf(reason !== undefined)(`an upgrade ${reason ?? ''}`, { timeout: 9
       '0',
     ]);
   });
+
+  it('ends with the old process while it only follows, and serves once everything was handed over', async () => {
+    const lab = await Lab.open({
+      hosts: [{ name: 'alice', port: 'swp1' }],
+      users: [{ name: 'alice', password: 'alice-password' }],
+      permissions: [],
+      channels: [NEWS],
+    });
+    closing.push(() => lab.close());
+    const castgate = await lab.startCastgate({});
+    closing.push(() => castgate.stop());
+    const credentials = { method: 'md5', identity: 'alice', password: 'alice-password' } as const;
+    const supplicant = await lab.startSupplicant('alice', credentials);
+    await lab.topology.plugIn(lab.topology.host('alice'));
+    await supplicant.authenticated(15_000);
+    const [before] = await castgate.sessions();
+    const folder = lab.workspace.directory;
+    for (const step of ['begun', 'followed', 'prepared'] as const) {
+      const program = failingProgram(folder, step, 'is left alone');
+      const answer = await askDaemon(castgate.socket, 'upgrade', { program }, 60_000);
+      expect(answer, step).toHaveProperty('failed');
+      await until(`an end at ${step}`, 20_000, () => processesOf(program).length === 0 || undefined);
+      // Nobody serves now; the journal is that of the process that did.
+      await castgate.resume();
+      expect((await castgate.sessions())[0], step).toMatchObject({ acctSessionId: before?.acctSessionId });
+    }
+    const program = failingProgram(folder, 'ready', 'is left alone');
+    closing.push(() => {
+      for (const pid of processesOf(program)) process.kill(pid, 'SIGKILL');
+    });
+    const answer = await askDaemon(castgate.socket, 'upgrade', { program }, 60_000);
+    expect(answer).toHaveProperty('failed');
+    expect(processesOf(program)).toHaveLength(1);
+    expect((await castgate.sessions())[0]).toMatchObject({
+      acctSessionId: before?.acctSessionId,
+      state: 'AUTHENTICATED',
+    });
+  });
 });
+
+/** Processes that run a program. */
+function processesOf(program: string): number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      return readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').includes(program)
+        ? [Number(name)]
+        : [];
+    } catch {
+      // It has ended meanwhile.
+      return [];
+    }
+  });
+}
