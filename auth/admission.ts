@@ -158,7 +158,7 @@ export class Admission {
 
   /**
    * RADIUS gives the account rights to groups, or takes them, of its own accord: who plays by them stops at once,
-   * who waits or was refused is let in. `groups` undefined: all that the account receives or waits for.
+   * who waits or was refused is let in. `groups` undefined: all that the account receives, waits for, or has asked for.
    */
   changeRights(
     now: number,
@@ -170,8 +170,10 @@ export class Admission {
     const named = groups ?? [...this.#groupsOf(account)];
     sessions = sessions.map((session) => this.#amend(session, named, permit));
     for (const group of named) {
-      for (const question of this.#questionsAbout(account, group, sessions))
+      for (const question of this.#questionsAbout(account, group, sessions)) {
+        if (this.#authorization.isAsked(question)) this.#actions.push({ kind: 'withdraw', question });
         this.decided(now, this.#authorization.told(now, question, permit));
+      }
       if (!permit) continue;
       for (const session of sessions) {
         const membership = this.#memberships.of(session.key, group);
@@ -410,9 +412,9 @@ export class Admission {
     return amended;
   }
 
-  /** Groups that the account receives or waits for. */
+  /** Groups that the account receives, waits for, or has asked for so that an answer is known. */
   #groupsOf(account: string): ReadonlySet<IpAddress> {
-    const groups = new Set<IpAddress>();
+    const groups = new Set(this.#authorization.questionsAbout(account, undefined).map(({ group }) => group));
     for (const records of [this.#stores.grants, this.#stores.pending]) {
       for (const record of records.values()) if (record.account === account) groups.add(record.group);
     }
@@ -434,7 +436,8 @@ export class Admission {
     group: IpAddress,
     sessions: readonly SessionRecord[],
   ): ReadonlySet<string> {
-    const questions = new Set([this.#grants.questionFor(account, group, undefined)]);
+    const questions = new Set(this.#authorization.questionsAbout(account, group).map(({ key }) => key));
+    questions.add(this.#grants.questionFor(account, group, undefined));
     for (const { key } of sessions) {
       const membership = this.#memberships.of(key, group);
       const wanted = membership === undefined ? [] : wantedSources(membership);

@@ -55,6 +55,11 @@ export class DecisionCache {
     this.#cache.delete(key);
   }
 
+  /** The questions that have a decision, in no order. */
+  keys(): IterableIterator<string> {
+    return this.#cache.keys();
+  }
+
   /** From the least to the most recently used, so that a copy made in this order forgets the same ones. */
   *entries(): IterableIterator<[string, DecisionRecord]> {
     // By their keys: a walk along the order itself would end where the record that it is at is used meanwhile.

@@ -140,6 +140,25 @@ export class GroupAuthorization {
     return this.#decide(now, question, true, holdsMs, undefined, []);
   }
 
+  /**
+   * All that was asked or decided about the account, of one group or (undefined) of any: also for sources that nobody
+   * wants any more, whose answer would let them in again.
+   */
+  questionsAbout(
+    account: string,
+    group: IpAddress | undefined,
+  ): readonly { key: string; group: IpAddress }[] {
+    const found: { key: string; group: IpAddress }[] = [];
+    const look = (key: string) => {
+      const about = readQuestionKey(key);
+      if (about.account === account && (group ?? about.group) === about.group)
+        found.push({ key, group: about.group });
+    };
+    for (const key of this.#decisions.keys()) look(key);
+    for (const { key } of this.#questions.values()) look(key);
+    return found;
+  }
+
   /** No server answered. A permission that still holds is not forgotten for it. */
   unanswered(now: number, question: string, reason: NoAnswer): DecisionRecord {
     const { silence } = this.#times;
@@ -207,6 +226,13 @@ export class GroupAuthorization {
  */
 export function questionKey(account: string, group: IpAddress, source: IpAddress | undefined): string {
   return `${group}/${source ?? '*'}/${account}`;
+}
+
+/** What `questionKey` made a key of, but for the source. */
+function readQuestionKey(key: string): { readonly account: string; readonly group: IpAddress } {
+  const group = key.indexOf('/');
+  const source = key.indexOf('/', group + 1);
+  return { group: key.slice(0, group), account: key.slice(source + 1) };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Dynamic authorization (RFC 5176): the whole core on virtual time, signed requests, signed answers. */
 import { describe, expect, it } from 'vitest';
 import { EapCode } from '../../eapol/eap.ts';
+import { RecordType } from '../../igmp/group-record.ts';
 import {
   AttributeType,
   address,
@@ -542,6 +543,67 @@ describe('rights to channels while they play', () => {
       expect(w.server.questions().length).toBe(asked + 1);
     });
   }
+
+  for (const named of [true, false]) {
+    it(`a revoke ${named ? 'of a group' : 'of all'} also takes what was permitted and is not watched now`, () => {
+      const { w, client } = world({}, { groups: { encoding: 'huawei' } });
+      const GROUP = '232.1.1.1';
+      const OTHER = '198.51.100.8';
+      w.server.permit('alice', GROUP);
+      const alice = inside(w, 'alice');
+      for (const source of [SOURCE, OTHER]) alice.join(GROUP, source);
+      w.pass(5);
+      alice.report({ type: RecordType.Block, group: GROUP, sources: [OTHER], auxWords: 0 });
+      w.pass(5);
+      const asked = w.server.questions().length;
+      expect(
+        client.coa(
+          userName('alice'),
+          pair('castgate:channels=revoke'),
+          ...(named ? [huaweiGroup(GROUP)] : []),
+        ),
+      ).toBe('ack');
+      for (const source of [SOURCE, OTHER]) {
+        alice.join(GROUP, source);
+        w.pass(5);
+        expect(w.switch.deliver(GROUP, source, 100)).toEqual([]);
+      }
+      expect(w.server.questions().length).toBe(asked);
+    });
+  }
+
+  it('a revoke outruns the answer that is on its way for a source which nobody wants any more', () => {
+    const { w, client } = world({}, { groups: { encoding: 'huawei' } });
+    const GROUP = '232.1.1.1';
+    w.server.permit('alice', GROUP);
+    const alice = inside(w, 'alice');
+    w.server.delayMs = 50;
+    alice.join(GROUP, SOURCE);
+    w.pass(5);
+    alice.report({ type: RecordType.Block, group: GROUP, sources: [SOURCE], auxWords: 0 });
+    expect(client.coa(userName('alice'), pair('castgate:channels=revoke'), huaweiGroup(GROUP))).toBe('ack');
+    w.pass(100);
+    alice.join(GROUP, SOURCE);
+    w.pass(100);
+    expect(w.switch.deliver(GROUP, SOURCE, 100)).toEqual([]);
+  });
+
+  it('an answer that is older than a revoke is none to the question that comes after it', () => {
+    const { w, client } = world({}, { groups: { deny: '1s', patience: '10s' } });
+    const alice = inside(w, 'alice');
+    w.server.delayMs = 3000;
+    alice.join(NEWS);
+    w.pass(100);
+    expect(client.coa(userName('alice'), pair('castgate:channels=revoke'), h3cGroup(NEWS))).toBe('ack');
+    w.server.permits.clear();
+    w.pass(1500);
+    alice.join(NEWS);
+    expect(w.server.questions()).toHaveLength(2);
+    for (let i = 0; i < 8; i++) {
+      w.pass(500);
+      expect(reached(w, NEWS)).toEqual([]);
+    }
+  });
 
   it('a grant lets in who waits and who was refused, at once, and holds as long as a permission does', () => {
     const { w, client } = world();
