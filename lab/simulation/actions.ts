@@ -1,6 +1,6 @@
 /** What people, operators and faults do to the switch while a run goes on; each is drawn with a weight. */
 import { hostKey } from '../../session/records.ts';
-import { ipFamily } from '../../wire/address.ts';
+import { type IpAddress, ipFamily } from '../../wire/address.ts';
 import { ANY_SOURCE_GROUPS, GROUPS, NETWORK_SOURCES, SOURCE_GROUPS } from './people.ts';
 import { SERVERS } from './plan.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -38,6 +38,7 @@ const ACTIONS: readonly Action[] = [
   ['a server ends a session', 0.7, disconnect],
   ['an operator asks for a login', 2, askAgain],
   ['a permission changes', 3, changePermission],
+  ['a server gives or takes a channel', 3, changeChannel],
   ['the router asks', 2, (world) => world.queryUpstream(world.random.chance(0.1) ? 2 : 3)],
   ['a server falls silent', 2, silenceServer],
   ['the standby ends', 0.5, (world) => world.pair.restartStandby()],
@@ -131,20 +132,42 @@ function askAgain(world: World, who: Subscriber): void {
 function disconnect(world: World): void {
   const sessions = [...(world.pair.active?.stores.sessions.values() ?? [])];
   if (sessions.length > 0) {
-    world.disconnects.disconnect(world.random.pick(sessions), world.random.chance(0.3));
+    world.dynamic.disconnect(world.random.pick(sessions), world.random.chance(0.3));
   }
 }
 
 function changePermission(world: World): void {
   const { random, policy } = world;
-  const account = random.pick([...policy.accounts.keys()]);
-  const group = random.pick(GROUPS);
+  change(world, random.pick([...policy.accounts.keys()]), random.pick(GROUPS));
+}
+
+/** A permission changes, and the server tells the switch at once. */
+function changeChannel(world: World): void {
+  const { random, policy, pair, dynamic } = world;
+  // Of those that somebody receives more often than of others.
+  const { account, group } = random.chance(0.6)
+    ? random.pick([...(pair.active?.stores.grants.values() ?? []), anyPair(world)])
+    : anyPair(world);
+  if (!policy.accounts.has(account)) return;
+  const verb = change(world, account, group);
+  if (verb !== undefined) dynamic.change({ verb, account, group });
+}
+
+function anyPair({ random, policy }: World): { readonly account: string; readonly group: IpAddress } {
+  return { account: random.pick([...policy.accounts.keys()]), group: random.pick(GROUPS) };
+}
+
+function change(world: World, account: string, group: IpAddress): 'grant' | 'revoke' | undefined {
+  const { random, policy } = world;
   if (policy.permits.has(`${account} ${group}`)) {
     policy.withdraw(world.agenda.now, account, group);
     for (const who of world.subscribers) who.mark('withdrawn');
-  } else if (policy.everPermitted.has(`${account} ${group}`)) {
-    policy.permit(account, group, random.pick([undefined, 15, 40]));
+    return 'revoke';
   }
+  if (!policy.everPermitted.has(`${account} ${group}`)) return undefined;
+  policy.permit(account, group, random.pick([undefined, 15, 40]));
+  world.dynamic.permittedAnew(account, group);
+  return 'grant';
 }
 
 function silenceServer(world: World): void {

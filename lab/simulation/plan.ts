@@ -131,7 +131,7 @@ export function simulatedConfig(ports: readonly string[]): Config {
     radius: {
       servers: SERVERS.map((name, i) => ({ name, address: `198.18.1.${i + 1}`, secret_file: 'secret' })),
       dynamic_authorization: {
-        clients: [{ name: 'disconnects', address: '198.18.1.9', secret_file: 'secret' }],
+        clients: [{ name: 'server', address: '198.18.1.9', secret_file: 'secret' }],
       },
       retransmit: { initial: '1s', max_interval: '4s', max_count: 6, max_duration: '12s' },
     },

@@ -21,8 +21,10 @@ export interface RunResult extends Readonly<PairFigures> {
   readonly turns: number;
   readonly probes: number;
   readonly duplicates: number;
-  /** Copies of Disconnect-Requests that got their answer again. */
+  /** Copies of Disconnect- and CoA-Requests that got their answer again. */
   readonly disconnects: number;
+  /** CoA-Requests about channels that were carried out. */
+  readonly channelOrders: number;
   readonly records: number;
 }
 
@@ -35,7 +37,7 @@ export function simulate(seed: number, options: WorldOptions): RunResult {
     failure = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     world.say(`FAILED: ${failure}`);
   }
-  const { pair, radius, disconnects, books, turns, steps, probes } = world;
+  const { pair, radius, dynamic, books, turns, steps, probes } = world;
   return {
     ...pair.figures,
     seed,
@@ -45,7 +47,8 @@ export function simulate(seed: number, options: WorldOptions): RunResult {
     turns,
     probes,
     duplicates: radius.duplicates,
-    disconnects: disconnects.repeated,
+    disconnects: dynamic.repeated,
+    channelOrders: dynamic.carriedOut,
     records: books.size,
   };
 }
@@ -67,7 +70,8 @@ export function figures(results: readonly RunResult[]): string {
     `${sum((r) => r.snapshots)} snapshots (${sum((r) => r.joinedUnderLoad)} changes during them)`,
     `${sum((r) => r.faults)} faults of the link noticed`,
     `${sum((r) => r.duplicates)} repeated RADIUS requests known again`,
-    `${sum((r) => r.disconnects)} repeated Disconnect-Requests answered as before`,
+    `${sum((r) => r.disconnects)} repeated Disconnect- and CoA-Requests answered as before`,
+    `${sum((r) => r.channelOrders)} channels given or taken by CoA`,
     `${sum((r) => r.records)} accounting records`,
   ].join(', ');
 }
@@ -106,7 +110,7 @@ class Run {
     const world = this.#world;
     world.say('--- calm');
     world.radius.heal();
-    world.disconnects.healed = true;
+    world.dynamic.healed = true;
     world.pair.heal();
     for (const what of ['openHost', 'setForwarding', 'sendFrame'] as const)
       world.pair.bridge?.fail(what, '', 0);

@@ -6,6 +6,8 @@
 import type { Config } from '../../config/config.ts';
 import type { DynamicPeer } from '../../daemon/effects.ts';
 import type { Logger } from '../../daemon/log.ts';
+import type { Stores } from '../../daemon/stores.ts';
+import { membershipKey } from '../../igmp/membership.ts';
 import { stationText } from '../../radius/attributes.ts';
 import type { RadiusPort } from '../../radius/request-record.ts';
 import { channelKey, hostKey } from '../../session/records.ts';
@@ -16,7 +18,7 @@ import { Random } from '../random.ts';
 import { AccessPolicy, SENT_GROUPS } from './access-policy.ts';
 import type { ActiveNode, Doom } from './active-node.ts';
 import { Agenda } from './agenda.ts';
-import { DISCONNECT_CLIENT, DisconnectClient, type DisconnectWorld } from './disconnect-client.ts';
+import { type ChannelOrder, DYNAMIC_CLIENT, DynamicClient, type DynamicWorld } from './dynamic-client.ts';
 import { checkCause } from './excuses.ts';
 import { ExpectedBooks } from './expected-books.ts';
 import { Ledger } from './ledger.ts';
@@ -40,7 +42,7 @@ export interface WorldOptions {
   readonly dieAt?: number | undefined;
 }
 
-export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorld {
+export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
   readonly agenda = new Agenda();
   readonly random: Random;
   readonly plan: Plan;
@@ -50,14 +52,14 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
   readonly books = new ExpectedBooks();
   readonly router = new UpstreamRouter();
   readonly radius: RadiusService;
-  readonly disconnects: DisconnectClient;
+  readonly dynamic: DynamicClient;
   readonly subscribers: readonly Subscriber[];
   readonly pair: Pair;
   readonly log: Logger;
   readonly datagrams = {
     send: (server: string, port: RadiusPort, socket: number, bytes: Uint8Array) =>
       this.radius.send(server, port, socket, bytes),
-    reply: (_from: number, _to: DynamicPeer, bytes: Uint8Array) => this.disconnects.answered(bytes),
+    reply: (_from: number, _to: DynamicPeer, bytes: Uint8Array) => this.dynamic.answered(bytes),
   };
   /** Turns of the active so far. */
   turns = 0;
@@ -89,6 +91,8 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
   /** When nobody served. */
   readonly #idle: [number, number][] = [];
   #idleSince = 0;
+  /** What a CoA-Request has changed in the turn that runs. */
+  #ordered: ChannelOrder | undefined;
   /** When the switch last refused a frame: it may have been a report, which is said again. */
   #frameRefusedAt = Number.NEGATIVE_INFINITY;
 
@@ -102,7 +106,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
     this.policy = new AccessPolicy(this.random);
     openAccounts(this.policy, this.random);
     this.radius = new RadiusService(this, this.plan.radius);
-    this.disconnects = new DisconnectClient(this, this.plan.radius);
+    this.dynamic = new DynamicClient(this, this.plan.radius);
     this.subscribers = settle(this.plan, this.random, this.policy, this);
     this.log = this.#logger();
     this.pair = new Pair(this);
@@ -248,10 +252,11 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
     active?.turn((now) => active.core.datagram(now, server, port, socket, bytes));
   }
 
-  deliverDynamic(bytes: Uint8Array): void {
-    for (const who of this.subscribers) who.mark('disconnected');
-    this.pair.active?.turn(() => {
-      this.pair.active?.core.dynamicRequest(this.agenda.now, 0, DISCONNECT_CLIENT, bytes);
+  deliverDynamic(bytes: Uint8Array, about: 'sessions' | 'channels'): void {
+    for (const who of this.subscribers) who.mark(about === 'sessions' ? 'disconnected' : 'withdrawn');
+    const { active } = this.pair;
+    active?.turn((now) => {
+      active.core.dynamicRequest(now, 0, DYNAMIC_CLIENT, bytes);
     });
   }
 
@@ -301,6 +306,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
   }
 
   died(fate: Fate, have: number): void {
+    this.#ordered = undefined;
     this.#idleSince = this.agenda.now;
     if (fate === 'restart') {
       this.books.tookOver(have, 'kept');
@@ -311,7 +317,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
       this.books.tookOver(have, 'new');
       return;
     }
-    this.disconnects.forget();
+    this.dynamic.forget();
     if (fate === 'stale') this.books.lost(have, this.ledger);
     else this.books.forgotten(this.ledger);
     for (const who of this.subscribers) {
@@ -408,8 +414,15 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
     const { stores, gate, bridge } = active;
     checkRecords(stores, now);
     checkSwitch(stores, bridge, gate.waiting);
+    this.#checkOrdered(stores);
     for (const { key, acctSessionId } of stores.sessions.values()) {
-      must(!this.disconnects.gone.has(acctSessionId), () => `${key} is in, and its end was acknowledged`);
+      must(!this.dynamic.gone.has(acctSessionId), () => `${key} is in, and its end was acknowledged`);
+    }
+    for (const { key, account, group } of stores.grants.values()) {
+      must(
+        !this.dynamic.taken.has(`${account} ${group}`),
+        () => `${key} is received, and its end was acknowledged`,
+      );
     }
     for (const who of this.subscribers) {
       const key = hostKey(who.port, who.identity.vlan, who.mac);
@@ -429,6 +442,39 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
         );
       }
     }
+  }
+
+  /** Who has lost a channel by a CoA-Request receives it no more, and who was given one and wants it does. */
+  #checkOrdered(stores: Stores): void {
+    const order = this.#ordered;
+    this.#ordered = undefined;
+    if (order === undefined) return;
+    const { verb, account, group } = order;
+    const isMeant = (record: { readonly account: string; readonly group: IpAddress | undefined }) =>
+      record.account === account && record.group === group;
+    must(
+      ![...stores.pending.values()].some(isMeant),
+      () => `${account} still waits for ${group} after a ${verb}`,
+    );
+    if (verb === 'revoke') {
+      must(![...stores.grants.values()].some(isMeant), () => `${account} receives ${group} after a revoke`);
+      return;
+    }
+    for (const { key, host, mode, sources } of stores.memberships.values()) {
+      const session = stores.sessions.get(host);
+      if (session?.account !== account || key !== membershipKey(host, group)) continue;
+      for (const source of mode === 'exclude' ? [undefined] : sources) {
+        must(
+          stores.grants.has(channelKey(host, group, source)) || this.#mayRefuse(),
+          () => `${host} wants ${group} and does not receive it after a grant`,
+        );
+      }
+    }
+  }
+
+  /** The switch has refused something lately, or may still. */
+  #mayRefuse(): boolean {
+    return this.subscribers.some((who) => who.marks.any(this.agenda.now - LONG_AGO_MS, ['switch-trouble']));
   }
 
   /** Who is in the middle of a login when a node takes over goes on with it, and comes to its end in time. */
@@ -459,7 +505,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
       const said = fields as Readonly<Record<string, string | undefined>>;
       const { host = '', cause = '', group = '', source } = said;
       if (event === 'session-ended') {
-        if (cause === 'admin-reset') this.disconnects.checkCarriedOut(host);
+        if (cause === 'admin-reset') this.dynamic.checkCarriedOut(host);
         this.books.said(`session/${host}`, cause);
         this.#explain(host, 'the session', cause);
       } else if (event === 'channel-ended') {
@@ -474,6 +520,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DisconnectWorl
           () => `${event} for a time-out, and RADIUS was well: ${JSON.stringify(fields)}`,
         );
       }
+      if (event === 'coa-ack') this.#ordered = this.dynamic.acknowledged();
       if (event === 'switch-refused' && said['operation'] === 'frame') this.#frameRefusedAt = this.agenda.now;
       must(event !== 'accounting-lost', () => `accounting was lost: ${JSON.stringify(fields)}`);
     };
