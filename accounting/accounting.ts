@@ -152,6 +152,23 @@ export class Accounting {
   }
 
   /**
+   * Ends the record of a session and begins another one, of the same host and from the same reading; its channels' go
+   * on. `session` has the new Acct-Session-Id. No record: no error.
+   */
+  splitSession(
+    now: number,
+    session: SessionRecord,
+    reading: AccountingCounts | undefined,
+    cause: TerminateCause,
+  ): void {
+    const record = this.#records.get(sessionRecordKey(session.key));
+    if (record === undefined) return;
+    const { lastReading } = this.#current(this.#count(record, reading));
+    this.#stop(now, record.key, reading, cause);
+    this.startSession(now, session, lastReading);
+  }
+
+  /**
    * Ends the record of a session, and with the same cause those of its channels that still run, by their last
    * reading. `reading` is undefined where the counters are gone. False: there was none.
    */

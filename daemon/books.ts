@@ -27,6 +27,7 @@ import {
 import type { Counter, HostPlace } from '../switch/switch.ts';
 import type { IpAddress } from '../wire/address.ts';
 import { toHex, u32 } from '../wire/bytes.ts';
+import { authorizationTerminateCause } from './end-cause.ts';
 import { type CoreParts, placeOf } from './parts.ts';
 import type { Radius } from './radius.ts';
 
@@ -109,6 +110,11 @@ export class Books {
   /** A re-authentication may bring another Class. */
   renewSession(session: SessionRecord): void {
     this.#accounting.renewSession(session);
+  }
+
+  /** A re-authentication brought another authorization: what follows is accounted for as another session (RFC 3580 §2). */
+  splitSession(now: number, session: SessionRecord): void {
+    this.#accounting.splitSession(now, session, this.#readHost(session), authorizationTerminateCause);
   }
 
   stopSession(now: number, session: SessionRecord, cause: TerminateCause): void {

@@ -118,7 +118,7 @@ export class Core {
       mayAskLoginServer: (now) => this.radius.mayAskLoginServer(now),
       receivesChannels: (host) => this.channels.channelsOfHost(host) > 0,
       sessionStarted: (now, session) => this.#sessionStarted(now, session),
-      sessionRenewed: (now, session) => this.#sessionRenewed(now, session),
+      sessionRenewed: (now, session, isOther) => this.#sessionRenewed(now, session, isOther),
       sessionEnding: (now, session, cause) => this.#sessionEnding(now, session, cause),
     });
     this.trials = new Trials(parts, (now, token, server, attributes) =>
@@ -412,8 +412,9 @@ export class Core {
     this.channels.sessionStarted(now, session.port, session.vlan);
   }
 
-  #sessionRenewed(now: number, session: SessionRecord): void {
-    this.books.renewSession(session);
+  #sessionRenewed(now: number, session: SessionRecord, isOther: boolean): void {
+    if (isOther) this.books.splitSession(now, session);
+    else this.books.renewSession(session);
     this.channels.rightsChanged(now, session.key);
   }
 

@@ -49,3 +49,6 @@ export const channelTerminateCause: Readonly<Record<RevokeCause, TerminateCause>
 
 /** Acct-Terminate-Cause of a session. */
 export const sessionTerminateCause: Readonly<Record<SessionEnd, TerminateCause>> = channelTerminateCause;
+
+/** The same where the session goes on with another VLAN, filter or rights, under another Acct-Session-Id. */
+export const authorizationTerminateCause: TerminateCause = TerminateCause.ServiceUnavailable;

@@ -13,6 +13,7 @@ import type { ChannelRange, SessionRecord, SessionRights } from '../../session/r
 import type { HostPlace } from '../../switch/switch.ts';
 import type { Mac } from '../../wire/address.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
+import { newAcctSessionId } from '../books.ts';
 import { openingOfSession } from '../data-plane.ts';
 import type { SessionEnd } from '../end-cause.ts';
 import type { CoreParts } from '../parts.ts';
@@ -26,8 +27,8 @@ import { idsOf, newSessionIds } from './session-ids.ts';
 /** Who is told of sessions. */
 export interface SessionPeers {
   sessionStarted(now: number, session: SessionRecord): void;
-  /** The host authenticated again; its session goes on. */
-  sessionRenewed(now: number, session: SessionRecord): void;
+  /** The host authenticated again; its session goes on. `isOther`: with another authorization, under another id. */
+  sessionRenewed(now: number, session: SessionRecord, isOther: boolean): void;
   /** The session goes: channels end, counters are read, then it is no more. */
   sessionEnding(now: number, session: SessionRecord, cause: SessionEnd): void;
   /** Whether the host is granted a channel. */
@@ -138,6 +139,8 @@ export class Sessions {
     const before = this.get(key);
     if (before !== undefined && before.account !== account) this.end(now, key, 'account-changed');
     const kept = before?.account === account ? before : undefined;
+    const assignedVlan = place.vlan === 0 ? terms.vlan : undefined;
+    const isOther = kept !== undefined && !isSameAuthorization(kept, { ...terms, assignedVlan });
     const session: SessionRecord = {
       ...kept,
       v: 1,
@@ -148,6 +151,7 @@ export class Sessions {
       account,
       userName,
       ...idsOf(kept ?? (before === undefined ? admission.ids : newSessionIds(this.#parts, now, place.mac))),
+      ...(isOther ? { acctSessionId: newAcctSessionId(this.#parts) } : {}),
       classes: terms.classes,
       state: terms.state,
       chargeableUserIdentity: terms.chargeableUserIdentity,
@@ -161,7 +165,7 @@ export class Sessions {
       sends: this.#sendsBy(terms.rights),
       domain: terms.domain,
       method: admission.method,
-      assignedVlan: place.vlan === 0 ? terms.vlan : undefined,
+      assignedVlan,
       idleMs: terms.idleMs ?? this.#parts.ports.get(place.port)?.idleTimeoutMs,
       filter: terms.filter,
     };
@@ -172,8 +176,12 @@ export class Sessions {
     this.#acquaintances.meet(key);
     this.#services.follow(place.port, key);
     this.#open(session);
+    if (isOther) {
+      const { acctSessionId: session } = kept;
+      this.#parts.log.info('authorization-changed', { host: key, account, session });
+    }
     if (kept === undefined) this.#peers.sessionStarted(now, session);
-    else this.#peers.sessionRenewed(now, session);
+    else this.#peers.sessionRenewed(now, session, isOther);
     this.#parts.log.info(kept === undefined ? 'session-started' : 'session-renewed', {
       host: key,
       account,
@@ -207,7 +215,7 @@ export class Sessions {
     if (idleMs !== undefined) this.#idle.follow(now, session);
     if (vlan !== undefined) this.#services.follow(session.port, key);
     if (!isSame(before.sends, session.sends) || !isSame(before.filter, session.filter)) this.#open(session);
-    this.#peers.sessionRenewed(now, session);
+    this.#peers.sessionRenewed(now, session, false);
     return true;
   }
 
@@ -335,6 +343,14 @@ const NO_RIGHTS: SessionRights = {
   maxKbps: undefined,
   profile: undefined,
 };
+
+/** What RADIUS lets the host have, apart from how long. */
+function isSameAuthorization(
+  a: Pick<SessionRecord, 'rights' | 'filter' | 'assignedVlan'>,
+  b: Pick<SessionRecord, 'rights' | 'filter' | 'assignedVlan'>,
+): boolean {
+  return a.assignedVlan === b.assignedVlan && isSame(a.rights, b.rights) && isSame(a.filter, b.filter);
+}
 
 function isSame(a: object | undefined, b: object | undefined): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);

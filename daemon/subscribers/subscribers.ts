@@ -61,7 +61,7 @@ export class Subscribers {
         this.#fallbacks.end(session.port);
         peers.sessionStarted(now, session);
       },
-      sessionRenewed: (now, session) => peers.sessionRenewed(now, session),
+      sessionRenewed: (now, session, isOther) => peers.sessionRenewed(now, session, isOther),
       sessionEnding: (now, session, cause) => peers.sessionEnding(now, session, cause),
       receivesChannels: (host) => peers.receivesChannels(host),
       sessionEnded: (now, { key, port }) => {

@@ -221,5 +221,6 @@ const CAUSES: Readonly<Record<string, number>> = {
   'switch-failed': 9,
   'state-lost': 11,
   'account-changed': 15,
+  'authorization-changed': 15,
   'reauthentication-failed': 20,
 };

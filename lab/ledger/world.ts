@@ -518,6 +518,7 @@ export class LedgerWorld implements HostWorld, ServiceWorld, NodeWorld {
         source,
       } = fields as Readonly<Record<string, string | undefined>>;
       if (event === 'session-ended') this.truth.said(`session/${host}`, cause);
+      else if (event === 'authorization-changed') this.truth.said(`session/${host}`, event);
       else if (event === 'channel-ended')
         this.truth.said(`channel/${channelKey(host, group, source)}`, cause);
       must(event !== 'accounting-lost', () => `accounting was lost: ${JSON.stringify(fields)}`);

@@ -205,5 +205,6 @@ const TERMINATE_CAUSES: Readonly<Record<string, number>> = {
   'admin-reset': 6,
   'switch-failed': 9,
   'account-changed': 15,
+  'authorization-changed': 15,
   'reauthentication-failed': 20,
 };

@@ -12,7 +12,7 @@ export class VersionSkew {
   readonly #decisions: number;
   /** What an older node that serves holds and has no use for. */
   #kept: Buffer | undefined;
-  /** Sessions that carried the field when the older node took over, by Acct-Session-Id. */
+  /** Sessions that carried the field when the older node took over, by Acct-Multi-Session-Id. */
   #marked = new Set<string>();
   #count = 0;
 
@@ -31,7 +31,7 @@ export class VersionSkew {
     if (stores instanceof OlderStores) return;
     for (const session of [...stores.sessions.values()]) {
       if (FIELD in session) continue;
-      const marked = Object.assign({ ...session }, { [FIELD]: [session.acctSessionId, 0.5, undefined] });
+      const marked = Object.assign({ ...session }, { [FIELD]: [session.acctMultiSessionId, 0.5, undefined] });
       stores.sessions.put(session.key, marked);
     }
     if (!this.#random.chance(0.3)) return;
@@ -56,7 +56,7 @@ export class VersionSkew {
     this.#kept = stores instanceof OlderStores ? has : undefined;
     if (this.#kept === undefined) return;
     const marked = [...stores.sessions.values()].filter((session) => FIELD in session);
-    this.#marked = new Set(marked.map((session) => session.acctSessionId));
+    this.#marked = new Set(marked.map((session) => session.acctMultiSessionId));
   }
 
   /** After a turn: what an older node has no use for is still there. */
@@ -64,10 +64,10 @@ export class VersionSkew {
     if (this.#kept === undefined) return;
     must(this.#kept.equals(unused(stores)), () => 'the older node changed what it does not know');
     for (const session of stores.sessions.values()) {
-      const { acctSessionId, key } = session;
-      if (!this.#marked.has(acctSessionId)) continue;
+      const { acctMultiSessionId, key } = session;
+      if (!this.#marked.has(acctMultiSessionId)) continue;
       const field: unknown = FIELD in session ? session[FIELD] : undefined;
-      const whole = Array.isArray(field) && field[0] === acctSessionId && field.length === 3;
+      const whole = Array.isArray(field) && field[0] === acctMultiSessionId && field.length === 3;
       must(whole, () => `the session of ${key} lost a field that this version does not know`);
     }
   }

@@ -520,6 +520,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
           () => `${event} for a time-out, and RADIUS was well: ${JSON.stringify(fields)}`,
         );
       }
+      if (event === 'authorization-changed') this.books.said(`session/${host}`, event);
       if (event === 'coa-ack') this.#ordered = this.dynamic.acknowledged();
       if (event === 'switch-refused' && said['operation'] === 'frame') this.#frameRefusedAt = this.agenda.now;
       must(event !== 'accounting-lost', () => `accounting was lost: ${JSON.stringify(fields)}`);

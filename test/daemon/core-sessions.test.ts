@@ -9,13 +9,22 @@ import {
   firstValue,
   integer,
   octets,
+  text,
+  vendorSpecific,
 } from '../../radius/attributes.ts';
-import type { RadiusPacket } from '../../radius/packet.ts';
+import type { RadiusAttribute, RadiusPacket } from '../../radius/packet.ts';
 import { AcctStatusType, TerminateCause, TerminationAction } from '../../radius/values.ts';
 import { World } from './world.ts';
 
 const { Start, Stop } = AcctStatusType;
 const utf8 = (value: string) => new TextEncoder().encode(value);
+
+const right = (words: string) => vendorSpecific(32473, 5, utf8(words));
+const vlan = (id: string): readonly RadiusAttribute[] => [
+  integer(AttributeType.TunnelType, 13),
+  integer(AttributeType.TunnelMediumType, 6),
+  text(AttributeType.TunnelPrivateGroupId, id),
+];
 
 const isLogin = ({ attributes }: RadiusPacket) => allValues(attributes, AttributeType.EapMessage).length > 0;
 
@@ -249,6 +258,56 @@ describe('authenticating again', () => {
     expect(w.server.accounting(Start)).toHaveLength(2);
     expect(w.switch.isOpen(host.place)).toBe(true);
   });
+
+  for (const [what, first, second] of [
+    ['filter', [], [octets(AttributeType.NasFilterRule, utf8('deny in tcp from any to any 25'))]],
+    ['VLAN', [], vlan('7')],
+    ['rights', [right('watch 239.1.1.0/24')], [right('watch 239.1.0.0/16')]],
+  ] as const) {
+    it(`conformance 41: another ${what} at a re-authentication is another session to accounting, and to nobody else`, () => {
+      const w = new World({}, 1, { vlans: true });
+      w.server.permit('alice', '239.1.1.1');
+      w.server.users.set('alice', first);
+      const alice = w.host('alice');
+      alice.login();
+      alice.join('239.1.1.1');
+      w.pass(10);
+      for (let i = 0; i < 5; i++) w.switch.transmit(alice.place, 100);
+      const before = w.session(alice);
+      w.server.users.set('alice', second);
+      w.takeDone();
+      alice.login();
+      w.pass(5);
+      const after = w.session(alice);
+      expect(w.takeDone().filter((done) => done.startsWith('close'))).toEqual([]);
+      expect(after?.acctSessionId).not.toBe(before?.acctSessionId);
+      expect(after?.acctMultiSessionId).toBe(before?.acctMultiSessionId);
+      expect(w.switch.deliver('239.1.1.1', '198.51.100.7', 100)).toEqual(['swp1']);
+      for (let i = 0; i < 3; i++) w.switch.transmit(alice.place, 100);
+      alice.logoff();
+      w.pass(10);
+      const told = (status: number) =>
+        w.server
+          .accounting(status)
+          .filter(({ attributes }) => firstValue(attributes, AttributeType.VendorSpecific) === undefined)
+          .map(({ attributes }) =>
+            [AttributeType.AcctTerminateCause, AttributeType.AcctInputPackets].map((type) =>
+              firstInteger(attributes, type),
+            ),
+          );
+      expect(told(Start)).toHaveLength(2);
+      expect(told(Stop)).toEqual([
+        [TerminateCause.ServiceUnavailable, 5],
+        [TerminateCause.UserRequest, 3],
+      ]);
+      // The same again changes nothing.
+      alice.login();
+      w.pass(5);
+      alice.login();
+      w.pass(5);
+      expect(told(Start)).toHaveLength(3);
+    });
+  }
 
   it('a person may ask for it, and it is refused for hosts that are not in', () => {
     const w = world();

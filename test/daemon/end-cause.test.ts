@@ -1,7 +1,11 @@
 /** Acct-Terminate-Cause of each end: what the documents say is what servers are told. */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { channelTerminateCause, sessionTerminateCause } from '../../daemon/end-cause.ts';
+import {
+  authorizationTerminateCause,
+  channelTerminateCause,
+  sessionTerminateCause,
+} from '../../daemon/end-cause.ts';
 import { TerminateCause } from '../../radius/values.ts';
 
 it('conformance 40: every end has its Acct-Terminate-Cause, and docs/accounting.md says which', () => {
@@ -16,6 +20,7 @@ it('conformance 40: every end has its Acct-Terminate-Cause, and docs/accounting.
   const documented = new Map(rows.map(([, cause = '', , number]) => [cause, Number(number)]));
   // What is told of an earlier run is no end that happens while castgate runs.
   const whole = {
+    'authorization-changed': authorizationTerminateCause,
     ...channelTerminateCause,
     ...sessionTerminateCause,
     'state-lost': TerminateCause.NasReboot,
