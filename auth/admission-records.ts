@@ -72,6 +72,10 @@ export interface AdmissionOptions extends MembershipTimes, GrantOptions {
   readonly weigh: (group: IpAddress, source: IpAddress | undefined) => ChannelWeight;
   /** Reports of IGMPv1 count for nothing: such a host cannot say that it leaves. */
   readonly ignoreIgmpV1: boolean;
+  /** Ports in monitor mode: what would be refused there is received, and said. */
+  readonly monitors: (port: string) => boolean;
+  /** Whether a host that is not in has a place among those whom such a port lets through, or gets one now. */
+  readonly letsThrough: (now: number, from: Reporter) => boolean;
   /** Where else the MAC address of a host is in, that is not in where it reports from. */
   readonly placeElsewhere: (from: Reporter) => 'other-port' | 'other-vlan' | undefined;
 }
@@ -128,6 +132,12 @@ export type AdmissionAction =
     }
   | { readonly kind: 'revoked'; readonly grant: GrantRecord; readonly cause: RevokeCause }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** It would be, and is received all the same; `isNews`: for another reason than before, if at all. */
+  | {
+      readonly kind: 'let-through';
+      readonly refusal: Omit<Refusal, 'reason'> & { readonly reason: RefusalReason | RevokeCause };
+      readonly isNews: boolean;
+    }
   /** Ask the port's hosts whether the group, or these sources of it, are still wanted. */
   | {
       readonly kind: 'ask-port';

@@ -32,6 +32,7 @@ import type {
 import { GrantTable } from './grant-table.ts';
 import type { GroupAuthorization } from './group-authorization.ts';
 import { type ChannelWish, JoinJudge, type Note, type Verdict } from './join-judge.ts';
+import { LetThrough } from './let-through.ts';
 import { type Meant, MembershipTable, type Reporter } from './membership-table.ts';
 import { PendingTable } from './pending-table.ts';
 import { amendedRights } from './rights/amended-rights.ts';
@@ -51,6 +52,7 @@ export class Admission {
   readonly #previews: Previews;
   readonly #limits: ChannelLimits;
   readonly #judge: JoinJudge;
+  readonly #letThrough: LetThrough;
   #actions: AdmissionAction[] = [];
 
   /** Takes up the records that the stores hold already. */
@@ -61,9 +63,17 @@ export class Admission {
     this.#memberships = new MembershipTable(stores.memberships, options);
     this.#pending = new PendingTable(stores.pending);
     const use = new ChannelUse(options.weigh);
-    this.#grants = new GrantTable(stores, authorization, options, use, (action) =>
-      this.#actions.push(action),
-    );
+    this.#grants = new GrantTable(stores, authorization, options, use, (action) => {
+      this.#actions.push(action);
+      if (action.kind === 'revoked') this.#letThrough.ended(action.grant, action.cause);
+    });
+    this.#letThrough = new LetThrough({
+      monitors: options.monitors,
+      sessions: stores.sessions,
+      grants: this.#grants,
+      memberships: this.#memberships,
+      emit: (action) => this.#actions.push(action),
+    });
     this.#policy = new ChannelPolicy(options.policy);
     this.#previews = new Previews(stores.previews);
     this.#limits = new ChannelLimits(options.limits, use);
@@ -93,17 +103,18 @@ export class Admission {
       return;
     }
     const session = this.#stores.sessions.get(host);
-    const why = this.#refusalOfAny(session, host, group, filter, before);
-    if (why !== undefined || session === undefined) {
+    const mayWish = session !== undefined || this.#options.letsThrough(now, from);
+    const why = this.#refusalOfAny(mayWish, host, group, filter, before);
+    if (why !== undefined) {
       if (before !== undefined) this.#drop(before, 'leave');
       const reason = why === 'no-session' ? (this.#options.placeElsewhere(from) ?? why) : why;
-      for (const source of wantedSources(filter))
-        this.#refuse(from, session?.account, group, source, reason ?? 'no-session');
+      for (const source of wantedSources(filter)) this.#refuse(from, session?.account, group, source, reason);
       return;
     }
     const lingering = this.#lingering(now, from, meant, filter);
     const kept = lingering?.filter ?? filter;
     this.#reconcile(now, session, this.#memberships.keep(now, from, meant, kept, lingering), 'leave');
+    this.#letThrough.goOnWithEnded(now);
   }
 
   /** Why a host may have a channel or not, step by step, by what is known now. Changes nothing, asks nobody. */
@@ -154,6 +165,7 @@ export class Admission {
       this.#settle(now, session, wish, this.#judge.decided(now, session, wish, decision, 'radius'));
     }
     this.#grants.decided(now, decision);
+    this.#letThrough.goOnWithEnded(now);
   }
 
   /**
@@ -194,6 +206,7 @@ export class Admission {
     }
     for (const membership of this.#memberships.ofHost(host)) {
       for (const grant of this.#grants.of(host, membership.group)) {
+        if (grant.by === 'monitor') continue;
         const ruling = this.#policy.rule(session, grant.group, grant.source);
         const byRights = grant.by === 'rights' || grant.by === 'always-list';
         const holds =
@@ -204,13 +217,32 @@ export class Admission {
       }
       this.#reconcile(now, session, membership, 'leave');
     }
+    this.#letThrough.goOnWithEnded(now);
   }
 
-  /** The host is out: all of its channels end with this cause. */
-  endHost(host: string, cause: RevokeCause): void {
+  /**
+   * The host is out: all of its channels end with this cause. `stays`: it is still there, and where its port is in
+   * monitor mode it goes on receiving them, as nobody.
+   */
+  endHost(now: number, host: string, cause: RevokeCause, stays: boolean): void {
     for (const pending of this.#pending.ofHost(host)) this.#pending.remove(pending);
-    for (const membership of this.#memberships.ofHost(host)) this.#drop(membership, cause);
+    for (const membership of this.#memberships.ofHost(host)) {
+      if (!stays || !this.#options.letsThrough(now, membership)) {
+        this.#drop(membership, cause);
+        continue;
+      }
+      for (const grant of this.#grants.of(host, membership.group)) this.#grants.revoke(grant, cause);
+      this.#reconcile(now, undefined, membership, cause);
+    }
     if (cause === 'reauthentication-failed') this.#withdrawQuestions(host);
+  }
+
+  /** The configuration was another one: who is not in wants nothing where nobody is let through any more. */
+  reconfigured(): void {
+    for (const membership of [...this.#stores.memberships.values()]) {
+      if (this.#stores.sessions.has(membership.host) || this.#options.monitors(membership.port)) continue;
+      this.#drop(membership, 'mode-changed');
+    }
   }
 
   /** The switch could not do it: the grants behind the forwarding end, and their hosts are refused. */
@@ -235,10 +267,12 @@ export class Admission {
     this.#previews.handleTimeout(now);
     for (let due = this.#memberships.takeDue(now); due !== undefined; due = this.#memberships.takeDue(now)) {
       const session = this.#stores.sessions.get(due.host);
-      const rest = session === undefined ? undefined : this.#memberships.expire(now, due);
-      if (session === undefined || rest === undefined) this.#drop(due, 'membership-timeout');
+      const mayWish = session !== undefined || this.#options.monitors(due.port);
+      const rest = mayWish ? this.#memberships.expire(now, due) : undefined;
+      if (rest === undefined) this.#drop(due, 'membership-timeout');
       else this.#reconcile(now, session, rest, 'membership-timeout');
     }
+    this.#letThrough.goOnWithEnded(now);
   }
 
   nextTimeout(): number | undefined {
@@ -272,13 +306,13 @@ export class Admission {
 
   /** What stands against every wish in the filter, before anything is asked. */
   #refusalOfAny(
-    session: SessionRecord | undefined,
+    mayWish: boolean,
     host: string,
     group: IpAddress,
     filter: HostFilter,
     before: MembershipRecord | undefined,
   ): RefusalReason | undefined {
-    if (session === undefined) return 'no-session';
+    if (!mayWish) return 'no-session';
     if (isSourceSpecific(group) && filter.mode === 'exclude') return 'ssm-needs-source';
     const limit = this.#options.maxGroupsPerHost;
     if (filter.sources.length > limit) return 'host-group-limit';
@@ -287,7 +321,12 @@ export class Admission {
   }
 
   /** Makes grants and questions follow what the membership wants. */
-  #reconcile(now: number, session: SessionRecord, membership: MembershipRecord, cause: RevokeCause): void {
+  #reconcile(
+    now: number,
+    session: SessionRecord | undefined,
+    membership: MembershipRecord,
+    cause: RevokeCause,
+  ): void {
     const { host, port, vlan, group } = membership;
     const wanted = wantedSources(membership);
     for (const grant of this.#grants.of(host, group)) {
@@ -302,23 +341,29 @@ export class Admission {
 
   #admit(
     now: number,
-    session: SessionRecord,
+    session: SessionRecord | undefined,
     membership: MembershipRecord,
     source: IpAddress | undefined,
   ): void {
     const key = channelKey(membership.host, membership.group, source);
-    if (this.#grants.has(key) || this.#pending.has(key)) return;
+    const grant = this.#grants.get(key);
+    if (grant !== undefined && grant.by !== 'monitor') return;
+    if (grant !== undefined && !this.#options.monitors(membership.port))
+      this.#grants.revoke(grant, 'permission-withdrawn');
+    if (this.#pending.has(key)) return;
     const wish = { ...membership, source };
     this.#settle(now, session, wish, this.#judge.judge(now, session, wish));
   }
 
-  #settle(now: number, session: SessionRecord, wish: ChannelWish, verdict: Verdict): void {
+  #settle(now: number, session: SessionRecord | undefined, wish: ChannelWish, verdict: Verdict): void {
     const { host, group, source } = wish;
+    if (verdict.kind === 'refuse') {
+      this.#turnDown(now, session, wish, verdict.reason, verdict.detail);
+      return;
+    }
+    if (session === undefined) throw new Error(`a ${verdict.kind} for ${host}, which is not in`);
     const { account } = session;
     switch (verdict.kind) {
-      case 'refuse':
-        this.#refuse(wish, account, group, source, verdict.reason, verdict.detail);
-        return;
       case 'ask': {
         const { question } = verdict;
         const key = channelKey(host, group, source);
@@ -331,6 +376,20 @@ export class Admission {
         this.#grant(now, session, wish, verdict);
         return;
     }
+  }
+
+  /** Refused, but where the port lets through what it refuses. */
+  #turnDown(
+    now: number,
+    session: SessionRecord | undefined,
+    wish: ChannelWish,
+    reason: RefusalReason,
+    detail: string | undefined,
+  ): void {
+    const why = reason === 'no-session' ? (this.#options.placeElsewhere(wish) ?? reason) : reason;
+    if (this.#letThrough.overrules(wish.port, reason))
+      this.#letThrough.admit(now, session, wish, why, detail);
+    else this.#refuse(wish, session?.account, wish.group, wish.source, why, detail);
   }
 
   #grant(

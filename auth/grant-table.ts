@@ -55,7 +55,9 @@ export class GrantTable {
     this.#forwardings = new ForwardingTable(stores.forwardings);
     for (const record of stores.grants.values()) this.#index(record.grantedAt, record);
     stores.grants.follow((_, before, after) => {
-      if (before !== undefined && before.account !== after?.account) this.#unindex(before);
+      const isOther =
+        before?.account !== after?.account || before?.by === 'monitor' || after?.by === 'monitor';
+      if (before !== undefined && isOther) this.#unindex(before);
       if (after !== undefined) this.#index(after.grantedAt, after);
     });
   }
@@ -180,17 +182,20 @@ export class GrantTable {
     this.#ofHost.add(grant.host, grant.key);
     this.#ofMembership.add(membershipKey(grant.host, grant.group), grant.key);
     this.#ofForwarding.add(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
+    this.#arm(now, grant);
+    // What is only let through is no account's: it uses up no limit, and no answer is about it.
+    if (grant.by === 'monitor') return;
     this.#ofQuestion.add(this.#questionOf(grant), grant.key);
     this.#use.add(grant);
-    this.#arm(now, grant);
   }
 
   #unindex(grant: GrantRecord): void {
     this.#ofHost.remove(grant.host, grant.key);
     this.#ofMembership.remove(membershipKey(grant.host, grant.group), grant.key);
     this.#ofForwarding.remove(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
-    this.#ofQuestion.remove(this.#questionOf(grant), grant.key);
     this.#deadlines.set(grant.key, undefined);
+    if (grant.by === 'monitor') return;
+    this.#ofQuestion.remove(this.#questionOf(grant), grant.key);
     this.#use.remove(grant);
   }
 

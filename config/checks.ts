@@ -41,9 +41,8 @@ function checkPorts(content: unknown, report: Report): void {
   const ports = asMapping(lookUp(content, ['ports']));
   for (const [name, port] of Object.entries(ports)) {
     if (name === bridge) report('error', ['ports', name], 'is the bridge itself: name its ports');
-    if (lookUp(port, ['mode']) === 'force-authorized') {
-      report('warning', ['ports', name, 'mode'], 'this port is open to everybody without a login');
-    }
+    const warning = WARNED_MODES[String(lookUp(port, ['mode']))];
+    if (warning !== undefined) report('warning', ['ports', name, 'mode'], warning);
   }
   const uplinks = asList(lookUp(content, ['uplinks']));
   uplinks.forEach((name, i) => {
@@ -62,6 +61,11 @@ function checkPorts(content: unknown, report: Report): void {
     report('warning', ['uplinks'], 'no uplink: no group is reported to a multicast router');
   }
 }
+
+const WARNED_MODES: Readonly<Record<string, string>> = {
+  'force-authorized': 'this port is open to everybody without a login',
+  monitor: 'this port is in monitor mode and guards nothing: whoever is refused is let through all the same',
+};
 
 function checkNas(content: unknown, report: Report): void {
   const nas = asMapping(lookUp(content, ['nas']));

@@ -14,6 +14,7 @@ import { type ChannelsConfig, toChannelsConfig } from './channel-config.ts';
 import { type DynamicAuthorizationConfig, toDynamicAuthorization } from './dynamic-authorization.ts';
 import { toExtraAttributes } from './extra-attributes.ts';
 import { type MulticastConfig, toMulticastConfig } from './multicast-config.ts';
+import type { PortMode } from './port-mode.ts';
 import type { FileConfig } from './schema.ts';
 import { RADSEC, type TlsConfig, toTls } from './tls.ts';
 
@@ -46,6 +47,8 @@ export interface Config {
     readonly maxHostsPerPort: number;
     /** Of the whole switch. */
     readonly maxHosts: number;
+    /** Of the whole switch: hosts without a login that ports in monitor mode are known to let through. */
+    readonly maxMonitoredHosts: number;
   };
   readonly radius: RadiusConfig;
   readonly groups: GroupsConfig;
@@ -82,7 +85,6 @@ export interface HaConfig {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LoginMethod = 'dot1x' | 'mab';
-export type PortMode = 'auto' | 'force-authorized' | 'force-unauthorized';
 
 /** 802.1X's variables by the standard's names (802.1X-2004 §8.2.4.1.2, §8.2.9.1.2). */
 export interface AuthenticatorConfig extends FallbackVlans {
@@ -255,6 +257,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
       mab: a.mab,
       maxHostsPerPort: a.max_hosts_per_port,
       maxHosts: a.max_hosts,
+      maxMonitoredHosts: a.max_monitored_hosts,
     },
     radius: {
       servers,

@@ -87,7 +87,7 @@ Warnings (the daemon starts):
 
 - a secret of 12 octets or fewer, or in a file that others may read or write
 - \`require_message_authenticator: false\`
-- a port with \`mode: force-authorized\`
+- a port with \`mode: force-authorized\`, or in \`mode: monitor\`
 - no uplink
 - ports × \`max_groups_per_port\` over \`hash_max\`
 - an \`interim_interval\` under 60 s

@@ -14,7 +14,12 @@ export interface ChangedKeyNeed extends ChangedKey {
 
 /** The keys that differ, each with what it needs. */
 export function changesOf(before: Config, after: Config): ChangedKeyNeed[] {
-  return changedKeys(before, after).map((changed) => ({ ...changed, needs: needOf(changed.key) }));
+  const forced = new Set([...forcedOpen(before), ...forcedOpen(after)]);
+  return changedKeys(before, after).map((changed) => {
+    // What is set up in the kernel for a mode is that a port is always open.
+    const isLive = changed.key === MODE && !forced.has(changed.at);
+    return { ...changed, needs: isLive ? 'live' : needOf(changed.key) };
+  });
 }
 
 /** What a key needs; keys are written as in docs/configuration.md. Whatever is not listed is live. */
@@ -22,6 +27,12 @@ export function needOf(key: string): ReloadNeed {
   if (RESTART.some((one) => key === one || key.startsWith(`${one}.`))) return 'restart';
   return UPGRADE.has(key) ? 'upgrade' : 'live';
 }
+
+function forcedOpen({ ports }: Config): string[] {
+  return ports.filter(({ mode }) => mode === 'force-authorized').map(({ name }) => `ports.${name}.mode`);
+}
+
+const MODE = 'ports.NAME.mode';
 
 /** Another bridge or other records are another castgate; the two nodes of a pair agree on the rest. */
 const RESTART: readonly string[] = ['bridge', 'state_directory', 'ha', 'radius.servers[].connection_backup'];
@@ -32,7 +43,7 @@ const RESTART: readonly string[] = ['bridge', 'state_directory', 'ha', 'radius.s
  */
 const UPGRADE: ReadonlySet<string> = new Set([
   'ports',
-  'ports.NAME.mode',
+  MODE,
   'uplinks',
   'vlan_bridges',
   'multicast.hash_max',

@@ -142,8 +142,9 @@ export const fileSchema = z.strictObject({
     'subscriber ports, by interface name; a key here overrides `authenticator` for that port',
     {
       mode: choice({
-        about: 'auto: 802.1X decides; force-authorized: always open; force-unauthorized: always shut',
-        of: ['auto', 'force-authorized', 'force-unauthorized'],
+        about:
+          'auto: 802.1X decides; monitor: the same is said and counted, and everybody let through; force-authorized: always open; force-unauthorized: always shut',
+        of: ['auto', 'monitor', 'force-authorized', 'force-unauthorized'],
         fallback: 'auto',
       }),
       host_mode: optionalChoice(HOST_MODE),
@@ -313,6 +314,13 @@ export const fileSchema = z.strictObject({
     }),
     max_hosts_per_port: whole({ about: 'hosts on one port at one time', min: 1, max: 4096, fallback: 32 }),
     max_hosts: whole({ about: 'hosts on the whole switch at one time', min: 1, max: 65536, fallback: 4096 }),
+    max_monitored_hosts: whole({
+      about:
+        'hosts without a login that are kept in mind on ports in monitor mode; further ones pass unlisted',
+      min: 1,
+      max: 65536,
+      fallback: 1024,
+    }),
   }),
   radius: requiredSection('RADIUS servers and how they are asked', {
     servers: listOf('the servers', {

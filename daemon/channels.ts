@@ -21,10 +21,12 @@ import type { RadiusAttribute, RadiusPacket } from '../radius/packet.ts';
 import { channelKey, type GrantRecord, hostKey, type SessionRecord } from '../session/records.ts';
 import { type IpAddress, ipFamily, type Mac } from '../wire/address.ts';
 import { isMalformed } from '../wire/malformed.ts';
+import { isHostGone, type SessionEnd } from './end-cause.ts';
 import { graceMs } from './grace.ts';
 import { GroupSignalling } from './group-signalling.ts';
 import { type CoreParts, placeOf } from './parts.ts';
 import { ReportRate } from './report-rate.ts';
+import { monitors } from './subscribers/monitored-hosts.ts';
 
 /** What channels need of the rest of the core. */
 export interface ChannelPeers {
@@ -37,6 +39,8 @@ export interface ChannelPeers {
   /** Where else the address of a host is in, that is not in here. */
   placeElsewhere(from: Reporter): 'other-port' | 'other-vlan' | undefined;
   vlansOfPort(port: string): readonly number[];
+  /** Whether a host that is not in receives what it wants all the same. */
+  isLetThrough(now: number, host: Reporter): boolean;
   /** Called before the switch stops the channel, so that its counter can still be read. */
   channelEnding(now: number, grant: GrantRecord, cause: RevokeCause): void;
 }
@@ -98,6 +102,8 @@ export class Channels {
         encodingCarriesSource: carriesSource(groups.encoding),
         deliverToHost: multicast.deliverTo === 'host',
         placeElsewhere: (from) => this.#peers.placeElsewhere(from),
+        monitors: (port) => monitors(parts, port),
+        letsThrough: (now, from) => this.#peers.isLetThrough(now, from),
       },
       stores,
       this.#authorization,
@@ -190,8 +196,8 @@ export class Channels {
   }
 
   /** The host's session ends: so do its channels. */
-  endHost(now: number, host: string, cause: RevokeCause): void {
-    this.#admission.endHost(host, cause);
+  endHost(now: number, host: string, cause: SessionEnd): void {
+    this.#admission.endHost(now, host, cause, !isHostGone(cause));
     this.#sources.endHost(host);
     this.#carryOut(now);
   }
@@ -220,13 +226,15 @@ export class Channels {
   }
 
   /** A host came in: what it joined before is asked for again at once. */
-  sessionStarted(now: number, port: string, vlan: number): void {
+  sessionStarted(now: number, { key, port, vlan }: SessionRecord): void {
+    this.rightsChanged(now, key);
     this.#signalling.askHost(now, port, vlan);
   }
 
   /** The configuration was another one until now: what is granted is held to the one that is there. */
   reconfigured(now: number): void {
     for (const { key } of [...this.#parts.stores.sessions.values()]) this.#admission.rightsChanged(now, key);
+    this.#admission.reconfigured();
     this.#carryOut(now);
     this.resume(now);
   }
@@ -320,13 +328,16 @@ export class Channels {
       }
       case 'revoked': {
         const { grant, cause } = action;
-        this.#peers.channelEnding(now, grant, cause);
+        if (grant.by !== 'monitor') this.#peers.channelEnding(now, grant, cause);
         const { host, account, group, source } = grant;
         log.info('channel-ended', { host, account, group, source, cause });
         return;
       }
       case 'refused':
         this.#refused(now, action.refusal);
+        return;
+      case 'let-through':
+        this.#letThrough(action);
         return;
       case 'ask-port':
         this.#signalling.askAfterLeave(now, action.port, action.vlan, action.group, action.sources);
@@ -354,6 +365,14 @@ export class Channels {
     const attributes = questionAttributes(form, session, place, group, source);
     if (attributes === undefined) this.unanswered(now, question, 'encoding-lacks-family');
     else this.#peers.askGroup(now, questionToken(question), session.server, attributes);
+  }
+
+  /** A join that would be refused is received: told once for each reason, and counted. */
+  #letThrough({ refusal, isNews }: Extract<AdmissionAction, { kind: 'let-through' }>): void {
+    const { port, vlan, mac, group, source, reason } = refusal;
+    this.#parts.tally.count(port, `let-through/${reason}`);
+    this.#refusals.delete(channelKey(hostKey(port, vlan, mac), group, source));
+    this.#parts.log[isNews ? 'info' : 'debug']('join-let-through', refusal);
   }
 
   /** The first refusal of a wish is news; its repetitions are counted. */

@@ -109,6 +109,7 @@ export class Core {
       placeElsewhere: (from) => this.subscribers.placeElsewhere(from),
       channelRefused: (now, refusal) => this.books.refused(now, refusal),
       vlansOfPort: (port) => this.subscribers.vlansOfPort(port),
+      isLetThrough: (now, host) => this.subscribers.isLetThrough(now, host),
       channelEnding: (now, grant, cause) => this.#endChannelBooks(now, grant, cause),
     });
     this.subscribers = new Subscribers(as('subscribers'), {
@@ -116,6 +117,7 @@ export class Core {
       cancel: (now, token) => this.radius.cancel(now, token),
       hasLoginServer: () => this.radius.hasLoginServer(),
       mayAskLoginServer: (now) => this.radius.mayAskLoginServer(now),
+      monitoredHostGone: (now, key) => this.channels.endHost(now, key, 'lost-carrier'),
       receivesChannels: (host) => this.channels.channelsOfHost(host) > 0,
       sessionStarted: (now, session) => this.#sessionStarted(now, session),
       sessionRenewed: (now, session, isOther) => this.#sessionRenewed(now, session, isOther),
@@ -409,7 +411,7 @@ export class Core {
 
   #sessionStarted(now: number, session: SessionRecord): void {
     this.books.startSession(now, session);
-    this.channels.sessionStarted(now, session.port, session.vlan);
+    this.channels.sessionStarted(now, session);
   }
 
   #sessionRenewed(now: number, session: SessionRecord, isOther: boolean): void {

@@ -7,8 +7,8 @@ import type { Effect } from './effects.ts';
 import type { Stores } from './stores.ts';
 
 /** The effect that makes the switch serve a port as the record says. */
-function serviceOf({ key: port, open, vlan, bridge }: PortServiceRecord): Effect {
-  return { kind: 'serve-port', port, service: { open, vlan, bridge } };
+function serviceOf({ key: port, open, vlan, bridge, monitored }: PortServiceRecord): Effect {
+  return { kind: 'serve-port', port, service: { open, vlan, bridge, ...(monitored && { monitored }) } };
 }
 
 /** What the switch is told of a host that is in. */

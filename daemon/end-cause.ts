@@ -23,6 +23,20 @@ export type SessionEnd =
   | 'switch-failed'
   | 'shutdown';
 
+/** Whether the host itself is gone with its session, or is at once in another one; or castgate is. */
+export function isHostGone(cause: SessionEnd): boolean {
+  return GONE.has(cause);
+}
+
+const GONE: ReadonlySet<SessionEnd> = new Set([
+  'lost-carrier',
+  'port-reinitialized',
+  'port-disabled',
+  'moved',
+  'account-changed',
+  'shutdown',
+]);
+
 /** Acct-Terminate-Cause of a channel. */
 export const channelTerminateCause: Readonly<Record<RevokeCause, TerminateCause>> = {
   leave: TerminateCause.UserRequest,

@@ -396,10 +396,14 @@ function lookersOn(log: Logger) {
   return { metrics, happenings, watch: watchAll([new Latencies(metrics), happenings]) };
 }
 
-/** Who authenticates by MAC address, or is asked whether it is there, is heard by what is neither EAPOL nor a report. */
+/**
+ * Who authenticates by MAC address, is only watched, or is asked whether it is there, is heard by what is neither
+ * EAPOL nor a report.
+ */
 function hostsToHear({ ports }: Config): 'known' | 'all' {
   const wanted = ports.some(
-    ({ methods, handshakePeriodMs }) => methods.includes('mab') || handshakePeriodMs > 0,
+    ({ mode, methods, handshakePeriodMs }) =>
+      mode === 'monitor' || methods.includes('mab') || handshakePeriodMs > 0,
   );
   return wanted ? 'all' : 'known';
 }

@@ -113,9 +113,11 @@ export interface SessionRow {
   readonly mac: string;
   /** Null before the host has said who it is. */
   readonly account: string | null;
-  /** State of the authenticator's PAE machine, by the standard's name. */
+  /** State of the authenticator's PAE machine, by the standard's name; `MONITORED`: it has none. */
   readonly state: string;
   readonly authorized: boolean;
+  /** It is let through on a port in monitor mode: why it would not be; null: it is not, or need not be. */
+  readonly letThrough: string | null;
   readonly since: number | null;
   readonly acctSessionId: string | null;
   /** The RADIUS server that let it in. */
@@ -138,7 +140,7 @@ export interface GroupRow {
   /** Null for the any-source channel. */
   readonly source: string | null;
   readonly state: 'granted' | 'waiting' | 'refused';
-  /** Why it was refused. */
+  /** Why it was refused, or, granted by `monitor`, would have been. */
   readonly reason: string | null;
   /** What decided. */
   readonly by: string | null;
@@ -176,6 +178,8 @@ export interface PortRow {
   readonly mode: string;
   readonly hosts: number;
   readonly authorizedHosts: number;
+  /** Hosts that are not in and are let through, on a port in monitor mode. */
+  readonly monitoredHosts: number;
   readonly channels: number;
   /** Frames that were dropped, by reason. */
   readonly drops: Readonly<Record<string, number>>;

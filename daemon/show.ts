@@ -6,8 +6,9 @@ import { formatChannelRange } from '../auth/rights/channel-range.ts';
 import type { AuthenticatorRecord } from '../eapol/authenticator-record.ts';
 import { accountText } from '../session/account.ts';
 import type { SessionFilter } from '../session/filter-rule.ts';
-import type { GrantRecord } from '../session/records.ts';
+import type { GrantRecord, MonitoredHostRecord } from '../session/records.ts';
 import { channelKey, hostKey } from '../session/records.ts';
+import type { HostPlace } from '../switch/switch.ts';
 import type { Core } from './core.ts';
 import type { SwitchReadings } from './parts.ts';
 import { ownerOf } from './radius.ts';
@@ -16,12 +17,27 @@ import type { AccountingDisk } from './spool/accounting-disk.ts';
 
 /** Every host that castgate knows, in or not. */
 export function sessionRows(core: Core, readings: SwitchReadings): SessionRow[] {
-  const { authenticators, mabs } = core.stores;
+  const { authenticators, mabs, monitoredHosts } = core.stores;
   const silent = [...mabs.values()].filter(({ key }) => !authenticators.has(key));
+  const unknown = [...monitoredHosts.values()].filter(
+    ({ key }) => !authenticators.has(key) && !mabs.has(key),
+  );
   return [
     ...[...authenticators.values()].map((record) => dot1xRow(core, readings, record)),
     ...silent.map((record) => mabRow(core, readings, record)),
+    ...unknown.map((record) => monitoredRow(core, readings, record)),
   ];
+}
+
+/** A host that is let through and has not said anything that a login would begin with. */
+function monitoredRow(core: Core, readings: SwitchReadings, record: MonitoredHostRecord): SessionRow {
+  return {
+    ...hostRow(core, readings, record),
+    account: null,
+    state: 'MONITORED',
+    since: record.since,
+    reauthAt: null,
+  };
 }
 
 function dot1xRow(core: Core, readings: SwitchReadings, record: AuthenticatorRecord): SessionRow {
@@ -43,7 +59,7 @@ function mabRow(core: Core, readings: SwitchReadings, record: MabRecord): Sessio
   };
 }
 
-function hostRow(core: Core, readings: SwitchReadings, record: AuthenticatorRecord | MabRecord) {
+function hostRow(core: Core, readings: SwitchReadings, record: HostPlace & { readonly key: string }) {
   const session = core.stores.sessions.get(record.key);
   const counters = session === undefined ? undefined : readings.hostCounters(record);
   return {
@@ -51,6 +67,7 @@ function hostRow(core: Core, readings: SwitchReadings, record: AuthenticatorReco
     vlan: record.vlan,
     mac: record.mac,
     authorized: session !== undefined,
+    letThrough: core.stores.monitoredHosts.get(record.key)?.reason ?? null,
     since: session?.startedAt ?? null,
     acctSessionId: session?.acctSessionId ?? null,
     server: session?.server ?? null,
@@ -176,6 +193,7 @@ export function portRows(core: Core): PortRow[] {
     mode: port.mode,
     hosts: core.subscribers.hostsOfPort(port.name),
     authorizedHosts: core.subscribers.authorizedHostsOfPort(port.name),
+    monitoredHosts: core.subscribers.monitoredHostsOfPort(port.name),
     channels: core.channels.channelsOfPort(port.name),
     drops: core.tally.withPrefix(port.name, 'drop/'),
     eapolRx: core.tally.of(port.name, 'eapol-rx'),
@@ -190,11 +208,11 @@ function grantRow(grant: GrantRecord, readings: SwitchReadings): GroupRow {
     port: grant.port,
     vlan: grant.vlan,
     mac: grant.mac,
-    account: grant.account,
+    account: grant.account === '' ? null : grant.account,
     group: grant.group,
     source: grant.source ?? null,
     state: 'granted',
-    reason: null,
+    reason: grant.reason ?? null,
     by: grant.by,
     since: grant.grantedAt,
     expiresAt: grant.expiresAt,

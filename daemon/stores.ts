@@ -29,6 +29,7 @@ import type {
   ForwardingRecord,
   GrantRecord,
   HandshakeRecord,
+  MonitoredHostRecord,
   PendingRecord,
   PortBounceRecord,
   PortRecord,
@@ -49,6 +50,7 @@ export class Stores implements ReplicatedStores {
   readonly activities: Store<ActivityRecord>;
   readonly handshakes: Store<HandshakeRecord>;
   readonly fallbacks: Store<FallbackRecord>;
+  readonly monitoredHosts: Store<MonitoredHostRecord>;
   readonly sessions: Store<SessionRecord>;
   readonly memberships: Store<MembershipRecord>;
   readonly pending: Store<PendingRecord>;
@@ -92,6 +94,7 @@ export class Stores implements ReplicatedStores {
     this.activities = this.#keep<ActivityRecord>('activities');
     this.handshakes = this.#keep<HandshakeRecord>('handshakes');
     this.fallbacks = this.#keep<FallbackRecord>('fallbacks');
+    this.monitoredHosts = this.#keep<MonitoredHostRecord>('monitored-hosts');
     this.sessions = this.#keep<SessionRecord>('sessions');
     this.memberships = this.#keep<MembershipRecord>('memberships');
     this.pending = this.#keep<PendingRecord>('pending');

@@ -35,6 +35,7 @@ function looks({ port, up, mode }) {
   const inside = hosts.filter((host) => host.authorized).length;
   if (!up) return ['down', 'no link'];
   if (mode === 'force-authorized') return ['open', 'always open'];
+  if (mode === 'monitor') return ['open', `monitor, ${inside} in`];
   if (inside > 0) return ['in', `${inside} in`];
   if (hosts.some((host) => host.state === 'HELD')) return ['held', 'refused'];
   if (hosts.length > 0) return ['asking', 'logging in'];
@@ -104,6 +105,7 @@ function drawHost(host) {
     list([
       ['MAC', host.mac],
       ['State', host.state],
+      ...(host.letThrough ? [['Let through, although', host.letThrough]] : []),
       ...(host.authorized
         ? [
             ['In for', ago(host.since)],

@@ -124,8 +124,13 @@ export interface GrantRecord {
   readonly grantedAt: number;
   /** When the permission must be asked again. */
   readonly expiresAt: number;
-  /** What decided: an answer, a remembered answer, the switch's list, the login's rights. */
-  readonly by: 'radius' | 'cache' | 'always-list' | 'rights';
+  /**
+   * What decided: an answer, a remembered answer, the switch's list, the login's rights. `monitor`: nothing did, the
+   * port lets through what it would refuse; such a grant is no account's, and not accounted for.
+   */
+  readonly by: 'radius' | 'cache' | 'always-list' | 'rights' | 'monitor';
+  /** By `monitor`: why it would have been refused. */
+  readonly reason?: string | undefined;
   /** A preview ends at `expiresAt` and is not renewed. */
   readonly access?: 'watch' | 'preview' | undefined;
   /** Class attributes of the Access-Accept of the group question. */
@@ -343,6 +348,22 @@ export interface PortServiceRecord {
   readonly open: boolean;
   readonly vlan: number | undefined;
   readonly bridge: string | undefined;
+  readonly monitored?: boolean | undefined;
+}
+
+/** A host that is not in, and whom its port lets through since it is in monitor mode. */
+export interface MonitoredHostRecord {
+  readonly v: 1;
+  /** hostKey(port, vlan, mac). */
+  readonly key: string;
+  readonly port: string;
+  readonly vlan: number;
+  readonly mac: Mac;
+  /** Why it would be kept out: the last decision about it. */
+  readonly reason: string;
+  readonly since: number;
+  /** When it was last decided about, or heard; forgotten an hour after that. */
+  readonly heardAt: number;
 }
 
 /** A subscriber port as the machines see it. */

@@ -285,6 +285,7 @@ export class MemorySwitch implements Switch, Leased {
   passesGroup(host: HostPlace, group: IpAddress, source: IpAddress): boolean {
     const port = this.#subscriber(host.port);
     if (port?.up !== true || !this.isUnfenced) return false;
+    if (port.service.monitored === true) return true;
     return (
       new RangeTable(port.hosts.get(placeKey(host))?.place.sends ?? []).find(group, source) !== undefined
     );

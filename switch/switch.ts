@@ -37,6 +37,8 @@ export interface PortService {
   readonly vlan: number | undefined;
   /** The bridge that it is a port of; undefined: castgate's own. In another one there are no channels. */
   readonly bridge: string | undefined;
+  /** Whoever is let through may send to any channel: of a port that is open. */
+  readonly monitored?: boolean | undefined;
 }
 
 /** A port of which nothing special is asked. */

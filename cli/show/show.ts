@@ -96,13 +96,13 @@ async function refusedBelow(socketPath: string): Promise<string> {
 export function renderRows(topic: ShowTopic, rows: readonly object[], now: number): string {
   switch (topic) {
     case 'sessions':
-      return rows.length === 0 ? 'no sessions\n' : table(sessionColumns(now), rows);
+      return rows.length === 0 ? 'no sessions\n' : table(sessionColumns(now, rows), rows);
     case 'groups':
       return rows.length === 0 ? 'no groups\n' : table(groupColumns(now), rows);
     case 'radius':
       return table(RADIUS_COLUMNS, rows) + reasons(rows, 'server', 'discarded');
     case 'ports':
-      return table(PORT_COLUMNS, rows) + reasons(rows, 'port', 'drops');
+      return table(portColumns(rows), rows) + reasons(rows, 'port', 'drops');
     case 'refusals':
       return table(REFUSAL_COLUMNS, rows);
     case 'ha':
@@ -127,7 +127,8 @@ export function renderPrivileges(rows: readonly object[]): string {
 
 type Columns = readonly Column<object>[];
 
-function sessionColumns(now: number): Columns {
+function sessionColumns(now: number, rows: readonly object[]): Columns {
+  const isMonitored = rows.some((row) => typeof field(row, 'letThrough') === 'string');
   return [
     text<SessionRow>('PORT', 'port'),
     vlan<SessionRow>('vlan'),
@@ -135,6 +136,7 @@ function sessionColumns(now: number): Columns {
     text<SessionRow>('ACCOUNT', 'account'),
     text<SessionRow>('STATE', 'state'),
     yes<SessionRow>('AUTHORIZED', 'authorized'),
+    ...(isMonitored ? [text<SessionRow>('LET-THROUGH', 'letThrough')] : []),
     age<SessionRow>('SINCE', 'since', now),
     until<SessionRow>('REAUTH', 'reauthAt', now),
     octets<SessionRow>('IN', 'octetsIn'),
@@ -181,6 +183,23 @@ function accountingColumns(now: number): Columns {
   ];
 }
 
+function portColumns(rows: readonly object[]): Columns {
+  const isMonitored = rows.some((row) => field(row, 'mode') === 'monitor');
+  return [
+    text<PortRow>('PORT', 'port'),
+    { title: 'LINK', cell: (row) => (field(row, 'up') === true ? 'up' : 'down') },
+    text<PortRow>('MODE', 'mode'),
+    count<PortRow>('HOSTS', 'hosts'),
+    count<PortRow>('AUTHORIZED', 'authorizedHosts'),
+    ...(isMonitored ? [count<PortRow>('LET-THROUGH', 'monitoredHosts')] : []),
+    count<PortRow>('CHANNELS', 'channels'),
+    count<PortRow>('EAPOL-RX', 'eapolRx'),
+    count<PortRow>('EAPOL-TX', 'eapolTx'),
+    count<PortRow>('IGMP-RX', 'igmpRx'),
+    sum<PortRow>('DROPS', 'drops'),
+  ];
+}
+
 const RADIUS_COLUMNS: Columns = [
   text<RadiusRow>('SERVER', 'server'),
   text<RadiusRow>('ADDRESS', 'address'),
@@ -195,19 +214,6 @@ const RADIUS_COLUMNS: Columns = [
   sum<RadiusRow>('DISCARDED', 'discarded'),
   { title: 'RTT', cell: (row) => milliseconds(field(row, 'rttMs')), right: true },
   count<RadiusRow>('ACCT-QUEUE', 'accountingQueue'),
-];
-
-const PORT_COLUMNS: Columns = [
-  text<PortRow>('PORT', 'port'),
-  { title: 'LINK', cell: (row) => (field(row, 'up') === true ? 'up' : 'down') },
-  text<PortRow>('MODE', 'mode'),
-  count<PortRow>('HOSTS', 'hosts'),
-  count<PortRow>('AUTHORIZED', 'authorizedHosts'),
-  count<PortRow>('CHANNELS', 'channels'),
-  count<PortRow>('EAPOL-RX', 'eapolRx'),
-  count<PortRow>('EAPOL-TX', 'eapolTx'),
-  count<PortRow>('IGMP-RX', 'igmpRx'),
-  sum<PortRow>('DROPS', 'drops'),
 ];
 
 const REFUSAL_COLUMNS: Columns = [

@@ -66,6 +66,26 @@ export function coreReadings(core: () => Core | undefined): Reading[] {
       ['port', 'outcome'],
       (of) => byReason(of, 'without-radius/'),
     ),
+    counter(
+      'castgate_monitored_decisions_total',
+      'Decisions to keep a host out, on ports in monitor mode that let it through, by reason',
+      ['port', 'reason'],
+      (of) => byReason(of, 'monitored/'),
+    ),
+    counter(
+      'castgate_monitored_joins_total',
+      'Joins that would be refused, on ports in monitor mode, by reason',
+      ['port', 'reason'],
+      (of) => byReason(of, 'let-through/'),
+    ),
+    portCounter(
+      'castgate_monitored_unlisted_total',
+      'The same for hosts that found no place in the table (authenticator.max_monitored_hosts)',
+      'monitored-unlisted',
+    ),
+    gauge('castgate_monitored_hosts', 'Hosts that are not in and are let through', ['port'], (of) =>
+      subscriberPorts(of).map((port) => [of.subscribers.monitoredHostsOfPort(port), port]),
+    ),
     gauge('castgate_port_up', 'Link of a subscriber port', ['port'], (of) =>
       subscriberPorts(of).map((port) => [of.stores.ports.get(port)?.up === true ? 1 : 0, port]),
     ),

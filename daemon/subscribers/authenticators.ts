@@ -5,6 +5,7 @@
  */
 import { Login, type LoginAnswer, type LoginRequest, type SessionIds } from '../../auth/login.ts';
 import type { PortConfig } from '../../config/config.ts';
+import { portControlOf } from '../../config/port-mode.ts';
 import { Authenticator, nextAuthenticatorTimeout } from '../../eapol/authenticator.ts';
 import type { AuthenticatorAction, UnauthorizeCause } from '../../eapol/authenticator-actions.ts';
 import { type AuthenticatorRecord, initialAuthenticator } from '../../eapol/authenticator-record.ts';
@@ -33,6 +34,8 @@ export interface AuthenticatorPeers {
   silentHosts(port: string): number;
   /** A login on the port came to nothing: a server rejected it, or none answered. */
   failed(now: number, port: PortConfig, how: 'rejected' | 'unanswered'): void;
+  /** A host that is not in is not let in, for this reason. */
+  keptOut(now: number, place: HostPlace, reason: string): void;
   sendEap(port: PortConfig, host: HostPlace, eap: Uint8Array, about: string): void;
 }
 
@@ -98,10 +101,11 @@ export class Authenticators {
     if (refused !== undefined) {
       this.#parts.tally.count(port.name, `drop/${refused}`);
       this.#parts.log.info('host-refused', { port: port.name, vlan, mac, reason: refused });
+      this.#peers.keptOut(now, { port: port.name, vlan, mac }, refused);
       return;
     }
     const lastId = this.#parts.random(1)[0] ?? 0;
-    const record = initialAuthenticator(key, port.name, vlan, mac, port.mode, lastId);
+    const record = initialAuthenticator(key, port.name, vlan, mac, portControlOf(port.mode), lastId);
     this.#ofPort.add(port.name, key);
     this.run(now, record, hello === undefined ? 'asked' : 'hello-answered', (machine) => {
       if (hello === undefined) machine.begin(now);
@@ -123,6 +127,7 @@ export class Authenticators {
     const port = this.#parts.ports.get(record.port);
     if (port === undefined) return;
     const machine = new Authenticator(record, port);
+    const wasIn = record.authorized;
     verb(machine);
     const actions = machine.drainActions();
     this.#parts.stores.authenticators.put(record.key, record);
@@ -131,6 +136,9 @@ export class Authenticators {
     // The port is opened, and the records are there, before the host hears that it is in.
     if (actions.some((action) => action.kind === 'authorize')) this.#authorize(now, record, answer);
     for (const action of actions) this.#act(now, port, record, action, cause);
+    // By time: whoever is removed for another reason is asked anew at once, or has left.
+    if (!wasIn && cause === 'time' && actions.some(({ kind }) => kind === 'remove'))
+      this.#peers.keptOut(now, record, 'no-answer');
   }
 
   /** A verified answer of a RADIUS server to a login. */
@@ -141,7 +149,7 @@ export class Authenticators {
     const answer = this.#judged(now, record, said);
     const { verdict, why } = answer;
     if (verdict.kind === 'reject' || why !== undefined) {
-      this.#refused(record, why ?? 'radius-reject', server);
+      this.#refused(now, record, why ?? 'radius-reject', server);
     }
     this.run(
       now,
@@ -159,7 +167,7 @@ export class Authenticators {
     const record = host === undefined ? undefined : this.get(host);
     if (record === undefined) return;
     if (this.#goesOnUnanswered(now, record)) return;
-    this.#refused(record, reason, undefined);
+    this.#refused(now, record, reason, undefined);
     this.run(now, record, reason, (machine) => machine.receiveVerdict(now, { kind: 'timeout' }));
     this.#failed(now, record.port, 'unanswered');
   }
@@ -313,7 +321,7 @@ export class Authenticators {
         const token = this.#login.tokenFor(record.key);
         if (token !== undefined) this.#peers.cancel(now, token);
         if (action.why !== 'timeout') return;
-        this.#refused(record, 'radius-timeout', undefined);
+        this.#refused(now, record, 'radius-timeout', undefined);
         this.#failed(now, record.port, 'unanswered');
         return;
       }
@@ -370,11 +378,12 @@ export class Authenticators {
   }
 
   /** A login came to nothing. What only the server's policy decided is no cause for worry. */
-  #refused(record: AuthenticatorRecord, reason: string, server: string | undefined): void {
+  #refused(now: number, record: AuthenticatorRecord, reason: string, server: string | undefined): void {
     const userName = this.#parts.stores.conversations.get(record.key)?.userName;
     const account = userName === undefined ? undefined : accountText(userName);
     const level = reason === 'radius-reject' ? 'info' : 'warn';
     this.#parts.log[level]('login-refused', { host: record.key, account, server, reason });
+    this.#peers.keptOut(now, record, reason);
   }
 
   #failed(now: number, port: string, how: 'rejected' | 'unanswered'): void {

@@ -14,6 +14,7 @@ import type { PortConfig } from '../../config/config.ts';
 import type { RadiusPacket } from '../../radius/packet.ts';
 import { KeyIndex } from '../../session/key-index.ts';
 import { hostKey } from '../../session/records.ts';
+import type { HostPlace } from '../../switch/switch.ts';
 import type { Mac } from '../../wire/address.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
 import type { SessionEnd } from '../end-cause.ts';
@@ -37,6 +38,8 @@ export interface MacLoginPeers {
   isFull(port: PortConfig): boolean;
   /** A login on the port came to nothing: a server rejected it, or none answered. */
   failed(now: number, port: PortConfig, how: 'rejected' | 'unanswered'): void;
+  /** A host that is not in is not let in, for this reason. */
+  keptOut(now: number, place: HostPlace, reason: string): void;
   /** Another host's session ends, in favour of this one. */
   endHost(now: number, key: string, cause: SessionEnd): void;
 }
@@ -106,8 +109,11 @@ export class MacLogins {
       until: now + port.mabAfterMs,
     };
     if (port.methods[0] === 'mab') {
-      if (this.#peers.isFull(port)) this.#parts.tally.count(port.name, 'drop/port-host-limit');
-      else this.#ask(now, record);
+      if (!this.#peers.isFull(port)) this.#ask(now, record);
+      else {
+        this.#parts.tally.count(port.name, 'drop/port-host-limit');
+        this.#peers.keptOut(now, place, 'port-host-limit');
+      }
       return;
     }
     this.#peers.beginDot1x(now, port, vlan, mac);
@@ -139,6 +145,7 @@ export class MacLogins {
       if (this.#postpone(now, port, record, postponed)) return;
     }
     this.#parts.log.warn('login-refused', { host: record.key, method: 'mab', reason });
+    this.#peers.keptOut(now, record, reason);
     if (record.authorized && unanswered > port.reauthMax) {
       this.#hold(now, record, port);
       this.#sessions.end(now, record.key, 'reauthentication-failed');
@@ -213,6 +220,7 @@ export class MacLogins {
     const closed = record.authorized ? undefined : this.#entrance.closedTo(port, record.key, record);
     if (closed !== undefined) {
       this.#parts.tally.count(port.name, `drop/${closed}`);
+      this.#peers.keptOut(now, record, closed);
       this.forget(now, record.key);
       return;
     }
@@ -254,6 +262,7 @@ export class MacLogins {
     const port = this.#parts.ports.get(record.port);
     this.#parts.tally.count(record.port, 'mab-rejected');
     this.#parts.log.info('login-refused', { host: record.key, method: 'mab', server, reason });
+    this.#peers.keptOut(now, record, reason);
     if (port === undefined) return;
     this.#hold(now, record, port);
     if (record.authorized) this.#sessions.end(now, record.key, 'reauthentication-failed');

@@ -4,6 +4,7 @@
  * (802.1X-2004 §8.2.4, CONNECTING).
  */
 import type { PortConfig } from '../../config/config.ts';
+import { isAsking } from '../../config/port-mode.ts';
 import { EapCode, EapType, encodeEap } from '../../eapol/eap.ts';
 import type { PortRecord } from '../../session/records.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
@@ -67,7 +68,7 @@ export class PortHellos {
     for (const record of [...this.#parts.stores.ports.values()]) {
       const port = this.#parts.ports.get(record.key);
       if (port === undefined || !record.up) continue;
-      if ((port.mode === 'auto') !== (record.helloAt !== undefined)) this.#ask(now, port, record);
+      if (isAsking(port.mode) !== (record.helloAt !== undefined)) this.#ask(now, port, record);
     }
   }
 
@@ -89,10 +90,10 @@ export class PortHellos {
   }
 
   #ask(now: number, port: PortConfig, record: PortRecord): void {
-    const helloAt = port.mode === 'auto' ? now + port.txPeriodMs : undefined;
+    const helloAt = isAsking(port.mode) ? now + port.txPeriodMs : undefined;
     this.#parts.stores.ports.put(port.name, { ...record, helloAt });
     this.#deadlines.set(port.name, helloAt);
-    if (port.mode !== 'auto' || !this.#isVacant(port.name)) return;
+    if (!isAsking(port.mode) || !this.#isVacant(port.name)) return;
     this.#send(port, encodeEap({ code: EapCode.Request, id: record.helloId, type: EapType.Identity }));
   }
 }

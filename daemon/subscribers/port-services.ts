@@ -43,9 +43,19 @@ export class PortServices {
   #wanted(name: string): PortService {
     const port = this.#parts.ports.get(name);
     if (port === undefined) return ORDINARY;
+    if (port.mode === 'monitor') return this.#monitored(name);
     if (!this.#occupants.isOccupied(name)) return this.#fallbackOf(port);
     const open = port.hostMode === 'multi-host';
     return placeIn(this.#parts.config, this.#occupants.assignedVlan(name), open);
+  }
+
+  /** Open to all in the VLAN of those who are in; only while it is up, since a port that went comes back ordinary. */
+  #monitored(name: string): PortService {
+    if (this.#parts.stores.ports.get(name)?.up !== true) return ORDINARY;
+    return {
+      ...placeIn(this.#parts.config, this.#occupants.assignedVlan(name), true),
+      monitored: true,
+    };
   }
 
   #fallbackOf(port: PortConfig): PortService {
@@ -56,8 +66,8 @@ export class PortServices {
 
   #tell(port: string, service: PortService, about: string | undefined): void {
     this.#parts.effect({ kind: 'serve-port', port, service, ...(about !== undefined && { about }) });
-    const { open, vlan, bridge } = service;
-    this.#parts.log.info('port-served', { port, open, vlan, bridge });
+    const { open, vlan, bridge, monitored } = service;
+    this.#parts.log.info('port-served', { port, open, vlan, bridge, monitored });
   }
 }
 
@@ -77,5 +87,10 @@ export function placeIn(
 }
 
 function isSame(a: PortService, b: PortService): boolean {
-  return a.open === b.open && a.vlan === b.vlan && a.bridge === b.bridge;
+  return (
+    a.open === b.open &&
+    a.vlan === b.vlan &&
+    a.bridge === b.bridge &&
+    (a.monitored === true) === (b.monitored === true)
+  );
 }

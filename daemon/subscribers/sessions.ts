@@ -34,7 +34,7 @@ export interface SessionPeers {
   /** Whether the host is granted a channel. */
   receivesChannels(host: string): boolean;
   /** It is no more. */
-  sessionEnded(now: number, session: SessionRecord): void;
+  sessionEnded(now: number, session: SessionRecord, cause: SessionEnd): void;
 }
 
 /** A host that is let in. */
@@ -239,7 +239,7 @@ export class Sessions {
       session: session.acctSessionId,
       cause,
     });
-    this.#peers.sessionEnded(now, session);
+    this.#peers.sessionEnded(now, session, cause);
   }
 
   /** Something else than its sessions has changed how the port is to be served. */

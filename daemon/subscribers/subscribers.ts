@@ -10,20 +10,23 @@ import { LoginPace } from '../../auth/login-pace.ts';
 import { isMabToken } from '../../auth/mab/mab.ts';
 import type { Reporter } from '../../auth/membership-table.ts';
 import type { PortConfig } from '../../config/config.ts';
+import { isAsking, portControlOf } from '../../config/port-mode.ts';
 import type { AuthenticatorRecord } from '../../eapol/authenticator-record.ts';
 import { decodeEap, EapCode, type EapPacket, EapType } from '../../eapol/eap.ts';
 import { decodeEapol, EapolType } from '../../eapol/eapol.ts';
 import type { RadiusPacket } from '../../radius/packet.ts';
 import { hostKey, type SessionRecord } from '../../session/records.ts';
+import type { HostPlace } from '../../switch/switch.ts';
 import type { Mac } from '../../wire/address.ts';
 import { isMalformed } from '../../wire/malformed.ts';
-import type { SessionEnd } from '../end-cause.ts';
+import { isHostGone, type SessionEnd } from '../end-cause.ts';
 import type { CoreParts } from '../parts.ts';
 import { Authenticators } from './authenticators.ts';
 import { eapFrame, PAE_GROUP_ADDRESS } from './eapol-frames.ts';
 import { Entrance } from './entrance.ts';
 import { Fallbacks } from './fallbacks.ts';
 import { MacLogins } from './mac-logins.ts';
+import { MonitoredHosts, monitors } from './monitored-hosts.ts';
 import { PortHellos } from './port-hellos.ts';
 import { type SessionPeers, Sessions } from './sessions.ts';
 import { WithoutRadius } from './without-radius.ts';
@@ -34,6 +37,8 @@ export interface SubscriberPeers extends Omit<SessionPeers, 'sessionEnded'> {
   hasLoginServer(): boolean;
   /** The same, or one that is dead is due to be tried. */
   mayAskLoginServer(now: number): boolean;
+  /** A host is gone that was let through without being in. */
+  monitoredHostGone(now: number, key: string): void;
   askLogin(now: number, request: LoginRequest): void;
   cancel(now: number, token: string): void;
 }
@@ -46,6 +51,7 @@ export class Subscribers {
   readonly #pace: LoginPace;
   readonly #fallbacks: Fallbacks;
   readonly #hellos: PortHellos;
+  readonly #monitored: MonitoredHosts;
 
   /** Takes up the records that the stores hold already. */
   constructor(parts: CoreParts, peers: SubscriberPeers) {
@@ -56,17 +62,20 @@ export class Subscribers {
       whole: authenticator.loginRate,
       ports: ports.length,
     });
+    this.#monitored = new MonitoredHosts(parts, (now, key) => peers.monitoredHostGone(now, key));
     this.#sessions = new Sessions(parts, {
       sessionStarted: (now, session) => {
         this.#fallbacks.end(session.port);
+        this.#monitored.forget(session.key);
         peers.sessionStarted(now, session);
       },
       sessionRenewed: (now, session, isOther) => peers.sessionRenewed(now, session, isOther),
       sessionEnding: (now, session, cause) => peers.sessionEnding(now, session, cause),
       receivesChannels: (host) => peers.receivesChannels(host),
-      sessionEnded: (now, { key, port }) => {
-        this.#macLogins.sessionEnded(now, key);
-        this.#vacated(now, port);
+      sessionEnded: (now, session, cause) => {
+        this.#macLogins.sessionEnded(now, session.key);
+        if (!isHostGone(cause)) this.#monitored.decided(now, session, cause);
+        this.#vacated(now, session.port);
       },
     });
     const entrance = new Entrance(parts, this.#sessions);
@@ -75,6 +84,7 @@ export class Subscribers {
     this.#authenticators = new Authenticators(parts, this.#sessions, entrance, withoutRadius, {
       endHost,
       failed: (now, port, how) => this.#fallbacks[how](now, port),
+      keptOut: (now, place, reason) => this.#keptOut(now, place, reason),
       silentHosts: (port) => this.#silentHosts(port),
       askLogin: (now, request) => peers.askLogin(now, request),
       cancel: (now, token) => peers.cancel(now, token),
@@ -87,6 +97,7 @@ export class Subscribers {
       speaksDot1x: (key) => speaks(this.#authenticators.get(key)),
       dropDot1x: (now, key) => this.#authenticators.drop(now, key),
       failed: (now, port, how) => this.#fallbacks[how](now, port),
+      keptOut: (now, place, reason) => this.#keptOut(now, place, reason),
       isFull: (port) => this.hostsOfPort(port.name) >= port.maxHosts,
       endHost,
     });
@@ -153,8 +164,11 @@ export class Subscribers {
     if (port.handshakePeriodMs > 0) {
       this.#sessions.heard(key, { port: port.name, vlan, mac }, etherType, payload);
     }
-    if (port.mode !== 'auto' || !port.methods.includes('mab')) return;
+    if (!isAsking(port.mode)) return;
     const { stores } = this.#parts;
+    if (port.mode === 'monitor' && !stores.sessions.has(key))
+      this.#monitored.heard(now, { port: port.name, vlan, mac });
+    if (!port.methods.includes('mab')) return;
     if (stores.sessions.has(key) || stores.mabs.has(key)) return;
     if (speaks(stores.authenticators.get(key))) return;
     if (this.#mayBegin(now, port, key)) this.#macLogins.seen(now, port, vlan, mac);
@@ -175,6 +189,7 @@ export class Subscribers {
   /** The port came up: whoever is behind it is asked who it is. */
   portUp(now: number, port: PortConfig): void {
     this.#hellos.portUp(now, port);
+    this.#sessions.serve(port.name);
     this.#fallbacks.begin(now, port);
     this.#parts.log.info('port-up', { port: port.name });
   }
@@ -188,7 +203,9 @@ export class Subscribers {
   portDown(now: number, port: string): void {
     this.#hellos.portDown(port);
     for (const key of this.#hostsOn(port)) this.#end(now, key, 'lost-carrier');
+    this.#monitored.portDown(now, port);
     this.#fallbacks.end(port);
+    this.#sessions.serve(port);
     this.#parts.log.info('port-down', { port });
   }
 
@@ -196,7 +213,7 @@ export class Subscribers {
   endOtherModes(now: number): void {
     for (const { key, port, portControl } of [...this.#parts.stores.authenticators.values()]) {
       const mode = this.#parts.ports.get(port)?.mode;
-      if (mode !== undefined && mode !== portControl) this.#end(now, key, 'mode-changed');
+      if (mode !== undefined && portControlOf(mode) !== portControl) this.#end(now, key, 'mode-changed');
     }
     for (const { name, hostMode } of this.#parts.ports.values()) {
       const kept: SessionRecord[] = [];
@@ -264,6 +281,7 @@ export class Subscribers {
   /** The configuration was another one until now; hosts are told nothing. */
   reconfigured(now: number): void {
     this.#fallbacks.reconfigured();
+    this.#monitored.reconfigured();
     this.#sessions.resume(now);
     this.#hellos.reconfigured(now);
     for (const { name } of this.#parts.ports.values()) {
@@ -282,6 +300,7 @@ export class Subscribers {
     this.#authenticators.handleTimeout(now);
     this.#macLogins.handleTimeout(now);
     this.#fallbacks.handleTimeout(now);
+    this.#monitored.handleTimeout(now);
     this.#endTimedOut(now);
     this.#endSilent(now);
     this.#hellos.handleTimeout(now);
@@ -293,6 +312,7 @@ export class Subscribers {
       this.#authenticators,
       this.#macLogins,
       this.#fallbacks,
+      this.#monitored,
       this.#sessions,
       this.#hellos,
     ]) {
@@ -311,11 +331,26 @@ export class Subscribers {
   }
 
   vlansOfPort(port: string): readonly number[] {
-    return this.#sessions.vlansOfPort(port);
+    const vlans = this.#sessions.vlansOfPort(port);
+    if (this.#monitored.countOfPort(port) === 0) return vlans;
+    return [...new Set([...vlans, ...this.#monitored.vlansOfPort(port)])].sort((a, b) => a - b);
   }
 
   authorizedHostsOfPort(port: string): number {
     return this.#sessions.countOfPort(port);
+  }
+
+  /** Hosts that the port lets through without their being in. */
+  monitoredHostsOfPort(port: string): number {
+    return this.#monitored.countOfPort(port);
+  }
+
+  /**
+   * Whether a host that is not in receives what it wants: on a port in monitor mode, where it has a place in the table
+   * of such hosts, or gets one now.
+   */
+  isLetThrough(now: number, host: HostPlace): boolean {
+    return monitors(this.#parts, host.port) && this.#monitored.heard(now, host);
   }
 
   placeElsewhere(from: Reporter): 'other-port' | 'other-vlan' | undefined {
@@ -381,9 +416,15 @@ export class Subscribers {
 
   /** Whether EAPOL of the host is of no account: the port has no 802.1X, or its MAC address counts for more. */
   #isLeftToMab({ methods, priority, mode }: PortConfig, key: string): boolean {
-    if (mode !== 'auto') return false;
+    if (!isAsking(mode)) return false;
     if (!methods.includes('dot1x')) return true;
     return priority === 'mab' && methods.includes('mab') && this.#sessions.get(key)?.method === 'mab';
+  }
+
+  /** A host is not let in; who is in already stays in. */
+  #keptOut(now: number, place: HostPlace, reason: string): void {
+    const key = hostKey(place.port, place.vlan, place.mac);
+    if (this.#sessions.get(key) === undefined) this.#monitored.decided(now, place, reason);
   }
 
   /** The last session of a port that is still up has ended. */

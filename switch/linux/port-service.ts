@@ -54,6 +54,8 @@ function change(running: Running, port: PortState, link: Link, service: PortServ
   const { kernel, guard } = running;
   // What closes goes first: the table is the lock that holds while the bridge's own is being changed.
   const closing = !service.open && port.service.open ? openChanges('remove', running, port) : [];
+  if (service.monitored !== true && port.service.monitored === true)
+    closing.push({ change: 'remove', ...portElement('monitored_ports', port.name) });
   let refusal = removeElements(kernel, closing);
   if (!service.open && port.role === 'open') forgetLinkGroups(running, port);
   const was = port.service;
@@ -66,8 +68,12 @@ function change(running: Running, port: PortState, link: Link, service: PortServ
   // Hosts that are in have their entries where the port is now; what an open port learned is forgotten.
   reconcileMacs(kernel, expectation(running));
   if (refusal === undefined && service.open)
-    refusal = kernel.changeSets(TABLE, openChanges('add', running, port));
+    refusal = kernel.changeSets(TABLE, [...openChanges('add', running, port), ...monitoredChanges(port)]);
   return refusal;
+}
+
+function monitoredChanges({ name, service }: PortState): SetChange[] {
+  return service.monitored === true ? [{ change: 'add', ...portElement('monitored_ports', name) }] : [];
 }
 
 function moveToBridge({ kernel, guard }: Running, port: PortState, link: Link): Refusal | undefined {

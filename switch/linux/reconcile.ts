@@ -97,6 +97,7 @@ export const SMALL_SETS = [
   'uplinks',
   'occupied',
   'open_ports',
+  'monitored_ports',
   ...SENDER_SETS,
   ...FILTER_MAPS,
 ] as const;
@@ -195,6 +196,7 @@ function* elementsOfPort(port: PortState, controlledDirections: 'both' | 'in'): 
   yield portElement(port.subscriber ? 'subscribers' : 'uplinks', port.name);
   if (!port.subscriber) return;
   if (port.role === 'open') yield portElement('open_ports', port.name);
+  if (port.service.monitored === true) yield portElement('monitored_ports', port.name);
   if (controlledDirections === 'in' || !port.vacant) yield portElement('occupied', port.name);
 }
 

@@ -9,7 +9,8 @@
  *   matches (in fragments, behind AH or other headers), nothing passes: nothing to the addresses of reports,
  *   no IPv6 multicast in fragments, none with a hop-by-hop header, which a bridge wants before it learns;
  *   claims of another node (EtherType 0x88B5) never, those come from uplinks;
- * - on an open port (`open_ports`) every host is an open host;
+ * - on an open port (`open_ports`) every host is an open host; on one in monitor mode (`monitored_ports`) each may send
+ *   to any channel besides, which is counted where it may not;
  * - out: unicast to open hosts, if their filter permits it; broadcast and link-local multicast (neighbour discovery, RFC 4541 §2.1.2,
  *   §3) once a host is open; multicast of the channels that the port was given.
  * A channel that is for one host alone goes to its MAC address where that is wanted (`only4`, `only6`).
@@ -46,7 +47,10 @@ export interface RulesetKind {
   readonly fence: boolean;
 }
 
-/** Names of the counters of what was refused; each is also a metric's label. */
+/**
+ * Names of the counters of what was refused; each is also a metric's label. `monitored_senders` is what would have
+ * been, and passed on a port in monitor mode.
+ */
 export const refusalCounters = [
   'membership_reports',
   'fragments',
@@ -54,6 +58,7 @@ export const refusalCounters = [
   'claims',
   'strangers',
   'senders',
+  'monitored_senders',
   'filtered',
   'unknown_unicast',
   'unregistered',
@@ -75,6 +80,7 @@ const SETS = [
   'uplinks',
   'occupied',
   'open_ports',
+  'monitored_ports',
   'hosts_in',
   'hosts_out',
   'channels4',
@@ -116,6 +122,7 @@ function rules({ sourcesIn, fence: isFenced }: RulesetKind): string {
   set uplinks { type ifname; }
   set occupied { type ifname; }
   set open_ports { type ifname; }
+  set monitored_ports { type ifname; }
   set hosts_in { type ifname . ether_addr; counter; }
   set hosts_out { type ifname . ether_addr; counter; }
   set channels4 { type ifname . ipv4_addr; counter; }
@@ -149,9 +156,15 @@ ${sources.sets}${fence.chains}
     iifname . ether saddr . ip6 daddr @senders6 accept
     iifname . ether saddr . ip daddr . ip saddr @sources_of4 accept
     iifname . ether saddr . ip6 daddr . ip6 saddr @sources_of6 accept
+    iifname @monitored_ports goto monitored_sender
     ip daddr 224.0.0.0/4 counter name senders drop
     ip6 daddr ff00::/8 ip6 daddr & ff0f:: != ff02:: counter name senders drop
     ether daddr != ff:ff:ff:ff:ff:ff meta protocol { 8021q, 8021ad } counter name senders drop
+  }
+  chain monitored_sender {
+    ip daddr 224.0.0.0/4 counter name monitored_senders accept
+    ip6 daddr ff00::/8 ip6 daddr & ff0f:: != ff02:: counter name monitored_senders accept
+    accept
   }
   chain from_subscriber {
 ${fence.check}    ip protocol igmp counter name membership_reports drop
@@ -270,7 +283,7 @@ const SOURCE_RULES = [4, 6]
 
 /** A port's element in one of the sets of ports. */
 export function portElement(
-  set: 'subscribers' | 'uplinks' | 'occupied' | 'open_ports',
+  set: 'subscribers' | 'uplinks' | 'occupied' | 'open_ports' | 'monitored_ports',
   port: string,
 ): SetElement {
   return { set, key: portKey(port) };

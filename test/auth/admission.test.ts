@@ -76,6 +76,8 @@ class Gate {
       ignoreIgmpV1: false,
       encodingCarriesSource: false,
       deliverToHost: false,
+      monitors: () => false,
+      letsThrough: () => false,
       placeElsewhere: () => undefined,
       ...options,
     };
@@ -363,7 +365,7 @@ describe('the join gate', () => {
     gate.say(ToExclude, NEWS);
     gate.answer(`${NEWS}/*/alice`, true);
     gate.say(ToExclude, FILM);
-    gate.admission.endHost(`swp1/0/${ALICE}`, 'logoff');
+    gate.admission.endHost(0, `swp1/0/${ALICE}`, 'logoff', true);
     const ended = gate.admission.drainActions();
     expect(kinds(ended)).toEqual(['revoked', 'port-filter', 'upstream-filter']);
     expect(ended[0]).toMatchObject({ cause: 'logoff' });

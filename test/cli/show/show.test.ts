@@ -12,6 +12,7 @@ const session: SessionRow = {
   account: 'alice',
   state: 'AUTHENTICATED',
   authorized: true,
+  letThrough: null,
   since: NOW - 192_000,
   acctSessionId: '5f00-1',
   server: 'r1',
@@ -59,6 +60,7 @@ const port: PortRow = {
   mode: 'auto',
   hosts: 2,
   authorizedHosts: 1,
+  monitoredHosts: 0,
   channels: 3,
   drops: { 'no-session': 5 },
   eapolRx: 10,
@@ -67,6 +69,17 @@ const port: PortRow = {
 };
 
 describe('castgate show', () => {
+  it('shows who is let through, and on which ports, where there are such', () => {
+    const through = { ...session, account: null, authorized: false, letThrough: 'radius-reject' };
+    const rows = renderRows('sessions', [session, through], NOW).split('\n');
+    expect(rows[0]).toContain('AUTHORIZED  LET-THROUGH    SINCE');
+    expect(rows[1]).toContain('yes         -  ');
+    expect(rows[2]).toContain('no          radius-reject  ');
+    const ports = renderRows('ports', [{ ...port, mode: 'monitor', monitoredHosts: 7 }], NOW).split('\n');
+    expect(ports[0]).toContain('AUTHORIZED  LET-THROUGH  CHANNELS');
+    expect(ports[1]).toContain('         1            7  ');
+  });
+
   it('shows sessions', () => {
     const waiting = {
       ...session,
