@@ -200,7 +200,7 @@ groups: [1]
     expect(errorsOf(parse(text, (path) => ({ refused: `${path.split('/').at(-1)}: no such file` })))).toEqual(
       [
         'site.yaml:3:10: ports.swp1.quiet_perod: unknown key (did you mean quiet_period?)',
-        "site.yaml:3:33: ports.swp1.mode: expected one of auto, force-authorized, force-unauthorized, not the text 'force-authorised' (did you mean force-authorized?)",
+        "site.yaml:3:33: ports.swp1.mode: expected one of auto, monitor, force-authorized, force-unauthorized, not the text 'force-authorised' (did you mean force-authorized?)",
         "site.yaml:5:11: uplinks[0]: 'swp2' is a subscriber port under ports: a port is one or the other",
         "site.yaml:5:17: uplinks[1]: 'br0' is the bridge itself",
         "site.yaml:6:16: nas.address: '224.0.0.1' is a group address, not a switch's own",
@@ -326,6 +326,7 @@ groups: [1]
     const warned = (from: string | RegExp, to: string) => warningsOf(parse(changed(from, to))).join('\n');
     expect(warned('uplinks: [swp49]\n', '')).toContain('no uplink');
     expect(warned('mode: force-unauthorized', 'mode: force-authorized')).toContain('open to everybody');
+    expect(warned('mode: force-unauthorized', 'mode: monitor')).toContain('guards nothing');
     expect(warned('name: r1,', 'name: r1, require_message_authenticator: false,')).toContain('Blast-RADIUS');
     expect(warned(/$/, 'accounting: { interim_interval: 30s }\n')).toContain('RFC 2869 §5.16');
     expect(warned(/$/, 'multicast: { hash_max: 512, max_groups_per_port: 1000 }\n')).toContain('is 2000');

@@ -32,7 +32,11 @@ const records = (w: World) =>
 /** What every host sends before it can talk to another. */
 const arp = (host: Host) => host.send(EtherType.Arp, new Uint8Array(28), 'ff:ff:ff:ff:ff:ff');
 const metric = (w: World, name: string) =>
-  [...(coreReadings(() => w.core).find((one) => one.name === name)?.read() ?? [])].filter(([n]) => n > 0);
+  [
+    ...(coreReadings(() => w.core)
+      .find((one) => one.name === name)
+      ?.read() ?? []),
+  ].filter(([n]) => n > 0);
 
 describe('a port in monitor mode', () => {
   it('lets those in who log in, with session, accounting and channels, as in auto', () => {

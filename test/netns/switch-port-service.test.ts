@@ -82,6 +82,28 @@ describe.skipIf(reason !== undefined)(`a port as a whole ${reason ?? ''}`, () =>
     expect(sw().audit()).toEqual([]);
   });
 
+  it('monitored: whoever is behind it may also send to any channel, which is counted, until it is guarded again', async () => {
+    const channel = (text: string) =>
+      rig.taps.h1.send('eth0', udp('10.0.0.1', STRANGER, '239.1.1.9', text, '01:00:5e:01:01:09'));
+    expect(sw().setPortService('swp1', OPEN)).toBeUndefined();
+    channel('open alone');
+    await pause(30);
+    expect(arrived('up', 'open alone')).toBe(0);
+    const before = sw().refusals().get('monitored_senders')?.packets ?? 0;
+    expect(sw().setPortService('swp1', { ...OPEN, monitored: true })).toBeUndefined();
+    channel('watched');
+    await until('the channel is heard', () => arrived('up', 'watched') === 1);
+    expect((sw().refusals().get('monitored_senders')?.packets ?? 0) - before).toBe(1);
+    expect(sw().audit()).toEqual([]);
+    expect(sw().setPortService('swp1', ORDINARY)).toBeUndefined();
+    channel('guarded');
+    from1('guarded too', STRANGER);
+    await pause(30);
+    expect([arrived('up', 'guarded'), arrived('up', 'guarded too')]).toEqual([0, 0]);
+    expect(await rig.sw('nft list set bridge castgate monitored_ports')).not.toContain('swp1');
+    expect(sw().audit()).toEqual([]);
+  });
+
   it('open: joins are not learned by the bridge there either', async () => {
     sw().setPortService('swp1', OPEN);
     expect(sw().setPortService('swp1', OPEN)).toBeUndefined();

@@ -187,7 +187,7 @@ describe('the table', () => {
       for (const name of refusalCounters) {
         expect(text).toContain(`counter ${name} { }`);
         if (sourcesIn === 'table' || name !== 'other_sources')
-          expect(text).toContain(`counter name ${name} drop`);
+          expect(text).toContain(`counter name ${name} ${name === 'monitored_senders' ? 'accept' : 'drop'}`);
       }
       const sets = [...text.matchAll(/^ {2}(?:set|map) (\w+) /gm)].map(([, name]) => name);
       expect(sets.sort()).toEqual([...setNames(sourcesIn)].sort());
