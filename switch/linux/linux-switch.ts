@@ -176,7 +176,8 @@ export class LinuxSwitch implements Switch, Leased {
     };
     this.#running = running;
     for (const link of [...found.ports, ...found.uplinks]) this.#ports.put(link);
-    for (const { key, open, vlan, bridge } of kept.services) this.followService(key, { open, vlan, bridge });
+    for (const { key, open, vlan, bridge, monitored } of kept.services)
+      this.followService(key, { open, vlan, bridge, ...(monitored && { monitored }) });
     takeUp(running, kept);
   }
 

@@ -104,6 +104,18 @@ describe.skipIf(reason !== undefined)(`a port as a whole ${reason ?? ''}`, () =>
     expect(sw().audit()).toEqual([]);
   });
 
+  it('monitored: the next process of an upgrade goes on with it', async () => {
+    const service = { ...OPEN, monitored: true };
+    expect(sw().setPortService('swp1', service)).toBeUndefined();
+    const next = rig.make({ otherBridges: ['br-guest'] });
+    const services = [{ key: 'swp1', ...service }];
+    rig.lab.within('sw', () => next.prepare([], { hosts: [], channels: [], services }));
+    next.conform();
+    expect(await rig.sw('nft list set bridge castgate monitored_ports')).toContain('swp1');
+    next.stop({ cleanup: false });
+    expect(sw().audit()).toEqual([]);
+  });
+
   it('open: joins are not learned by the bridge there either', async () => {
     sw().setPortService('swp1', OPEN);
     expect(sw().setPortService('swp1', OPEN)).toBeUndefined();
