@@ -227,7 +227,8 @@ export class Channels {
 
   /** A host came in: what it joined before is asked for again at once. */
   sessionStarted(now: number, { key, port, vlan }: SessionRecord): void {
-    this.rightsChanged(now, key);
+    // Elsewhere a host that was not in has nothing yet that it could take over as its own.
+    if (monitors(this.#parts, port)) this.rightsChanged(now, key);
     this.#signalling.askHost(now, port, vlan);
   }
 

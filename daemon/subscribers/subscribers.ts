@@ -215,6 +215,10 @@ export class Subscribers {
       const mode = this.#parts.ports.get(port)?.mode;
       if (mode !== undefined && portControlOf(mode) !== portControl) this.#end(now, key, 'mode-changed');
     }
+    for (const { key, port } of [...this.#parts.stores.mabs.values()]) {
+      const mode = this.#parts.ports.get(port)?.mode;
+      if (mode !== undefined && !isAsking(mode)) this.#end(now, key, 'mode-changed');
+    }
     for (const { name, hostMode } of this.#parts.ports.values()) {
       const kept: SessionRecord[] = [];
       for (const session of this.#sessions.ofPort(name)) {

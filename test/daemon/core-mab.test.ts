@@ -359,3 +359,37 @@ describe('the MAC address first, then 802.1X', () => {
     expect(firstText(start?.attributes ?? [], AttributeType.Class)).toBe('second floor');
   });
 });
+
+describe('a port of MAC authentication whose mode changes by a reload', () => {
+  const ports = (mode: string) => ({ ports: { swp1: { mode }, swp2: {}, swp3: {} } });
+  const MAB = { methods: 'mab', quiet_period: '1s' };
+
+  for (const before of ['auto', 'monitor']) {
+    it(`${before} to force-unauthorized: who is in is out, and accounted for to the end`, () => {
+      const { w, printer } = world(MAB, ports(before));
+      arp(printer);
+      w.pass(10);
+      expect(w.session(printer)).toMatchObject({ method: 'mab' });
+      w.reconfigure({ authenticator: MAB, ...ports('force-unauthorized') });
+      expect(w.session(printer)).toBeUndefined();
+      expect(w.switch.transmit(printer.place, 100)).toBe(false);
+      expect(w.core.stores.mabs.size).toBe(0);
+      w.pass(10);
+      expect(w.server.accounting(Stop)).toHaveLength(1);
+    });
+  }
+
+  it('auto to monitor and back: who is in keeps its session', () => {
+    const { w, printer } = world(MAB, ports('auto'));
+    arp(printer);
+    w.pass(10);
+    const session = w.session(printer);
+    for (const mode of ['monitor', 'auto']) {
+      w.reconfigure({ authenticator: MAB, ...ports(mode) });
+      expect(w.session(printer)).toEqual(session);
+      expect(w.switch.transmit(printer.place, 100)).toBe(true);
+    }
+    w.pass(10);
+    expect(w.server.accounting(Stop)).toEqual([]);
+  });
+});

@@ -348,6 +348,18 @@ describe('while RADIUS is silent', () => {
 describe('limits', () => {
   const all = right('watch 224.0.0.0/4');
 
+  it('of a login take no channel from another host of the account that is in already', () => {
+    const w = world([all, number(7, 2)]);
+    const first = inside(w);
+    first.join('239.1.1.1');
+    first.join('239.1.1.2');
+    w.server.users.set('alice', [all, number(7, 1)]);
+    inside(w, 'alice-tablet', 'swp2');
+    w.pass(5);
+    expect(ended(w)).toEqual([]);
+    expect([reached(w, '239.1.1.1'), reached(w, '239.1.1.2')]).toEqual([['swp1'], ['swp1']]);
+  });
+
   it('of an account: each port by itself, from the switch or from the login; the refusal has the counts', () => {
     const w = world([all, number(7, 2)]);
     const alice = inside(w);
