@@ -82,7 +82,7 @@ describe.skipIf(reason !== undefined)(`a port as a whole ${reason ?? ''}`, () =>
     expect(sw().audit()).toEqual([]);
   });
 
-  it('monitored: whoever is behind it may also send to any channel, which is counted, until it is guarded again', async () => {
+  it('monitored: whoever is behind it, and nobody behind another port, may also send to any channel, which is counted, until it is guarded again', async () => {
     const channel = (text: string) =>
       rig.taps.h1.send('eth0', udp('10.0.0.1', STRANGER, '239.1.1.9', text, '01:00:5e:01:01:09'));
     expect(sw().setPortService('swp1', OPEN)).toBeUndefined();
@@ -93,6 +93,13 @@ describe.skipIf(reason !== undefined)(`a port as a whole ${reason ?? ''}`, () =>
     expect(sw().setPortService('swp1', { ...OPEN, monitored: true })).toBeUndefined();
     channel('watched');
     await until('the channel is heard', () => arrived('up', 'watched') === 1);
+    const other = '02:00:00:00:02:77';
+    rig.taps.h2.send('eth0', udp('10.0.0.2', other, '239.1.1.9', 'neighbour', '01:00:5e:01:01:09'));
+    rig.taps.h2.send('eth0', udp('10.0.0.2', other, '10.0.0.255', 'neighbour', 'ff:ff:ff:ff:ff:ff'));
+    from1('watched too', STRANGER);
+    await until('the stranger is heard', () => arrived('up', 'watched too') === 1);
+    await pause(30);
+    expect(arrived('up', 'neighbour')).toBe(0);
     expect((sw().refusals().get('monitored_senders')?.packets ?? 0) - before).toBe(1);
     expect(sw().audit()).toEqual([]);
     expect(sw().setPortService('swp1', ORDINARY)).toBeUndefined();
