@@ -16,7 +16,7 @@ import { EXAMPLE_VENDOR, ServiceType, TerminationAction, Vendor } from '../radiu
 import type { SessionFilter } from '../session/filter-rule.ts';
 import type { SessionRights } from '../session/records.ts';
 import { isMalformed } from '../wire/malformed.ts';
-import type { Domain } from './crowd.ts';
+import type { Domain } from './admission/crowd.ts';
 import {
   type FilterForm,
   type FilterRefusal,

@@ -10,9 +10,9 @@ import { type DecisionRecord, forwardingKey, type GrantRecord } from '../session
 import type { IpAddress, Mac } from '../wire/address.ts';
 import { DeadlineHeap } from '../wire/deadline-heap.ts';
 import type { RecordMap } from '../wire/records.ts';
-import type { AdmissionAction, AdmissionStores, RevokeCause } from './admission-records.ts';
+import type { AdmissionAction, AdmissionStores, RevokeCause } from './admission/admission-records.ts';
+import { type GroupAuthorization, questionKey, renewalLeadMs } from './admission/group-authorization.ts';
 import { ForwardingTable } from './forwarding-table.ts';
-import { type GroupAuthorization, questionKey, renewalLeadMs } from './group-authorization.ts';
 import type { ChannelUse } from './rights/channel-use.ts';
 
 export interface GrantOptions {

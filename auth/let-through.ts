@@ -5,9 +5,9 @@
 import { wantedSources } from '../igmp/membership.ts';
 import { channelKey, type GrantRecord, type SessionRecord } from '../session/records.ts';
 import type { RecordMap } from '../wire/records.ts';
-import type { AdmissionAction, RefusalReason, RevokeCause } from './admission-records.ts';
+import type { AdmissionAction, RefusalReason, RevokeCause } from './admission/admission-records.ts';
+import type { ChannelWish } from './admission/join-judge.ts';
 import type { GrantTable } from './grant-table.ts';
-import type { ChannelWish } from './join-judge.ts';
 import type { MembershipTable } from './membership-table.ts';
 
 export interface LetThroughParts {

@@ -27,7 +27,7 @@ import type { ConversationRecord } from '../session/records.ts';
 import { isMalformed } from '../wire/malformed.ts';
 import type { RecordMap } from '../wire/records.ts';
 import { type AcceptOptions, type LoginTerms, readAccept, type UnacceptableAccept } from './access-accept.ts';
-import type { CrowdRefusal } from './crowd.ts';
+import type { CrowdRefusal } from './admission/crowd.ts';
 
 /** An Access-Request to be sent. */
 export interface LoginRequest {

@@ -5,24 +5,24 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HaRow } from '../daemon/show-rows.ts';
+import type { HaRow } from '../daemon/show/show-rows.ts';
 import { Castgate, type CastgateSettings } from '../lab/castgate.ts';
 import { ask } from '../lab/control.ts';
-import { FreeRadius } from '../lab/freeradius.ts';
-import type { RadiusPlan } from '../lab/freeradius-files.ts';
 import type { Json } from '../lab/line-program.ts';
 import { LineProgram } from '../lab/line-program.ts';
 import { LabError, until } from '../lab/processes.ts';
+import { FreeRadius } from '../lab/radius/freeradius.ts';
+import type { RadiusPlan } from '../lab/radius/freeradius-files.ts';
 import { LabAddress } from '../lab/topology.ts';
 import { openWorkspace, removeWorkspace, type Workspace } from '../lab/workspace.ts';
-import type { AskOutcome, AskPlan } from './asker.ts';
-import { groupAddress } from './channels.ts';
-import type { FloodPlan } from './flood.ts';
-import { Hostapd } from './hostapd.ts';
+import { Hostapd } from './auth/hostapd.ts';
+import { accountOf, type LoginOutcome, type LoginPlan } from './auth/supplicants.ts';
+import type { AskOutcome, AskPlan } from './channels/asker.ts';
+import { groupAddress } from './channels/channels.ts';
+import type { FloodPlan } from './channels/flood.ts';
+import type { RevokeOutcome, RushOutcome, WatchPlan, ZapOutcome } from './channels/viewers.ts';
 import { BenchNetwork, REPLICATION } from './network.ts';
 import type { PlayersSetup } from './players.ts';
-import { accountOf, type LoginOutcome, type LoginPlan } from './supplicants.ts';
-import type { RevokeOutcome, RushOutcome, WatchPlan, ZapOutcome } from './viewers.ts';
 
 /** Accounts that the server knows; each may receive every group. */
 export const ACCOUNTS = 128;
@@ -41,7 +41,7 @@ export interface BedOptions {
   readonly statusServer?: boolean;
   /** Subscriber ports; 8 if left out. Each takes 4,096 hosts. */
   readonly ports?: number;
-  /** castgate asks a server that answers so many milliseconds late (lab/slow-radius.ts), and waits for it. */
+  /** castgate asks a server that answers so many milliseconds late (lab/radius/slow-radius.ts), and waits for it. */
   readonly slowMs?: number;
   /** Who may receive what, where it is not ACCOUNTS × GROUPS by asking. */
   readonly rights?: BedRights;
@@ -206,7 +206,7 @@ async function startSlow(
 ): Promise<LineProgram | undefined> {
   if (delayMs === undefined) return undefined;
   const how = [LabAddress.radius, String(SLOW_PORT), SECRET, String(delayMs)];
-  return LineProgram.start('slow RADIUS server', 'slow-radius', how, network.radiusNamespace);
+  return LineProgram.start('slow RADIUS server', 'radius/slow-radius', how, network.radiusNamespace);
 }
 
 async function startCastgate(

@@ -20,7 +20,7 @@ import { concatBytes, putU16 } from '../wire/bytes.ts';
 import { internetChecksum } from '../wire/checksum.ts';
 import { decodeEthernet, EtherType, encodeEthernet, groupMac } from '../wire/ethernet.ts';
 import { isMalformed } from '../wire/malformed.ts';
-import { type BenchRow, type Round, rowOfRounds } from './row.ts';
+import { type BenchRow, type Round, rowOfRounds } from './report/row.ts';
 
 /** All rows, in about ten seconds. */
 export async function benchDecode(): Promise<BenchRow[]> {

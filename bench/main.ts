@@ -6,16 +6,16 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { LabError } from '../lab/processes.ts';
-import { type AuthScale, benchAuth } from './auth.ts';
+import { type AuthScale, benchAuth } from './auth/auth.ts';
+import { benchInFlight } from './auth/in-flight.ts';
+import { benchSessions } from './auth/sessions.ts';
 import { Bed } from './bed.ts';
+import { benchJoin, type JoinScale } from './channels/join.ts';
+import { benchRevoke } from './channels/revoke.ts';
 import { benchDecode } from './decode.ts';
-import { benchInFlight } from './in-flight.ts';
-import { benchJoin, type JoinScale } from './join.ts';
-import { lookAtMachine, machineLine } from './machine.ts';
-import { benchRevoke } from './revoke.ts';
-import type { BenchRow } from './row.ts';
-import { benchSessions } from './sessions.ts';
-import { benchTable } from './table.ts';
+import { lookAtMachine, machineLine } from './report/machine.ts';
+import type { BenchRow } from './report/row.ts';
+import { benchTable } from './report/table.ts';
 
 const HELP = `npm run bench [-- OPTIONS]
 

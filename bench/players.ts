@@ -8,14 +8,14 @@
  * leave-all PLAN, change PLAN, want-denied PLAN, leaks, flood PLAN, ask PLAN, revoke PLAN ACCOUNTS.
  */
 import { readFileSync } from 'node:fs';
+import { inNamespace, PacketPort } from '../lab/hosts/packet-port.ts';
 import { emit, type Json, serveCommands } from '../lab/line-program.ts';
-import { inNamespace, PacketPort } from '../lab/packet-port.ts';
-import { Asker, type AskPlan } from './asker.ts';
-import { Flood, type FloodPlan } from './flood.ts';
-import { HeadEnd } from './head-end.ts';
-import { Revoker } from './revoker.ts';
-import { accountOf, type LoginPlan, Supplicants } from './supplicants.ts';
-import { Viewers, type WatchPlan } from './viewers.ts';
+import { accountOf, type LoginPlan, Supplicants } from './auth/supplicants.ts';
+import { Asker, type AskPlan } from './channels/asker.ts';
+import { Flood, type FloodPlan } from './channels/flood.ts';
+import { HeadEnd } from './channels/head-end.ts';
+import { Revoker } from './channels/revoker.ts';
+import { Viewers, type WatchPlan } from './channels/viewers.ts';
 
 /** What the program has to know of the bench's network. */
 export interface PlayersSetup {

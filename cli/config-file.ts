@@ -1,7 +1,7 @@
 /** A configuration for a command: what is wrong with it is said on standard error, all of it at once. */
 import type { Config } from '../config/config.ts';
+import { formatProblem } from '../config/file/problem.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
-import { formatProblem } from '../config/problem.ts';
 
 /** A configuration for who may not read the secrets that it names, and needs none: all of them are this one. */
 export function withoutSecrets(path: string, secret: Uint8Array = STAND_IN): LoadedConfig {

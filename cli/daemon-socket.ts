@@ -1,6 +1,6 @@
 /** Which control socket a command asks on. */
 import type { Command } from 'commander';
-import { infoAt } from '../config/reference.ts';
+import { infoAt } from '../config/reference/reference.ts';
 import { usable, withoutSecrets } from './config-file.ts';
 import type { Output } from './output.ts';
 

@@ -5,7 +5,7 @@ import { RangeTable } from '../auth/rights/channel-range.ts';
 import type { ChannelWeight } from '../auth/rights/channel-use.ts';
 import type { ChannelRange, ReceiveRight } from '../session/records.ts';
 import type { IpAddress } from '../wire/address.ts';
-import type { FileConfig } from './schema.ts';
+import type { FileConfig } from './schema/schema.ts';
 
 export interface ChannelsConfig {
   readonly policy: PolicyOptions;

@@ -4,12 +4,12 @@
  * schema will refuse, so that everything wrong shows at once.
  */
 import { ipBytes, ipFamily, isMulticastIp } from '../wire/address.ts';
-import { asList, asMapping, lookUp } from './content.ts';
-import { closest } from './did-you-mean.ts';
-import { formatDuration } from './duration.ts';
 import { checkExtraAttributes } from './extra-attributes.ts';
-import type { KeyPath } from './problem.ts';
-import { infoAt, keysUnder } from './reference.ts';
+import { asList, asMapping, lookUp } from './file/content.ts';
+import { closest } from './file/did-you-mean.ts';
+import type { KeyPath } from './file/problem.ts';
+import { infoAt, keysUnder } from './reference/reference.ts';
+import { formatDuration } from './schema/duration.ts';
 
 /** Something that does not fit at `path`. */
 export interface Finding {

@@ -2,11 +2,11 @@
  * The configuration as the daemon sees it: camelCase, durations in milliseconds, every default filled in,
  * secrets read, lists of servers resolved. It is made from the file's own keys here and nowhere else.
  */
-import type { HostMode, MacMove } from '../auth/crowd.ts';
+import type { HostMode, MacMove } from '../auth/admission/crowd.ts';
+import type { SilencePolicy } from '../auth/admission/group-authorization.ts';
+import type { GroupEncoding } from '../auth/admission/group-encoding.ts';
 import type { FallbackVlans } from '../auth/fallback.ts';
 import type { FilterForm } from '../auth/filter/filter-attributes.ts';
-import type { SilencePolicy } from '../auth/group-authorization.ts';
-import type { GroupEncoding } from '../auth/group-encoding.ts';
 import type { MabMethod, MacFormat } from '../auth/mab/mab-request.ts';
 import type { ExtraAttribute } from '../session/extra-attributes.ts';
 import type { IpAddress } from '../wire/address.ts';
@@ -15,7 +15,7 @@ import { type DynamicAuthorizationConfig, toDynamicAuthorization } from './dynam
 import { toExtraAttributes } from './extra-attributes.ts';
 import { type MulticastConfig, toMulticastConfig } from './multicast-config.ts';
 import type { PortMode } from './port-mode.ts';
-import type { FileConfig } from './schema.ts';
+import type { FileConfig } from './schema/schema.ts';
 import { RADSEC, type TlsConfig, toTls } from './tls.ts';
 
 export interface Config {

@@ -1,6 +1,6 @@
 /** Who may change sessions while they run (RFC 5176), out of the section `radius.dynamic_authorization`. */
 import type { IpAddress } from '../wire/address.ts';
-import type { FileConfig } from './schema.ts';
+import type { FileConfig } from './schema/schema.ts';
 
 /** Requests of RADIUS towards castgate. */
 export interface DynamicAuthorizationConfig {

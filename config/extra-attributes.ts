@@ -1,9 +1,9 @@
 /** Attributes of the site's own, out of the list `radius.attributes`; what is wrong with them. */
 import { AttributeType } from '../radius/attributes.ts';
 import { type ExtraAttribute, encodeExtra, fieldsOf, templateFields } from '../session/extra-attributes.ts';
-import { asList, lookUp } from './content.ts';
-import type { KeyPath } from './problem.ts';
-import type { FileConfig } from './schema.ts';
+import { asList, lookUp } from './file/content.ts';
+import type { KeyPath } from './file/problem.ts';
+import type { FileConfig } from './schema/schema.ts';
 
 type Entry = FileConfig['radius']['attributes'][number];
 

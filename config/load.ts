@@ -7,15 +7,15 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { findings } from './checks.ts';
 import { type Config, HA_KEY, HTTP_TOKEN, toConfig } from './config.ts';
-import { asList, lookUp } from './content.ts';
-import { closest } from './did-you-mean.ts';
-import { nounOf } from './duration.ts';
 import { dynamicSecretName } from './dynamic-authorization.ts';
-import { type ConfigProblem, formatPath, type KeyPath } from './problem.ts';
-import { infoAt, keysUnder, sectionWith } from './reference.ts';
-import { fileSchema } from './schema.ts';
+import { asList, lookUp } from './file/content.ts';
+import { closest } from './file/did-you-mean.ts';
+import { type ConfigProblem, formatPath, type KeyPath } from './file/problem.ts';
+import { type Position, YamlSource } from './file/source.ts';
+import { infoAt, keysUnder, sectionWith } from './reference/reference.ts';
+import { nounOf } from './schema/duration.ts';
+import { fileSchema } from './schema/schema.ts';
 import { readSecret, reason, type SecretFile } from './secret.ts';
-import { type Position, YamlSource } from './source.ts';
 import { type PemFile, readPem, TLS_FILES, tlsFileName } from './tls.ts';
 
 /** A configuration, or all that is wrong with it. Warnings do not stop anything. */

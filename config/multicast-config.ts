@@ -1,6 +1,6 @@
 /** The section `multicast` as the daemon sees it. */
 import type { IpAddress } from '../wire/address.ts';
-import type { FileConfig } from './schema.ts';
+import type { FileConfig } from './schema/schema.ts';
 
 export interface MulticastConfig {
   readonly robustness: number;

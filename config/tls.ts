@@ -1,6 +1,6 @@
 /** Certificates and keys for RADIUS over TLS: files in PEM that servers name, and what is made of them. */
 import { readFileSync, statSync } from 'node:fs';
-import type { FileConfig } from './schema.ts';
+import type { FileConfig } from './schema/schema.ts';
 import { reason } from './secret.ts';
 
 export interface TlsConfig {

@@ -7,7 +7,7 @@ import { lstatSync, mkdirSync, rmSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { errnoName, loadNative } from '../switch/native.ts';
-import { type Logger, silentLog } from './log.ts';
+import { type Logger, silentLog } from './log/log.ts';
 
 /** Answers a verb with anything that JSON can hold; `{ refused }` tells the asker why there is no answer. */
 export type ControlHandler = (params: Readonly<Record<string, unknown>>) => unknown | Promise<unknown>;

@@ -3,15 +3,15 @@ import { filterOf } from '../auth/forwarding-table.ts';
 import type { Config } from '../config/config.ts';
 import type { LinuxSwitch } from '../switch/linux/linux-switch.ts';
 import type { SwitchEvent } from '../switch/switch.ts';
-import { openingOfSession } from './data-plane.ts';
-import type { Effect } from './effects.ts';
-import { graceMs, grantGrace } from './grace.ts';
-import type { Logger } from './log.ts';
+import { openingOfSession } from './core/data-plane.ts';
+import type { Effect } from './core/effects.ts';
+import { graceMs, grantGrace } from './core/grace.ts';
+import type { TurnWatch } from './core/turn-watch.ts';
+import { emptyStores, type FedStores, SavedState } from './journal/saved-state.ts';
+import type { Logger } from './log/log.ts';
 import type { Node } from './node.ts';
-import { emptyStores, type FedStores, SavedState } from './saved-state.ts';
 import { Serving } from './serving.ts';
 import type { AccountingDisk } from './spool/accounting-disk.ts';
-import type { TurnWatch } from './turn-watch.ts';
 import type { Draft, Inheritance } from './upgrade/take-over.ts';
 
 export class LoneNode implements Node {

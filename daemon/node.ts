@@ -2,7 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { SwitchEvent } from '../switch/switch.ts';
 import type { Serving } from './serving.ts';
-import type { HaRow } from './show-rows.ts';
+import type { HaRow } from './show/show-rows.ts';
 import type { AccountingDisk } from './spool/accounting-disk.ts';
 
 export interface Node {

@@ -7,8 +7,8 @@ import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { type Capability, heldCapabilities } from '../switch/linux/capabilities.ts';
-import type { Logger } from './log.ts';
-import type { PrivilegeRow } from './show-rows.ts';
+import type { Logger } from './log/log.ts';
+import type { PrivilegeRow } from './show/show-rows.ts';
 
 /** What a process may do. */
 export interface Privileges {

@@ -4,11 +4,11 @@
  * nothing, and the answer says which key needs what.
  */
 import type { Config } from '../config/config.ts';
+import { formatProblem } from '../config/file/problem.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { formatProblem } from '../config/problem.ts';
-import { type ChangedKeyNeed, changesOf } from '../config/reload-needs.ts';
+import { type ChangedKeyNeed, changesOf } from '../config/reference/reload-needs.ts';
 import type { ControlHandler } from './control-socket.ts';
-import type { Logger } from './log.ts';
+import type { Logger } from './log/log.ts';
 
 /** What a reload found. */
 export interface Reloaded {

@@ -5,7 +5,7 @@
  * The watchdog is fed by a timer of the event loop: a loop that hangs feeds nobody, and is killed.
  */
 import { errnoName, loadNative } from '../switch/native.ts';
-import type { Logger } from './log.ts';
+import type { Logger } from './log/log.ts';
 
 /** Variables of sd_notify(3): `READY=1`, `STATUS=…`, `MAINPID=…`. No value holds a line feed. */
 export type ServiceState = Readonly<Record<string, string | number>>;

@@ -9,19 +9,19 @@ import type { ConnectionGuard } from '../connection-backup/linux/connection-guar
 import { nasAttributes } from '../session/nas-attributes.ts';
 import { Alarm, now as wallClock } from '../switch/clock.ts';
 import type { Switch, SwitchEvent } from '../switch/switch.ts';
-import { BackedUpStreams } from './backed-up-streams.ts';
-import { Core } from './core.ts';
-import { EffectGate } from './effect-gate.ts';
-import { carryOut, type DatagramSender, type Effect } from './effects.ts';
-import { type EventTurn, turnsOf } from './event-turns.ts';
-import type { Logger } from './log.ts';
-import { limitPerPort } from './log-limit.ts';
-import { ownerOf } from './radius.ts';
-import { RadiusTransports } from './radius-transports.ts';
-import type { Stores } from './stores.ts';
-import { successor } from './successor.ts';
-import { endTurn, type TurnEnd } from './turn.ts';
-import { type TurnWatch, watchLog } from './turn-watch.ts';
+import { Core } from './core/core.ts';
+import { EffectGate } from './core/effect-gate.ts';
+import { carryOut, type DatagramSender, type Effect } from './core/effects.ts';
+import { type EventTurn, turnsOf } from './core/event-turns.ts';
+import type { Stores } from './core/stores.ts';
+import { successor } from './core/successor.ts';
+import { endTurn, type TurnEnd } from './core/turn.ts';
+import { type TurnWatch, watchLog } from './core/turn-watch.ts';
+import type { Logger } from './log/log.ts';
+import { limitPerPort } from './log/log-limit.ts';
+import { BackedUpStreams } from './radius/backed-up-streams.ts';
+import { ownerOf } from './radius/radius.ts';
+import { RadiusTransports } from './radius/radius-transports.ts';
 
 /** Output commit towards a standby (US7957269B2, claim 2). */
 export interface Commit {

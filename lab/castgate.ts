@@ -6,11 +6,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import type { Explanation } from '../daemon/channels.ts';
-import type { GroupRow, PortRow, RadiusRow, SessionRow, ShowRows } from '../daemon/show-rows.ts';
+import type { Explanation } from '../daemon/channels/channels.ts';
+import type { GroupRow, PortRow, RadiusRow, SessionRow, ShowRows } from '../daemon/show/show-rows.ts';
 import { ask } from './control.ts';
-import type { FreeRadius } from './freeradius.ts';
 import { attempt, LabError, LabProcess, lastLines, until } from './processes.ts';
+import type { FreeRadius } from './radius/freeradius.ts';
 import { LabAddress, type Topology } from './topology.ts';
 
 /** Parts of the configuration file that a test wants otherwise; sections as in castgate.example.yaml. */

@@ -7,7 +7,7 @@
  * On standard input: counts, start GROUP, stop GROUP, send ADDRESS COUNT (unicast datagrams).
  */
 import { createSocket, type Socket } from 'node:dgram';
-import { CHANNEL_PORT, ECHO_PORT, writeChannelPacket } from './channel-packet.ts';
+import { CHANNEL_PORT, ECHO_PORT, writeChannelPacket } from './hosts/channel-packet.ts';
 import { emit, type Json, serveCommands } from './line-program.ts';
 
 const [address = '', rate = '', octets = '', ...groups] = process.argv.slice(2);

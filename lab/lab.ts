@@ -7,10 +7,10 @@
 import { join } from 'node:path';
 import { Capture } from './capture.ts';
 import { Castgate, type CastgateSettings } from './castgate.ts';
-import { FreeRadius } from './freeradius.ts';
-import type { Permission, RadiusUser } from './freeradius-files.ts';
+import { type Credentials, Supplicant } from './hosts/supplicant.ts';
 import { LineProgram } from './line-program.ts';
-import { type Credentials, Supplicant } from './supplicant.ts';
+import { FreeRadius } from './radius/freeradius.ts';
+import type { Permission, RadiusUser } from './radius/freeradius-files.ts';
 import { type HostSpec, LabAddress, Topology } from './topology.ts';
 import { openWorkspace, removeWorkspace, type Workspace } from './workspace.ts';
 

@@ -10,7 +10,7 @@
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { networkInterfaces } from 'node:os';
-import { CHANNEL_PORT, ECHO_PORT, readChannelPacket } from './channel-packet.ts';
+import { CHANNEL_PORT, ECHO_PORT, readChannelPacket } from './hosts/channel-packet.ts';
 import { emit, type Json, serveCommands } from './line-program.ts';
 
 interface Reception {

@@ -5,11 +5,11 @@
 import type { Castgate, CastgateSettings } from './castgate.ts';
 import { Lab } from './lab.ts';
 import { builtProgram } from './line-program.ts';
-import { PageDoor } from './page-door.ts';
 import { LabError } from './processes.ts';
 import { Report } from './report.ts';
-import { type Aftermath, tellStory } from './story.ts';
-import { FILM, NEWS, STORY_PLAN, VAULT } from './story-plan.ts';
+import { PageDoor } from './story/page-door.ts';
+import { type Aftermath, tellStory } from './story/story.ts';
+import { FILM, NEWS, STORY_PLAN, VAULT } from './story/story-plan.ts';
 
 export interface StartOptions {
   /** End after the table. */

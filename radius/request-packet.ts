@@ -3,8 +3,8 @@
  * same octets every time: that is what makes a retransmission one, also from another node (RFC 5080 §2.2.1).
  */
 import { AttributeType, integer } from './attributes.ts';
+import type { RadiusPort, RadiusRequestRecord } from './client/request-record.ts';
 import { type RadiusAttribute, RadiusCode, radiusLength } from './packet.ts';
-import type { RadiusPort, RadiusRequestRecord } from './request-record.ts';
 import { accessRequestLength, signAccessRequest, signAccountingRequest } from './sign.ts';
 
 /**

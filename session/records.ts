@@ -38,7 +38,7 @@ export interface SessionRecord {
   readonly interimMs: number | undefined;
   /** What the login said about channels; undefined: nothing. Records of earlier versions lack it. */
   readonly rights?: SessionRights | undefined;
-  /** What the host is for where a port is for one of each (auth/crowd.ts); undefined: data. */
+  /** What the host is for where a port is for one of each (auth/admission/crowd.ts); undefined: data. */
   readonly domain?: 'data' | 'voice' | undefined;
   /** By what the host is in; undefined: 802.1X. */
   readonly method?: 'dot1x' | 'mab' | undefined;
@@ -244,7 +244,7 @@ export interface PendingRecord {
   readonly group: IpAddress;
   readonly source: IpAddress | undefined;
   readonly account: string;
-  /** The question that is with the RADIUS server: questionKey of auth/group-authorization.ts. */
+  /** The question that is with the RADIUS server: questionKey of auth/admission/group-authorization.ts. */
   readonly question: string;
   readonly since: number;
 }
@@ -252,7 +252,7 @@ export interface PendingRecord {
 /** What RADIUS said about one (account, group[, source]), and until when that holds. */
 export interface DecisionRecord {
   readonly v: 1;
-  /** questionKey of auth/group-authorization.ts. */
+  /** questionKey of auth/admission/group-authorization.ts. */
   readonly key: string;
   readonly permit: boolean;
   /** Why not, where not. */
@@ -277,7 +277,7 @@ export interface DecisionRecord {
 /** A question that was put to RADIUS and is not answered yet: one for all who wait for it. */
 export interface QuestionRecord {
   readonly v: 1;
-  /** questionKey of auth/group-authorization.ts. */
+  /** questionKey of auth/admission/group-authorization.ts. */
   readonly key: string;
   /** hostKey of the first who asked: it counts against this host's limit until the answer. */
   readonly host: string;
@@ -321,7 +321,7 @@ export interface ActivityRecord {
   readonly lookAt: number;
 }
 
-/** Whether a host that is in is still there, where its port asks (daemon/subscribers/online-handshake.ts). */
+/** Whether a host that is in is still there, where its port asks (daemon/subscribers/host/online-handshake.ts). */
 export interface HandshakeRecord {
   readonly v: 1;
   /** hostKey of the session. */

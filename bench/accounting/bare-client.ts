@@ -8,7 +8,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
-import { Stores } from '../../daemon/stores.ts';
+import { Stores } from '../../daemon/core/stores.ts';
 import { attributesOf } from '../../radius/attribute-octets.ts';
 import { signAccountingRequest, verifyReply } from '../../radius/sign.ts';
 import { MessageMaker } from './messages.ts';

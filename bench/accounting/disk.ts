@@ -4,12 +4,12 @@
  */
 import { closeSync, fdatasync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { silentLog } from '../../daemon/log.ts';
+import { Stores } from '../../daemon/core/stores.ts';
+import { silentLog } from '../../daemon/log/log.ts';
 import { AccountingDisk } from '../../daemon/spool/accounting-disk.ts';
 import { SegmentFiles } from '../../daemon/spool/segments.ts';
-import { Stores } from '../../daemon/stores.ts';
 import { Feed } from '../../session/feed.ts';
-import { type BenchRow, type Round, rowOfRounds } from '../row.ts';
+import { type BenchRow, type Round, rowOfRounds } from '../report/row.ts';
 import { MessageMaker } from './messages.ts';
 
 /** So many messages in each turn, and so many turns before one waits for the disk. */

@@ -5,9 +5,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { LabError } from '../../lab/processes.ts';
-import { lookAtMachine, machineLine } from '../machine.ts';
-import type { BenchRow } from '../row.ts';
-import { benchTable } from '../table.ts';
+import { lookAtMachine, machineLine } from '../report/machine.ts';
+import type { BenchRow } from '../report/row.ts';
+import { benchTable } from '../report/table.ts';
 import { benchDisk } from './disk.ts';
 import { benchRecovery } from './recovery.ts';
 import { benchServer } from './server.ts';

@@ -3,7 +3,7 @@
  * in H3C's encoding, with a Class. They go into the stores that they are made over.
  */
 import { Accounting, accountingDefaults } from '../../accounting/accounting.ts';
-import { accountedChannel } from '../../auth/group-encoding.ts';
+import { accountedChannel } from '../../auth/admission/group-encoding.ts';
 import { TerminateCause } from '../../radius/values.ts';
 import { nasAttributes, portAttributes } from '../../session/nas-attributes.ts';
 import {

@@ -6,10 +6,11 @@
  *
  * `recover` wants node's --expose-gc.
  */
-import { silentLog } from '../../daemon/log.ts';
+
+import { Stores } from '../../daemon/core/stores.ts';
+import { silentLog } from '../../daemon/log/log.ts';
 import { AccountingDisk } from '../../daemon/spool/accounting-disk.ts';
 import { SegmentFiles } from '../../daemon/spool/segments.ts';
-import { Stores } from '../../daemon/stores.ts';
 import { Feed } from '../../session/feed.ts';
 import { MessageMaker } from './messages.ts';
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../lab/processes.ts';
-import { type BenchRow, type Round, rowOfRounds } from '../row.ts';
+import { type BenchRow, type Round, rowOfRounds } from '../report/row.ts';
 import type { Recovery } from './queue-process.ts';
 import { program } from './server.ts';
 

@@ -7,16 +7,16 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { RadiusRow } from '../../daemon/show-rows.ts';
+import type { RadiusRow } from '../../daemon/show/show-rows.ts';
 import { Castgate } from '../../lab/castgate.ts';
 import { ask } from '../../lab/control.ts';
-import { FreeRadius } from '../../lab/freeradius.ts';
 import { LabError, LabProcess, pause, run } from '../../lab/processes.ts';
+import { FreeRadius } from '../../lab/radius/freeradius.ts';
 import { LabAddress } from '../../lab/topology.ts';
 import { openWorkspace, removeWorkspace } from '../../lab/workspace.ts';
-import { cpuSeconds } from '../cpu-time.ts';
 import { BenchNetwork } from '../network.ts';
-import { type BenchRow, type Round, rowOfRounds } from '../row.ts';
+import { cpuSeconds } from '../report/cpu-time.ts';
+import { type BenchRow, type Round, rowOfRounds } from '../report/row.ts';
 import type { BareOutcome } from './bare-client.ts';
 
 export async function benchServer(

@@ -3,10 +3,10 @@
  * every record first, by turns. Both have a network, a FreeRADIUS and players of their own; one rests meanwhile.
  */
 
-import type { Progress } from '../auth.ts';
+import type { Progress } from '../auth/auth.ts';
 import { Bed, GROUPS } from '../bed.ts';
-import { type BenchRow, rowOfRounds } from '../row.ts';
-import { percentile } from '../statistics.ts';
+import { type BenchRow, rowOfRounds } from '../report/row.ts';
+import { percentile } from '../report/statistics.ts';
 
 export interface CommitScale {
   readonly rounds: number;

@@ -4,16 +4,16 @@
  * commit is in both); and the time from `kill -9` of the node to the first packet on the continued connection.
  */
 
-import type { RadiusRow } from '../../daemon/show-rows.ts';
-import { monotonicMs } from '../../lab/channel-packet.ts';
+import type { RadiusRow } from '../../daemon/show/show-rows.ts';
 import { ask } from '../../lab/control.ts';
 import { NODE_NAMES, type NodeName } from '../../lab/ha/pair-topology.ts';
+import { monotonicMs } from '../../lab/hosts/channel-packet.ts';
 import { pause } from '../../lab/processes.ts';
 import { endOfLongestPause } from '../../lab/takeover/round.ts';
 import { TakeoverLab } from '../../lab/takeover/takeover-lab.ts';
-import type { BenchRow } from '../row.ts';
-import { rowOfRounds } from '../row.ts';
-import { median } from '../statistics.ts';
+import type { BenchRow } from '../report/row.ts';
+import { rowOfRounds } from '../report/row.ts';
+import { median } from '../report/statistics.ts';
 
 const SECTION = 'connection backup';
 

@@ -4,14 +4,14 @@
  */
 import { createServer } from 'node:net';
 import type { HaConfig } from '../../config/config.ts';
+import { Stores } from '../../daemon/core/stores.ts';
 import { dial, Link, LinkServer } from '../../daemon/ha/link.ts';
-import { Stores } from '../../daemon/stores.ts';
 import { ReplicationSource } from '../../replication/source.ts';
 import { ReplicationTarget } from '../../replication/target.ts';
 import { Feed } from '../../session/feed.ts';
 import { now } from '../../switch/clock.ts';
-import type { BenchRow } from '../row.ts';
-import { percentile } from '../statistics.ts';
+import type { BenchRow } from '../report/row.ts';
+import { percentile } from '../report/statistics.ts';
 
 export async function benchLinkRate(count: number): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];

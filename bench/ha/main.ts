@@ -5,9 +5,9 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { LabError } from '../../lab/processes.ts';
-import { lookAtMachine, machineLine } from '../machine.ts';
-import type { BenchRow } from '../row.ts';
-import { benchTable } from '../table.ts';
+import { lookAtMachine, machineLine } from '../report/machine.ts';
+import type { BenchRow } from '../report/row.ts';
+import { benchTable } from '../report/table.ts';
 import { benchCommit } from './commit.ts';
 import { benchConnection } from './connection.ts';
 import { benchLinkRate } from './link-rate.ts';

@@ -4,8 +4,9 @@
  *
  *   observer INTERFACE GROUP
  */
+
+import { PacketPort } from '../../lab/hosts/packet-port.ts';
 import { emit, serveCommands } from '../../lab/line-program.ts';
-import { PacketPort } from '../../lab/packet-port.ts';
 import { ipBytes } from '../../wire/address.ts';
 
 const [name = 'eth0', group = ''] = process.argv.slice(2);

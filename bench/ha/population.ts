@@ -9,10 +9,10 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { loadConfig } from '../../config/load.ts';
-import { Core } from '../../daemon/core.ts';
-import { silentLog } from '../../daemon/log.ts';
-import { emptyStores, SavedState } from '../../daemon/saved-state.ts';
-import { endTurn } from '../../daemon/turn.ts';
+import { Core } from '../../daemon/core/core.ts';
+import { endTurn } from '../../daemon/core/turn.ts';
+import { emptyStores, SavedState } from '../../daemon/journal/saved-state.ts';
+import { silentLog } from '../../daemon/log/log.ts';
 import { EapCode, EapType, encodeEap } from '../../eapol/eap.ts';
 import { EapolType, encodeEapol } from '../../eapol/eapol.ts';
 import { encodeIgmpPacket } from '../../igmp/group-packet.ts';
@@ -21,7 +21,7 @@ import { AttributeType, eapMessage, splitEapMessage } from '../../radius/attribu
 import { decodeRadius, RadiusCode } from '../../radius/packet.ts';
 import { signReply } from '../../radius/sign.ts';
 import { ChangeLog } from '../../replication/change-log.ts';
-import { linkId } from '../../switch/linux/link-id.ts';
+import { linkId } from '../../switch/linux/link/link-id.ts';
 import { MemorySwitch } from '../../switch/memory-switch.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
 import type { IpAddress, Mac } from '../../wire/address.ts';

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { HaRow } from '../../daemon/show-rows.ts';
+import type { HaRow } from '../../daemon/show/show-rows.ts';
 import { Castgate } from '../../lab/castgate.ts';
 import { ask } from '../../lab/control.ts';
 import { PairAddress, PairTopology } from '../../lab/ha/pair-topology.ts';
@@ -15,8 +15,8 @@ import { LineProgram } from '../../lab/line-program.ts';
 import { LabError, run, until } from '../../lab/processes.ts';
 import { LabAddress } from '../../lab/topology.ts';
 import { openWorkspace, removeWorkspace } from '../../lab/workspace.ts';
-import type { Progress } from '../auth.ts';
-import type { BenchRow } from '../row.ts';
+import type { Progress } from '../auth/auth.ts';
+import type { BenchRow } from '../report/row.ts';
 import { channelOf } from './places.ts';
 
 /** Channels of each session. */

@@ -12,9 +12,9 @@ import { ask } from '../../lab/control.ts';
 import { PairTopology } from '../../lab/ha/pair-topology.ts';
 import { LabError, run } from '../../lab/processes.ts';
 import { openWorkspace, removeWorkspace } from '../../lab/workspace.ts';
-import type { Progress } from '../auth.ts';
-import type { BenchRow } from '../row.ts';
-import { median } from '../statistics.ts';
+import type { Progress } from '../auth/auth.ts';
+import type { BenchRow } from '../report/row.ts';
+import { median } from '../report/statistics.ts';
 import { LARGE_SETTINGS } from './takeover.ts';
 
 /** Channels of each session. */

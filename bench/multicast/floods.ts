@@ -2,10 +2,11 @@
  * Joins on other ports while one floods: each kind of flood by turns with silence, on castgate and on the plain
  * bridge, after a warm-up of each. The daemon has its default limits of reports.
  */
-import { cpuSeconds } from '../cpu-time.ts';
-import { FLOODS } from '../flood.ts';
-import { type BenchRow, rowOfRounds } from '../row.ts';
-import { percentile } from '../statistics.ts';
+
+import { FLOODS } from '../channels/flood.ts';
+import { cpuSeconds } from '../report/cpu-time.ts';
+import { type BenchRow, rowOfRounds } from '../report/row.ts';
+import { percentile } from '../report/statistics.ts';
 import { KERNEL, type Runner, type Way } from './scale.ts';
 
 export interface FloodsPlan {

@@ -4,7 +4,7 @@
  */
 import { LabError, run } from '../../lab/processes.ts';
 import { LabAddress } from '../../lab/topology.ts';
-import { type BenchRow, plainRow } from '../row.ts';
+import { type BenchRow, plainRow } from '../report/row.ts';
 import type { Runner } from './scale.ts';
 
 /** Of the bed's bridge, in groups. */

@@ -4,10 +4,10 @@
  * rights that came with the login, with answers that it remembers, and by asking RADIUS.
  */
 import type { Bed, BedRights } from '../bed.ts';
-import { cpuSeconds } from '../cpu-time.ts';
-import { type BenchRow, type Round, rowOfRounds } from '../row.ts';
-import { percentile } from '../statistics.ts';
-import type { RushOutcome, WatchPlan, ZapOutcome } from '../viewers.ts';
+import type { RushOutcome, WatchPlan, ZapOutcome } from '../channels/viewers.ts';
+import { cpuSeconds } from '../report/cpu-time.ts';
+import { type BenchRow, type Round, rowOfRounds } from '../report/row.ts';
+import { percentile } from '../report/statistics.ts';
 
 /** Ways in which a join is decided, in the order in which they are measured. */
 export const WAYS = ['kernel', 'radius', 'cached', 'preloaded'] as const;

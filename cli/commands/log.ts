@@ -1,6 +1,6 @@
 /** `castgate log`. */
 import { Argument, type Command } from 'commander';
-import { FACILITIES, LOG_LEVELS } from '../../daemon/log.ts';
+import { FACILITIES, LOG_LEVELS } from '../../daemon/log/log.ts';
 import { askDaemon } from '../control-client.ts';
 import { type SocketOptions, socketPath, withSocket } from '../daemon-socket.ts';
 import { type Context, EXIT_FAILED, EXIT_USAGE } from '../output.ts';

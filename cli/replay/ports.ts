@@ -4,7 +4,7 @@
  * NAS-Port-Id says which is which, and after that their order. What the recorded switch sent is no host's.
  */
 import type { Config } from '../../config/config.ts';
-import { closest } from '../../config/did-you-mean.ts';
+import { closest } from '../../config/file/did-you-mean.ts';
 import { AttributeType, firstText } from '../../radius/attributes.ts';
 import type { Mac } from '../../wire/address.ts';
 import { toHex } from '../../wire/bytes.ts';

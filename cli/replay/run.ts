@@ -5,12 +5,12 @@
  */
 import { createHash } from 'node:crypto';
 import type { Config } from '../../config/config.ts';
-import { Core } from '../../daemon/core.ts';
-import type { Logger } from '../../daemon/log.ts';
-import { endTurn } from '../../daemon/turn.ts';
+import { Core } from '../../daemon/core/core.ts';
+import { endTurn } from '../../daemon/core/turn.ts';
+import type { Logger } from '../../daemon/log/log.ts';
 import { EapCode, EapType } from '../../eapol/eap.ts';
+import type { RadiusPort } from '../../radius/client/request-record.ts';
 import { decodeRadius, RadiusCode } from '../../radius/packet.ts';
-import type { RadiusPort } from '../../radius/request-record.ts';
 import { signReply } from '../../radius/sign.ts';
 import { hostKey } from '../../session/records.ts';
 import { MemorySwitch } from '../../switch/memory-switch.ts';

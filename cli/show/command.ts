@@ -1,6 +1,6 @@
 /** `castgate show`. */
 import { Argument, type Command, InvalidArgumentError } from 'commander';
-import { closest } from '../../config/did-you-mean.ts';
+import { closest } from '../../config/file/did-you-mean.ts';
 import { DEFAULT_SOCKET, type SocketOptions, socketPath, withSocket } from '../daemon-socket.ts';
 import { inPlace, live } from '../live.ts';
 import { type Context, EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Output } from '../output.ts';

@@ -1,5 +1,5 @@
 /** `castgate explain`: why a host may have a channel or not, as a list of steps for people or JSON for programs. */
-import type { Explanation } from '../../daemon/channels.ts';
+import type { Explanation } from '../../daemon/channels/channels.ts';
 import { askDaemon } from '../control-client.ts';
 import { printable, table } from '../table.ts';
 import type { Shown } from './show.ts';

@@ -1,6 +1,6 @@
 /**
  * `castgate show`: what a running daemon knows, as a table for people or as JSON for programs. The JSON is
- * the daemon's rows as they are (daemon/show-rows.ts); the table leaves some out and rounds.
+ * the daemon's rows as they are (daemon/show/show-rows.ts); the table leaves some out and rounds.
  */
 import type {
   AccountingRow,
@@ -13,7 +13,7 @@ import type {
   RefusalRow,
   SessionRow,
   ShowRows,
-} from '../../daemon/show-rows.ts';
+} from '../../daemon/show/show-rows.ts';
 import { askDaemon } from '../control-client.ts';
 import { type SelectionOptions, selected } from '../selection.ts';
 import { amount, type Column, printable, span, table } from '../table.ts';

@@ -8,10 +8,10 @@ import type { ConnectionGuard } from '../../connection-backup/linux/connection-g
 import { ReplicationSource, type SourceEvent } from '../../replication/source.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import { now as wallClock } from '../../switch/clock.ts';
-import type { Logger } from '../log.ts';
-import type { FedStores, SavedState } from '../saved-state.ts';
+import type { TurnWatch } from '../core/turn-watch.ts';
+import type { FedStores, SavedState } from '../journal/saved-state.ts';
+import type { Logger } from '../log/log.ts';
 import { Serving } from '../serving.ts';
-import type { TurnWatch } from '../turn-watch.ts';
 import { encodeClaim } from './claim.ts';
 import type { FencedSwitch } from './fenced-switch.ts';
 import type { Link } from './link.ts';

@@ -5,7 +5,7 @@
  */
 import type { Switch } from '../../switch/switch.ts';
 import { macBytes } from '../../wire/address.ts';
-import type { Stores } from '../stores.ts';
+import type { Stores } from '../core/stores.ts';
 
 /** One frame a host and uplink. Between so many of them the node does other work, while `goesOn`. */
 export function announce(

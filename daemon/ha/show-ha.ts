@@ -1,7 +1,7 @@
 /** The row of `castgate show ha`. */
 import type { HaConfig } from '../../config/config.ts';
 import type { Digest } from '../../replication/state-digest.ts';
-import type { HaRow } from '../show-rows.ts';
+import type { HaRow } from '../show/show-rows.ts';
 import type { Active } from './active.ts';
 import type { Claim } from './claim.ts';
 import type { Standby } from './standby.ts';

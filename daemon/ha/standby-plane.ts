@@ -5,11 +5,11 @@
 import type { Config } from '../../config/config.ts';
 import type { Change } from '../../session/store.ts';
 import type { Switch, SwitchFailure, SwitchOperation } from '../../switch/switch.ts';
-import { DataPlane, inverseOf, placeOf } from '../data-plane.ts';
-import { carryOut, type Effect } from '../effects.ts';
-import type { Logger } from '../log.ts';
-import { emptyStores, type FedStores } from '../saved-state.ts';
-import type { Stores } from '../stores.ts';
+import { DataPlane, inverseOf, placeOf } from '../core/data-plane.ts';
+import { carryOut, type Effect } from '../core/effects.ts';
+import type { Stores } from '../core/stores.ts';
+import { emptyStores, type FedStores } from '../journal/saved-state.ts';
+import type { Logger } from '../log/log.ts';
 
 export class StandbyPlane {
   readonly #config: Config;

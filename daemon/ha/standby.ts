@@ -7,9 +7,9 @@ import type { StateDigest } from '../../replication/state-digest.ts';
 import { ReplicationTarget, type TargetState } from '../../replication/target.ts';
 import { now as wallClock } from '../../switch/clock.ts';
 import type { Switch, SwitchEvent } from '../../switch/switch.ts';
-import type { Logger } from '../log.ts';
-import type { FedStores } from '../saved-state.ts';
-import type { Stores } from '../stores.ts';
+import type { Stores } from '../core/stores.ts';
+import type { FedStores } from '../journal/saved-state.ts';
+import type { Logger } from '../log/log.ts';
 import { dial, Link } from './link.ts';
 import { StandbyPlane } from './standby-plane.ts';
 

@@ -9,7 +9,7 @@ import { hostKey } from '../../session/records.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
 import { decodeEthernet, EtherType } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';
-import type { Stores } from '../stores.ts';
+import type { Stores } from '../core/stores.ts';
 
 /** True where the event is to be taken up. */
 export function isUnanswered(event: SwitchEvent, stores: Stores): boolean {

@@ -1,8 +1,9 @@
 /** All that the page shows, as one object: the rows of `castgate show`. */
+
+import type { SwitchReadings } from '../core/parts.ts';
 import type { Node } from '../node.ts';
-import type { SwitchReadings } from '../parts.ts';
-import { accountingRows, groupRows, portRows, radiusRows, sessionRows } from '../show.ts';
-import type { AccountingRow, GroupRow, HaRow, PortRow, RadiusRow, SessionRow } from '../show-rows.ts';
+import { accountingRows, groupRows, portRows, radiusRows, sessionRows } from '../show/show.ts';
+import type { AccountingRow, GroupRow, HaRow, PortRow, RadiusRow, SessionRow } from '../show/show-rows.ts';
 
 export interface PageState {
   readonly name: string;

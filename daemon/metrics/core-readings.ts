@@ -1,6 +1,6 @@
 /** What a node that serves counts: ports, RADIUS servers, accounting. A node that stands by has none of it. */
-import type { Core } from '../core.ts';
-import { ownerOf } from '../radius.ts';
+import type { Core } from '../core/core.ts';
+import { ownerOf } from '../radius/radius.ts';
 import type { Reading, Sample } from './metrics.ts';
 import { mibMetric, PAE_COUNTERS } from './mib-counters.ts';
 

@@ -4,7 +4,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Change } from '../../session/store.ts';
-import type { TurnWatch } from '../turn-watch.ts';
+import type { TurnWatch } from '../core/turn-watch.ts';
 import type { Metrics, Times } from './metrics.ts';
 
 interface Due {

@@ -1,8 +1,8 @@
 /** What every node tells, also one that stands by: its role, how far the other one is, what the kernel refused. */
 import { FALL_BACKS } from '../../connection-backup/continuation.ts';
-import type { RefusalReading } from '../kernel-refusals.ts';
 import type { Node } from '../node.ts';
-import type { HaRow } from '../show-rows.ts';
+import type { RefusalReading } from '../show/kernel-refusals.ts';
+import type { HaRow } from '../show/show-rows.ts';
 import type { AccountingDisk } from '../spool/accounting-disk.ts';
 import { coreReadings } from './core-readings.ts';
 import type { Reading, Sample } from './metrics.ts';

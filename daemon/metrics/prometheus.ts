@@ -3,7 +3,7 @@
  * garbage collection, event-loop delay. Nothing else of the daemon knows the package.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../log/log.ts';
 import type { Metrics, Reading, Times, TimesSpec } from './metrics.ts';
 
 export class PrometheusMetrics implements Metrics {

@@ -3,8 +3,8 @@
  * since it last asked, up to a limit; one that asks no more is forgotten.
  */
 import type { Change } from '../../session/store.ts';
-import { presentable } from '../log.ts';
-import type { TurnWatch } from '../turn-watch.ts';
+import type { TurnWatch } from '../core/turn-watch.ts';
+import { presentable } from '../log/log.ts';
 
 /** One thing that happened. */
 export interface Happening {

@@ -4,7 +4,7 @@
  * saying so.
  */
 import type { ControlHandler } from '../control-socket.ts';
-import type { Core } from '../core.ts';
+import type { Core } from '../core/core.ts';
 import type { Node } from '../node.ts';
 import { readSelection, type Selection, selects } from './selection.ts';
 

@@ -2,14 +2,14 @@
  * `castgate test`: puts a group question to RADIUS as a join would, and lets nobody in for the answer. It is
  * judged as a real answer is, and remembered nowhere. Who waits for it is lost with the process, as is right.
  */
-import { DecisionCache } from '../../auth/decision-cache.ts';
-import { GroupAuthorization, type NoAnswer, questionKey } from '../../auth/group-authorization.ts';
-import { questionAttributes } from '../../auth/group-question.ts';
+import { DecisionCache } from '../../auth/admission/decision-cache.ts';
+import { GroupAuthorization, type NoAnswer, questionKey } from '../../auth/admission/group-authorization.ts';
+import { questionAttributes } from '../../auth/admission/group-question.ts';
 import type { RadiusAttribute, RadiusPacket } from '../../radius/packet.ts';
 import type { SessionRecord } from '../../session/records.ts';
 import { Store } from '../../session/store.ts';
 import type { IpAddress } from '../../wire/address.ts';
-import { type CoreParts, placeOf } from '../parts.ts';
+import { type CoreParts, placeOf } from '../core/parts.ts';
 
 /** What RADIUS said. */
 export interface TrialResult {

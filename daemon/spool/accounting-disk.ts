@@ -9,8 +9,8 @@
 
 import type { Feed } from '../../session/feed.ts';
 import type { Change, ChangeFeed, Store } from '../../session/store.ts';
-import type { DatagramSender } from '../effects.ts';
-import type { Logger } from '../log.ts';
+import type { DatagramSender } from '../core/effects.ts';
+import type { Logger } from '../log/log.ts';
 import type { ExportFile } from './export-file.ts';
 import type { Segments } from './segments.ts';
 import { Spool } from './spool.ts';

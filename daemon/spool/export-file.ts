@@ -19,7 +19,7 @@ import {
 import { dirname } from 'node:path';
 import type { AccountingMessage } from '../../session/records.ts';
 import type { Change, Store } from '../../session/store.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../log/log.ts';
 import { exportLine } from './export-line.ts';
 
 export interface ExportOptions {

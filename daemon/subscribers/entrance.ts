@@ -1,14 +1,14 @@
 /**
  * Whether a host may come in beside those who are in: host modes and MAC addresses that are on two ports.
- * The rules are in auth/crowd.ts; here are the sessions that they are about.
+ * The rules are in auth/admission/crowd.ts; here are the sessions that they are about.
  */
 import type { LoginTerms } from '../../auth/access-accept.ts';
-import { type CrowdRefusal, crowdRefusal, moveRefusal } from '../../auth/crowd.ts';
+import { type CrowdRefusal, crowdRefusal, moveRefusal } from '../../auth/admission/crowd.ts';
 import type { PortConfig } from '../../config/config.ts';
 import { accountText } from '../../session/account.ts';
 import type { SessionRecord } from '../../session/records.ts';
 import type { HostPlace } from '../../switch/switch.ts';
-import type { CoreParts } from '../parts.ts';
+import type { CoreParts } from '../core/parts.ts';
 import type { Sessions } from './sessions.ts';
 
 export class Entrance {

@@ -5,7 +5,7 @@
 import { type Fallback, type FallbackRecord, fallbackVlan } from '../../auth/fallback.ts';
 import type { PortConfig } from '../../config/config.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
-import { acceptOptions, type CoreParts } from '../parts.ts';
+import { acceptOptions, type CoreParts } from '../core/parts.ts';
 
 /** What fallbacks need of the rest of the core. */
 export interface FallbackPeers {

@@ -17,12 +17,12 @@ import { hostKey } from '../../session/records.ts';
 import type { HostPlace } from '../../switch/switch.ts';
 import type { Mac } from '../../wire/address.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
-import type { SessionEnd } from '../end-cause.ts';
-import { acceptOptions, type CoreParts, placeOf } from '../parts.ts';
+import type { SessionEnd } from '../accounting/end-cause.ts';
+import { acceptOptions, type CoreParts, placeOf } from '../core/parts.ts';
 import type { Entrance } from './entrance.ts';
-import { newSessionIds } from './session-ids.ts';
+import { newSessionIds } from './host/session-ids.ts';
+import type { Postponed, WithoutRadius } from './host/without-radius.ts';
 import type { Sessions } from './sessions.ts';
-import type { Postponed, WithoutRadius } from './without-radius.ts';
 
 /** What MAC authentication needs of the rest of the core. */
 export interface MacLoginPeers {

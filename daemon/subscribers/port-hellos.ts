@@ -8,7 +8,7 @@ import { isAsking } from '../../config/port-mode.ts';
 import { EapCode, EapType, encodeEap } from '../../eapol/eap.ts';
 import type { PortRecord } from '../../session/records.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
-import type { CoreParts } from '../parts.ts';
+import type { CoreParts } from '../core/parts.ts';
 
 export class PortHellos {
   readonly #parts: CoreParts;

@@ -6,7 +6,7 @@ import { fallbackVlan } from '../../auth/fallback.ts';
 import type { Config, PortConfig } from '../../config/config.ts';
 import type { SessionRecord } from '../../session/records.ts';
 import { ORDINARY, type PortService } from '../../switch/switch.ts';
-import type { CoreParts } from '../parts.ts';
+import type { CoreParts } from '../core/parts.ts';
 
 /** What they have to know of those who are in on a port. */
 export interface PortOccupants {

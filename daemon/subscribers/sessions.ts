@@ -13,16 +13,16 @@ import type { ChannelRange, SessionRecord, SessionRights } from '../../session/r
 import type { HostPlace } from '../../switch/switch.ts';
 import type { Mac } from '../../wire/address.ts';
 import { DeadlineHeap } from '../../wire/deadline-heap.ts';
-import { newAcctSessionId } from '../books.ts';
-import { openingOfSession } from '../data-plane.ts';
-import type { SessionEnd } from '../end-cause.ts';
-import type { CoreParts } from '../parts.ts';
-import { Acquaintances } from './acquaintances.ts';
-import { IdleWatch } from './idle-watch.ts';
-import { OnlineHandshake } from './online-handshake.ts';
+import { newAcctSessionId } from '../accounting/books.ts';
+import type { SessionEnd } from '../accounting/end-cause.ts';
+import { openingOfSession } from '../core/data-plane.ts';
+import type { CoreParts } from '../core/parts.ts';
+import { Acquaintances } from './host/acquaintances.ts';
+import { IdleWatch } from './host/idle-watch.ts';
+import { OnlineHandshake } from './host/online-handshake.ts';
+import { idsOf, newSessionIds } from './host/session-ids.ts';
 import { assignedVlan, PortServices } from './port-services.ts';
 import { PortVlans } from './port-vlans.ts';
-import { idsOf, newSessionIds } from './session-ids.ts';
 
 /** Who is told of sessions. */
 export interface SessionPeers {

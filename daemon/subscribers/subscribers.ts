@@ -3,7 +3,7 @@
  * (authenticators.ts) and the sessions of those who are in (sessions.ts).
  */
 
-import { crowdRefusal, domainOf } from '../../auth/crowd.ts';
+import { crowdRefusal, domainOf } from '../../auth/admission/crowd.ts';
 import type { SessionChange } from '../../auth/dynamic/changes.ts';
 import type { LoginRequest } from '../../auth/login.ts';
 import { LoginPace } from '../../auth/login-pace.ts';
@@ -19,17 +19,17 @@ import { hostKey, type SessionRecord } from '../../session/records.ts';
 import type { HostPlace } from '../../switch/switch.ts';
 import type { Mac } from '../../wire/address.ts';
 import { isMalformed } from '../../wire/malformed.ts';
-import { isHostGone, type SessionEnd } from '../end-cause.ts';
-import type { CoreParts } from '../parts.ts';
+import { isHostGone, type SessionEnd } from '../accounting/end-cause.ts';
+import type { CoreParts } from '../core/parts.ts';
 import { Authenticators } from './authenticators.ts';
 import { eapFrame, PAE_GROUP_ADDRESS } from './eapol-frames.ts';
 import { Entrance } from './entrance.ts';
 import { Fallbacks } from './fallbacks.ts';
+import { MonitoredHosts, monitors } from './host/monitored-hosts.ts';
+import { WithoutRadius } from './host/without-radius.ts';
 import { MacLogins } from './mac-logins.ts';
-import { MonitoredHosts, monitors } from './monitored-hosts.ts';
 import { PortHellos } from './port-hellos.ts';
 import { type SessionPeers, Sessions } from './sessions.ts';
-import { WithoutRadius } from './without-radius.ts';
 
 /** What subscribers need of the rest of the core. */
 export interface SubscriberPeers extends Omit<SessionPeers, 'sessionEnded'> {

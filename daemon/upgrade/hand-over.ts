@@ -15,7 +15,7 @@ import {
   type RecordsOf,
   unreadable,
 } from '../../replication/record-version.ts';
-import type { FedStores } from '../saved-state.ts';
+import type { FedStores } from '../journal/saved-state.ts';
 import { HANDOVER_PROTOCOL, type HandoverMessage, type Say } from './handover-message.ts';
 
 /** What serves, and is to be handed over. */

@@ -5,9 +5,9 @@
 import { filterOf } from '../../auth/forwarding-table.ts';
 import type { Change, ChangeFeed } from '../../session/store.ts';
 import type { LinuxSwitch, ServedPort } from '../../switch/linux/linux-switch.ts';
-import { DataPlane, inverseOf, openingOfSession, placeOf } from '../data-plane.ts';
-import type { Effect } from '../effects.ts';
-import type { Stores } from '../stores.ts';
+import { DataPlane, inverseOf, openingOfSession, placeOf } from '../core/data-plane.ts';
+import type { Effect } from '../core/effects.ts';
+import type { Stores } from '../core/stores.ts';
 
 /** All that the records say of the switch. */
 export function keptOf({ sessions, forwardings, portServices }: Stores) {

@@ -3,7 +3,7 @@
  * came of it. One at a time.
  */
 import type { ControlHandler } from '../control-socket.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../log/log.ts';
 import { type HandedOver, handOver, type Incumbent, type Newcomer } from './hand-over.ts';
 import { programAt, startProgram } from './new-process.ts';
 

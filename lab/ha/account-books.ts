@@ -3,7 +3,7 @@
  * nothing is told twice. A record that arrives again unchanged is a retransmission, which a server has to
  * recognize (RFC 2866 §5.2: only Acct-Delay-Time differs); one that says something else is a doubled record.
  */
-import type { DetailRecord } from '../detail-file.ts';
+import type { DetailRecord } from '../radius/detail-file.ts';
 
 /** A session or channel that the server takes for open or closed. */
 export interface Account {

@@ -6,7 +6,7 @@
  *   caller HOST_ADDRESS ECHO_ADDRESS
  */
 import { createSocket } from 'node:dgram';
-import { ECHO_PORT, monotonicMs } from '../channel-packet.ts';
+import { ECHO_PORT, monotonicMs } from '../hosts/channel-packet.ts';
 import { emit, serveCommands } from '../line-program.ts';
 
 export interface Called {

@@ -13,10 +13,10 @@ import { decodeEapol, EapolType } from '../../eapol/eapol.ts';
 import { u16 } from '../../wire/bytes.ts';
 import { EtherType } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';
-import { monotonicMs } from '../channel-packet.ts';
-import { eapolFrame, md5Response } from '../eapol-frame.ts';
+import { monotonicMs } from '../hosts/channel-packet.ts';
+import { eapolFrame, md5Response } from '../hosts/eapol-frame.ts';
+import { PacketPort } from '../hosts/packet-port.ts';
 import { emit, type Json, serveCommands } from '../line-program.ts';
-import { PacketPort } from '../packet-port.ts';
 import { passwordOf } from './pair-plan.ts';
 
 /** Where a subscriber of the crowd stands, and what happened since its last login began. */

@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { monotonicMs } from '../channel-packet.ts';
+import { monotonicMs } from '../hosts/channel-packet.ts';
 import { pause, run, until } from '../processes.ts';
 import { openWorkspace, removeWorkspace, type Workspace } from '../workspace.ts';
 import { Keepalived, type KeepalivedSettings } from './keepalived.ts';

@@ -8,7 +8,7 @@ import { constants, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { monotonicMs } from '../channel-packet.ts';
+import { monotonicMs } from '../hosts/channel-packet.ts';
 import { LabError, LabProcess } from '../processes.ts';
 
 /** What differs from one use to the next. Intervals are VRRPv3's: whole hundredths of a second. */

@@ -3,7 +3,7 @@
  * in, watch, zap and leave. What is counted and what has to be zero: docs/high-availability.md.
  */
 import { parseArgs } from 'node:util';
-import { monotonicMs } from '../channel-packet.ts';
+import { monotonicMs } from '../hosts/channel-packet.ts';
 import { LabError, until } from '../processes.ts';
 import { Random } from '../random.ts';
 import { AccountBooks } from './account-books.ts';

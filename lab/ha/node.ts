@@ -1,11 +1,11 @@
 /** One node of a pair: its keepalived, its castgate, and what castgate says of itself. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HaRow } from '../../daemon/show-rows.ts';
+import type { HaRow } from '../../daemon/show/show-rows.ts';
 import { Castgate, type CastgateSettings } from '../castgate.ts';
 import { ask } from '../control.ts';
-import type { FreeRadius } from '../freeradius.ts';
 import { run } from '../processes.ts';
+import type { FreeRadius } from '../radius/freeradius.ts';
 import { Keepalived, VRRP_INSTANCE } from './keepalived.ts';
 import { type NodeName, PairAddress, type PairTopology } from './pair-topology.ts';
 

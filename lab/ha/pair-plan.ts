@@ -1,5 +1,5 @@
 /** Who is there while nodes fail: accounts, hosts, channels, and who may see what. */
-import type { Permission, RadiusUser } from '../freeradius-files.ts';
+import type { Permission, RadiusUser } from '../radius/freeradius-files.ts';
 import type { PairPlan } from './pair-topology.ts';
 
 export const NEWS = '239.1.1.1';

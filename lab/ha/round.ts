@@ -2,8 +2,8 @@
  * One round: people are at it, something happens to a node, it is mended, both nodes come in step again. What
  * was seen is told as it is; whether it was right is decided in judge.ts.
  */
-import type { HaRow } from '../../daemon/show-rows.ts';
-import { monotonicMs } from '../channel-packet.ts';
+import type { HaRow } from '../../daemon/show/show-rows.ts';
+import { monotonicMs } from '../hosts/channel-packet.ts';
 import { pause, until } from '../processes.ts';
 import type { Account, AccountBooks } from './account-books.ts';
 import type { Called } from './caller.ts';

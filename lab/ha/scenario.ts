@@ -1,8 +1,8 @@
 /** What can happen to a node, how it is brought about, and how it is mended. */
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { monotonicMs } from '../channel-packet.ts';
 import { ask } from '../control.ts';
+import { monotonicMs } from '../hosts/channel-packet.ts';
 import { LabError, pause } from '../processes.ts';
 import type { PairLab } from './pair-lab.ts';
 import type { NodeName } from './pair-topology.ts';

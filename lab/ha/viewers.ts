@@ -7,9 +7,9 @@
  * On standard input: join HOST GROUP, leave HOST GROUP, zap HOST PERIOD_MS GROUP..., rest HOST, mark, report.
  */
 import { createSocket, type Socket } from 'node:dgram';
-import { CHANNEL_PORT, monotonicMs, readChannelPacket } from '../channel-packet.ts';
+import { CHANNEL_PORT, monotonicMs, readChannelPacket } from '../hosts/channel-packet.ts';
+import { inNamespace } from '../hosts/packet-port.ts';
 import { emit, type Json, serveCommands } from '../line-program.ts';
-import { inNamespace } from '../packet-port.ts';
 import { Reception, type ReceptionReport } from './reception.ts';
 
 export interface ViewersSetup {

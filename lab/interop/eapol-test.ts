@@ -4,9 +4,9 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FreeRadius } from '../freeradius.ts';
+import { type Credentials, supplicantFile } from '../hosts/supplicant.ts';
 import { attempt, lastLines } from '../processes.ts';
-import { type Credentials, supplicantFile } from '../supplicant.ts';
+import type { FreeRadius } from '../radius/freeradius.ts';
 
 /** Undefined: it got in; else what it said last. */
 export async function eapolTest(

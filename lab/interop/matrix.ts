@@ -3,13 +3,13 @@
  * certificates of more than four kilobytes. One lab for a round; castgate is started anew for each transport.
  */
 import { join } from 'node:path';
-import type { ShowRows } from '../../daemon/show-rows.ts';
+import type { ShowRows } from '../../daemon/show/show-rows.ts';
 import type { Castgate } from '../castgate.ts';
-import { makeCertificate, manyNames } from '../certificates.ts';
 import { ask } from '../control.ts';
+import type { Credentials } from '../hosts/supplicant.ts';
 import { Lab, type LabPlan } from '../lab.ts';
 import { LabError, until } from '../processes.ts';
-import type { Credentials } from '../supplicant.ts';
+import { makeCertificate, manyNames } from '../radius/certificates.ts';
 import { eapolTest } from './eapol-test.ts';
 import { serverEntry, TRANSPORTS, type Transport } from './transport.ts';
 

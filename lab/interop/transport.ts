@@ -1,6 +1,6 @@
 /** The ways from castgate to FreeRADIUS that the matrix goes, each as a server of castgate's configuration. */
 import { join } from 'node:path';
-import type { FreeRadius } from '../freeradius.ts';
+import type { FreeRadius } from '../radius/freeradius.ts';
 import { LabAddress } from '../topology.ts';
 
 export interface Transport {

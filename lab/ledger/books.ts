@@ -5,8 +5,8 @@
 import { AttributeType, firstInteger, firstText } from '../../radius/attributes.ts';
 import { encodeRadius, type RadiusPacket } from '../../radius/packet.ts';
 import { toHex } from '../../wire/bytes.ts';
-import { Ledger } from '../simulation/ledger.ts';
-import { must } from '../simulation/violation.ts';
+import { Ledger } from '../simulation/checks/ledger.ts';
+import { must } from '../simulation/checks/violation.ts';
 
 export class Books extends Ledger {
   readonly #named = new Map<string, string>();

@@ -3,13 +3,13 @@
  * towards a standby; turns end as the daemon's do. Between any two things that it does it may die.
  */
 import type { Config } from '../../config/config.ts';
-import { Core } from '../../daemon/core.ts';
-import { EffectGate } from '../../daemon/effect-gate.ts';
-import type { DatagramSender } from '../../daemon/effects.ts';
-import { grantGrace } from '../../daemon/grace.ts';
-import { type Logger, silentLog } from '../../daemon/log.ts';
+import { Core } from '../../daemon/core/core.ts';
+import { EffectGate } from '../../daemon/core/effect-gate.ts';
+import type { DatagramSender } from '../../daemon/core/effects.ts';
+import { grantGrace } from '../../daemon/core/grace.ts';
+import { endTurn } from '../../daemon/core/turn.ts';
+import { type Logger, silentLog } from '../../daemon/log/log.ts';
 import { AccountingDisk } from '../../daemon/spool/accounting-disk.ts';
-import { endTurn } from '../../daemon/turn.ts';
 import { ChangeLog } from '../../replication/change-log.ts';
 import { journalEntry, journalSnapshot, readJournal } from '../../replication/journal.ts';
 import { ReplicationSource } from '../../replication/source.ts';
@@ -19,8 +19,8 @@ import type { Change } from '../../session/store.ts';
 import type { MemorySwitch, SentFrame } from '../../switch/memory-switch.ts';
 import type { Switch, SwitchEvent } from '../../switch/switch.ts';
 import type { Random } from '../random.ts';
-import type { Agenda } from '../simulation/agenda.ts';
-import { NodeStores } from '../simulation/node-stores.ts';
+import { NodeStores } from '../simulation/nodes/node-stores.ts';
+import type { Agenda } from '../simulation/outside/agenda.ts';
 import type { FaultPoints } from './faults.ts';
 import type { MemorySegments } from './memory-segments.ts';
 

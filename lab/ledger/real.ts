@@ -7,10 +7,10 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Castgate } from '../castgate.ts';
-import type { DetailRecord } from '../detail-file.ts';
 import { Lab, type LabPlan } from '../lab.ts';
 import type { LineProgram } from '../line-program.ts';
 import { LabError, pause, until } from '../processes.ts';
+import type { DetailRecord } from '../radius/detail-file.ts';
 import { LabAddress } from '../topology.ts';
 
 /** What came of a run. */

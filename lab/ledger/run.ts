@@ -1,5 +1,5 @@
 /** One hour from one seed: actions and faults, then everybody leaves, and the books are compared with the truth. */
-import { must } from '../simulation/violation.ts';
+import { must } from '../simulation/checks/violation.ts';
 import { LedgerWorld } from './world.ts';
 
 /** What came of a run, and how much of everything was in it. */

@@ -7,8 +7,8 @@ import { sameCounts } from '../../accounting/counts.ts';
 import type { AccountingCounts, AccountingRecord } from '../../session/records.ts';
 import type { Change } from '../../session/store.ts';
 import type { IpAddress } from '../../wire/address.ts';
-import type { Booking } from '../simulation/ledger.ts';
-import { must, Violation } from '../simulation/violation.ts';
+import type { Booking } from '../simulation/checks/ledger.ts';
+import { must, Violation } from '../simulation/checks/violation.ts';
 
 interface Note {
   readonly turn: number;

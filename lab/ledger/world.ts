@@ -4,10 +4,10 @@
  */
 import type { Config } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
-import type { Logger } from '../../daemon/log.ts';
+import type { Logger } from '../../daemon/log/log.ts';
 import type { AccountingDisk } from '../../daemon/spool/accounting-disk.ts';
 import { stationText } from '../../radius/attributes.ts';
-import type { RadiusPort } from '../../radius/request-record.ts';
+import type { RadiusPort } from '../../radius/client/request-record.ts';
 import { ReplicationTarget } from '../../replication/target.ts';
 import { channelKey, hostKey } from '../../session/records.ts';
 import type { Change } from '../../session/store.ts';
@@ -15,9 +15,11 @@ import { MemorySwitch, type SentFrame } from '../../switch/memory-switch.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
 import { ipFamily, type Mac } from '../../wire/address.ts';
 import { Random } from '../random.ts';
-import { AccessPolicy } from '../simulation/access-policy.ts';
-import { Agenda } from '../simulation/agenda.ts';
-import type { NodeStores } from '../simulation/node-stores.ts';
+import { must } from '../simulation/checks/violation.ts';
+import type { NodeStores } from '../simulation/nodes/node-stores.ts';
+import { ReplicationLink } from '../simulation/nodes/replication-link.ts';
+import { AccessPolicy } from '../simulation/outside/access-policy.ts';
+import { Agenda } from '../simulation/outside/agenda.ts';
 import {
   ANY_SOURCE_GROUPS,
   addressIn,
@@ -25,12 +27,10 @@ import {
   NETWORK_SOURCES,
   openAccounts,
   SOURCE_GROUPS,
-} from '../simulation/people.ts';
+} from '../simulation/outside/people.ts';
+import { RadiusService, type ServiceWorld } from '../simulation/outside/radius-service.ts';
+import { type HostWorld, type LoginTimes, Subscriber } from '../simulation/outside/subscriber.ts';
 import { SECRET, UPLINK } from '../simulation/plan.ts';
-import { RadiusService, type ServiceWorld } from '../simulation/radius-service.ts';
-import { ReplicationLink } from '../simulation/replication-link.ts';
-import { type HostWorld, type LoginTimes, Subscriber } from '../simulation/subscriber.ts';
-import { must } from '../simulation/violation.ts';
 import { Books } from './books.ts';
 import { Died, FaultPoints } from './faults.ts';
 import { MemorySegments } from './memory-segments.ts';

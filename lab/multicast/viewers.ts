@@ -1,5 +1,5 @@
 /** The lab of real hosts: which kernels speak what, who may have which channel, and what each of them has received. */
-import type { GroupRow } from '../../daemon/show-rows.ts';
+import type { GroupRow } from '../../daemon/show/show-rows.ts';
 import type { Castgate } from '../castgate.ts';
 import { ask } from '../control.ts';
 import type { Lab, LabPlan } from '../lab.ts';

@@ -1,9 +1,9 @@
 /** What people, operators and faults do to the switch while a run goes on; each is drawn with a weight. */
 import { hostKey } from '../../session/records.ts';
 import { type IpAddress, ipFamily } from '../../wire/address.ts';
-import { ANY_SOURCE_GROUPS, GROUPS, NETWORK_SOURCES, SOURCE_GROUPS } from './people.ts';
+import { ANY_SOURCE_GROUPS, GROUPS, NETWORK_SOURCES, SOURCE_GROUPS } from './outside/people.ts';
+import type { Subscriber } from './outside/subscriber.ts';
 import { SERVERS } from './plan.ts';
-import type { Subscriber } from './subscriber.ts';
 import type { World } from './world.ts';
 
 /** Lets one thing happen, and gives its name. */

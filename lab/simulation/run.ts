@@ -4,10 +4,10 @@
  */
 import { channelKey, hostKey } from '../../session/records.ts';
 import { act, wake } from './actions.ts';
-import type { PairFigures } from './pair.ts';
-import { ANY_SOURCE_GROUPS } from './people.ts';
-import type { Subscriber } from './subscriber.ts';
-import { must } from './violation.ts';
+import { must } from './checks/violation.ts';
+import type { PairFigures } from './nodes/pair.ts';
+import { ANY_SOURCE_GROUPS } from './outside/people.ts';
+import type { Subscriber } from './outside/subscriber.ts';
 import { World, type WorldOptions } from './world.ts';
 
 /** What came of a run, and how much of everything was in it. */

@@ -4,34 +4,39 @@
  * hold is looked at.
  */
 import type { Config } from '../../config/config.ts';
-import type { DynamicPeer } from '../../daemon/effects.ts';
-import type { Logger } from '../../daemon/log.ts';
-import type { Stores } from '../../daemon/stores.ts';
+import type { DynamicPeer } from '../../daemon/core/effects.ts';
+import type { Stores } from '../../daemon/core/stores.ts';
+import type { Logger } from '../../daemon/log/log.ts';
 import { membershipKey } from '../../igmp/membership.ts';
 import { stationText } from '../../radius/attributes.ts';
-import type { RadiusPort } from '../../radius/request-record.ts';
+import type { RadiusPort } from '../../radius/client/request-record.ts';
 import { channelKey, hostKey } from '../../session/records.ts';
 import type { Change } from '../../session/store.ts';
 import type { MemorySwitch, SentFrame } from '../../switch/memory-switch.ts';
 import { type IpAddress, ipFamily, type Mac } from '../../wire/address.ts';
 import { Random } from '../random.ts';
-import { AccessPolicy, SENT_GROUPS } from './access-policy.ts';
-import type { ActiveNode, Doom } from './active-node.ts';
-import { Agenda } from './agenda.ts';
-import { type ChannelOrder, DYNAMIC_CLIENT, DynamicClient, type DynamicWorld } from './dynamic-client.ts';
-import { checkCause } from './excuses.ts';
-import { ExpectedBooks } from './expected-books.ts';
-import { Ledger } from './ledger.ts';
-import type { Mark } from './marks.ts';
-import { type Fate, Pair, type PairWorld } from './pair.ts';
-import { NETWORK_SOURCES, openAccounts, settle } from './people.ts';
+import { checkCause } from './checks/excuses.ts';
+import { ExpectedBooks } from './checks/expected-books.ts';
+import { Ledger } from './checks/ledger.ts';
+import type { Mark } from './checks/marks.ts';
+import { checkRecords, checkSwitch } from './checks/state-checks.ts';
+import { probeTakeover } from './checks/takeover-probe.ts';
+import { must } from './checks/violation.ts';
+import type { ActiveNode, Doom } from './nodes/active-node.ts';
+import { type Fate, Pair, type PairWorld } from './nodes/pair.ts';
+import { AccessPolicy, SENT_GROUPS } from './outside/access-policy.ts';
+import { Agenda } from './outside/agenda.ts';
+import {
+  type ChannelOrder,
+  DYNAMIC_CLIENT,
+  DynamicClient,
+  type DynamicWorld,
+} from './outside/dynamic-client.ts';
+import { NETWORK_SOURCES, openAccounts, settle } from './outside/people.ts';
+import { RadiusService, type ServiceWorld } from './outside/radius-service.ts';
+import type { HostWorld, LoginTimes, Subscriber } from './outside/subscriber.ts';
+import { UpstreamRouter } from './outside/upstream-router.ts';
 import { drawPlan, type Plan, simulatedConfig, UPLINK } from './plan.ts';
-import { RadiusService, type ServiceWorld } from './radius-service.ts';
-import { checkRecords, checkSwitch } from './state-checks.ts';
-import type { HostWorld, LoginTimes, Subscriber } from './subscriber.ts';
-import { probeTakeover } from './takeover-probe.ts';
-import { UpstreamRouter } from './upstream-router.ts';
-import { must } from './violation.ts';
 
 export interface WorldOptions {
   /** Of people and faults, before everything is wound up. */

@@ -15,7 +15,7 @@ import { signReply, verifyRequest } from '../../radius/sign.ts';
 import { PacketStream } from '../../radius/stream/packet-stream.ts';
 import { H3cAttribute, Vendor } from '../../radius/values.ts';
 import { isMalformed } from '../../wire/malformed.ts';
-import { monotonicMs } from '../channel-packet.ts';
+import { monotonicMs } from '../hosts/channel-packet.ts';
 import { emit, type Json, serveCommands } from '../line-program.ts';
 import { numberOfGroup } from './groups.ts';
 

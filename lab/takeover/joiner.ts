@@ -9,8 +9,8 @@
 import { encodeIgmpPacket } from '../../igmp/group-packet.ts';
 import type { Mac } from '../../wire/address.ts';
 import { EtherType, encodeEthernet, groupMac } from '../../wire/ethernet.ts';
+import { PacketPort } from '../hosts/packet-port.ts';
 import { emit, type Json, serveCommands } from '../line-program.ts';
-import { PacketPort } from '../packet-port.ts';
 import { groupOf } from './groups.ts';
 
 export const JOINER_MAC: Mac = '02:ca:57:00:03:01';

@@ -1,5 +1,5 @@
 /** One takeover under load: played, and what has to be zero counted. */
-import type { RadiusRow } from '../../daemon/show-rows.ts';
+import type { RadiusRow } from '../../daemon/show/show-rows.ts';
 import { ask } from '../control.ts';
 import { NODE_NAMES, type NodeName } from '../ha/pair-topology.ts';
 import { pause, until } from '../processes.ts';

@@ -15,10 +15,10 @@ import { RecordType } from '../../igmp/group-record.ts';
 import { u16 } from '../../wire/bytes.ts';
 import { EtherType, encodeEthernet, groupMac } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';
-import { monotonicMs } from '../channel-packet.ts';
-import { eapolFrame, md5Response } from '../eapol-frame.ts';
+import { monotonicMs } from '../hosts/channel-packet.ts';
+import { eapolFrame, md5Response } from '../hosts/eapol-frame.ts';
+import { PacketPort } from '../hosts/packet-port.ts';
 import { emit, type Json, serveCommands } from '../line-program.ts';
-import { PacketPort } from '../packet-port.ts';
 import { accountOf, CHANNELS, channelOf, macOf, PASSWORD } from './subscriber-plan.ts';
 
 /** What a line's subscribers have seen. */

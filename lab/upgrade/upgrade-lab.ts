@@ -1,17 +1,17 @@
 /** A switch with many subscribers whose castgate is upgraded, and what each of them saw of that. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { GroupRow, SessionRow } from '../../daemon/show-rows.ts';
+import type { GroupRow, SessionRow } from '../../daemon/show/show-rows.ts';
 import type { HandedOver } from '../../daemon/upgrade/hand-over.ts';
 import type { TakeOverStep } from '../../daemon/upgrade/take-over.ts';
 import { RECORDS_VERSION } from '../../replication/record-version.ts';
 import type { Castgate } from '../castgate.ts';
 import { ask } from '../control.ts';
 import { AccountBooks } from '../ha/account-books.ts';
+import type { Supplicant } from '../hosts/supplicant.ts';
 import { Lab } from '../lab.ts';
 import { LineProgram } from '../line-program.ts';
 import { attempt, LabError, pause, until } from '../processes.ts';
-import type { Supplicant } from '../supplicant.ts';
 import { LabAddress } from '../topology.ts';
 import { accountOf, CHANNELS, channelOf, PASSWORD } from './subscriber-plan.ts';
 import type { SubscribersSeen } from './subscribers.ts';

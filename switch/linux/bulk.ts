@@ -16,17 +16,23 @@ import type {
   SwitchFailure,
   SwitchOperation,
 } from '../switch.ts';
-import { BridgeChanges } from './bridge-changes.ts';
-import { clearForwarding, type RepairBridge, setForwarding } from './channel-operations.ts';
+import { BridgeChanges } from './bridge/bridge-changes.ts';
+import { clearForwarding, type RepairBridge, setForwarding } from './bridge/channel-operations.ts';
+import {
+  closeHost,
+  hostChanges,
+  occupiedChanges,
+  openHost,
+  senderChanges,
+} from './bridge/host-operations.ts';
 import { isAbsence } from './failure.ts';
-import { filterChanges, filterConflict, putFilters, releaseFilter } from './filter-operations.ts';
-import { closeHost, hostChanges, occupiedChanges, openHost, senderChanges } from './host-operations.ts';
-import { updateLinkGroups } from './link-membership.ts';
+import { filterChanges, filterConflict, putFilters, releaseFilter } from './filter/filter-operations.ts';
+import { channelElements, TABLE } from './filter/ruleset.ts';
+import { changesBetween, inverse, removeElements } from './filter/set-changes.ts';
+import { updateLinkGroups } from './link/link-membership.ts';
 import type { Refusal } from './netlink/netlink-socket.ts';
 import type { SetChange } from './netlink/nft.ts';
-import { channelElements, TABLE } from './ruleset.ts';
-import { ownMacs, type Running, subscriberPort } from './running.ts';
-import { changesBetween, inverse, removeElements } from './set-changes.ts';
+import { ownMacs, type Running, subscriberPort } from './repair/running.ts';
 
 /** Carries the operations out; those that failed, in the order of the operations. */
 export function applyAll(

@@ -1,11 +1,11 @@
 /** Reads what the kernel counted for hosts and channels: the counters of the elements of castgate's sets. */
 import type { IpAddress } from '../../wire/address.ts';
 import type { Counter, HostCounters, HostPlace } from '../switch.ts';
+import { channelElement, elementName, hostElements, TABLE } from './filter/ruleset.ts';
 import type { Kernel } from './kernel.ts';
 import type { Refusal } from './netlink/netlink-socket.ts';
 import type { SetChange, SetElement } from './netlink/nft.ts';
-import { channelElement, elementName, hostElements, TABLE } from './ruleset.ts';
-import { type Running, subscriberPort } from './running.ts';
+import { type Running, subscriberPort } from './repair/running.ts';
 
 /** The counters of all that is open. */
 export interface AllCounters {

@@ -11,6 +11,8 @@
  * priorities between its own (prerouting and output -202 to -200, postrouting 298 to 300), and touches no
  * other bit. Whoever else marks packets of these ports there must leave this bit alone.
  */
+
+import { FENCE_BIT, portElement } from './filter/ruleset.ts';
 import { MessageFlag, type MessageWriter, NetlinkProtocol } from './netlink/message.ts';
 import { NetlinkSocket, type Refusal } from './netlink/netlink-socket.ts';
 import { batch, type SetElement } from './netlink/nft.ts';
@@ -30,7 +32,6 @@ import {
   putSet,
   setMarkBits,
 } from './netlink/nft-table.ts';
-import { FENCE_BIT, portElement } from './ruleset.ts';
 
 /** The owned table's name, in the family `bridge`. */
 export const LEASE_TABLE = 'castgate_lease';

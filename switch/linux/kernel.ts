@@ -5,8 +5,9 @@
 import { spawnSync } from 'node:child_process';
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import type { Counter, SourceFilter } from '../switch.ts';
-import type { BridgeChanges } from './bridge-changes.ts';
-import type { MdbWay } from './mdb-way.ts';
+import type { BridgeChanges } from './bridge/bridge-changes.ts';
+import type { MdbWay } from './bridge/mdb-way.ts';
+import { NetworkNamespace } from './link/network-namespace.ts';
 import {
   decodeFdb,
   encodeCloseMac,
@@ -62,7 +63,6 @@ import {
   putDeleteChain,
   putFilterChain,
 } from './netlink/nft-filter.ts';
-import { NetworkNamespace } from './network-namespace.ts';
 
 export class Kernel {
   /** How the bridge's multicast database is used. */

@@ -23,10 +23,11 @@ import {
   type SwitchFailure,
   type SwitchOperation,
 } from '../switch.ts';
-import { BridgeGuard, mustNot } from './bridge-guard.ts';
+import { BridgeGuard, mustNot } from './bridge/bridge-guard.ts';
+import { clearForwarding, setForwarding } from './bridge/channel-operations.ts';
+import { closeHost, openHost } from './bridge/host-operations.ts';
+import { MDB_WAYS, type MdbWay, mdbWayOf, type SourcesIn } from './bridge/mdb-way.ts';
 import { applyAll } from './bulk.ts';
-import { Caretaker } from './caretaker.ts';
-import { clearForwarding, setForwarding } from './channel-operations.ts';
 import {
   type AllCounters,
   allCounters,
@@ -37,24 +38,23 @@ import {
 } from './counters.ts';
 import { failure } from './failure.ts';
 import { Fence, LEASE_TABLE } from './fence.ts';
-import { FILTER_CHAIN } from './filter-chains.ts';
-import { FloodGuard, isEapol } from './flood-guard.ts';
+import { FILTER_CHAIN } from './filter/filter-chains.ts';
+import { type RefusalCounter, refusalCounters, TABLE } from './filter/ruleset.ts';
+import { FloodGuard, isEapol } from './flood/flood-guard.ts';
 import { type CapturedFrame, type CaptureStatistics, FrameSocket } from './frames.ts';
-import { closeHost, openHost } from './host-operations.ts';
-import { type Kept, takeUp } from './kept.ts';
 import { Kernel } from './kernel.ts';
-import type { HeardOfHost } from './link-groups.ts';
-import { linkId } from './link-id.ts';
-import { hearLinkGroups } from './link-membership.ts';
-import { MDB_WAYS, type MdbWay, mdbWayOf, type SourcesIn } from './mdb-way.ts';
-import { bringHome, setPortService } from './port-service.ts';
-import type { PortState } from './port-state.ts';
-import { PortTable } from './port-table.ts';
+import type { HeardOfHost } from './link/link-groups.ts';
+import { linkId } from './link/link-id.ts';
+import { hearLinkGroups } from './link/link-membership.ts';
+import { bringHome, setPortService } from './port/port-service.ts';
+import type { PortState } from './port/port-state.ts';
+import { PortTable } from './port/port-table.ts';
 import { checkBridge, checkSystem, SwitchStartError } from './preflight.ts';
-import { reconcileMacs, reconcileMemberships, reconcileSets } from './reconcile.ts';
-import { restore } from './restore.ts';
-import { type RefusalCounter, refusalCounters, TABLE } from './ruleset.ts';
-import { expectation, type Running, subscriberPort } from './running.ts';
+import { Caretaker } from './repair/caretaker.ts';
+import { type Kept, takeUp } from './repair/kept.ts';
+import { reconcileMacs, reconcileMemberships, reconcileSets } from './repair/reconcile.ts';
+import { restore } from './repair/restore.ts';
+import { expectation, type Running, subscriberPort } from './repair/running.ts';
 import { BeforeFile, HOME_VLAN, rememberBefore } from './settings.ts';
 
 export interface LinuxSwitchOptions {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readAccept as readWith } from '../../auth/access-accept.ts';
-import { channelAttributes } from '../../auth/group-encoding.ts';
+import { channelAttributes } from '../../auth/admission/group-encoding.ts';
 import { AttributeType, integer, octets, text } from '../../radius/attributes.ts';
 import { toHex } from '../../wire/bytes.ts';
 

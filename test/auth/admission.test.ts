@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Admission } from '../../auth/admission.ts';
-import type { AdmissionAction, AdmissionOptions } from '../../auth/admission-records.ts';
-import { DecisionCache } from '../../auth/decision-cache.ts';
-import { GroupAuthorization } from '../../auth/group-authorization.ts';
+import { Admission } from '../../auth/admission/admission.ts';
+import type { AdmissionAction, AdmissionOptions } from '../../auth/admission/admission-records.ts';
+import { DecisionCache } from '../../auth/admission/decision-cache.ts';
+import { GroupAuthorization } from '../../auth/admission/group-authorization.ts';
 import type { LimitOptions } from '../../auth/rights/channel-limits.ts';
 import { RecordType } from '../../igmp/group-record.ts';
 import type { MembershipRecord } from '../../igmp/membership.ts';

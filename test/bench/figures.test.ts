@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { rowOfRounds } from '../../bench/row.ts';
-import { median, percentile } from '../../bench/statistics.ts';
-import { benchTable } from '../../bench/table.ts';
+import { rowOfRounds } from '../../bench/report/row.ts';
+import { median, percentile } from '../../bench/report/statistics.ts';
+import { benchTable } from '../../bench/report/table.ts';
 
 describe('order statistics', () => {
   it('are of the values whatever their order', () => {

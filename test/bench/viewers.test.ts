@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { channelFrame, groupAddress, groupOfFrame } from '../../bench/channels.ts';
-import { pairOf } from '../../bench/viewers.ts';
+import { channelFrame, groupAddress, groupOfFrame } from '../../bench/channels/channels.ts';
+import { pairOf } from '../../bench/channels/viewers.ts';
 
 describe('pairs of viewer and group', () => {
   const plan = { viewers: 128, groups: 256 };

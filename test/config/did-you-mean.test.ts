@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { closest, editDistance } from '../../config/did-you-mean.ts';
+import { closest, editDistance } from '../../config/file/did-you-mean.ts';
 
 describe('did you mean', () => {
   it.each([

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import { formatProblem } from '../../config/file/problem.ts';
 import { loadConfig, parseConfig } from '../../config/load.ts';
-import { formatProblem } from '../../config/problem.ts';
-import { describeKeys } from '../../config/reference.ts';
+import { describeKeys } from '../../config/reference/reference.ts';
 
 const TEXT = readFileSync(new URL('../../castgate.example.yaml', import.meta.url), 'utf8');
 const SECRET = { secret: new Uint8Array(32), remarks: [] };

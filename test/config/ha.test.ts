@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { formatProblem } from '../../config/file/problem.ts';
 import { type LoadedConfig, parseConfig } from '../../config/load.ts';
-import { formatProblem } from '../../config/problem.ts';
 
 const KEY = { secret: new Uint8Array(32), remarks: [] };
 

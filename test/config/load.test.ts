@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Config } from '../../config/config.ts';
+import { formatProblem } from '../../config/file/problem.ts';
 import { type LoadedConfig, loadConfig, parseConfig } from '../../config/load.ts';
-import { formatProblem } from '../../config/problem.ts';
 import type { SecretFile } from '../../config/secret.ts';
 
 const SECRET: SecretFile = { secret: new TextEncoder().encode('a-secret-of-24-octets-ok'), remarks: [] };

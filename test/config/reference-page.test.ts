@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { describeKeys } from '../../config/reference.ts';
-import { referencePage } from '../../config/reference-page.ts';
+import { describeKeys } from '../../config/reference/reference.ts';
+import { referencePage } from '../../config/reference/reference-page.ts';
 
 describe('docs/configuration.md', () => {
   it('is what the schema says (npm run build && npm run docs:config brings it up to date)', () => {

@@ -1,7 +1,7 @@
 /** Which keys of the configuration are other ones, and what each needs while castgate runs. */
 import { describe, expect, it } from 'vitest';
-import { changedKeys } from '../../config/changed-keys.ts';
-import { changesOf } from '../../config/reload-needs.ts';
+import { changedKeys } from '../../config/file/changed-keys.ts';
+import { changesOf } from '../../config/reference/reload-needs.ts';
 import { configOf } from '../daemon/world.ts';
 
 const server = (name: string, more: object = {}) => {

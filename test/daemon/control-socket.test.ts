@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { askDaemon } from '../../cli/control-client.ts';
 import { ControlSocket, type ControlSocketOptions } from '../../daemon/control-socket.ts';
-import { openLog } from '../../daemon/log.ts';
+import { openLog } from '../../daemon/log/log.ts';
 
 let folder = '';
 let path = '';

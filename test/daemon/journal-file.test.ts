@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { JournalFile } from '../../daemon/journal-file.ts';
-import { silentLog } from '../../daemon/log.ts';
-import { Stores } from '../../daemon/stores.ts';
+import { Stores } from '../../daemon/core/stores.ts';
+import { JournalFile } from '../../daemon/journal/journal-file.ts';
+import { silentLog } from '../../daemon/log/log.ts';
 import { ChangeLog } from '../../replication/change-log.ts';
 import type { DecisionRecord } from '../../session/records.ts';
 

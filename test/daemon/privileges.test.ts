@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type OpenLogger, openLog } from '../../daemon/log.ts';
+import { type OpenLogger, openLog } from '../../daemon/log/log.ts';
 import { type Privileges, privilegeRows, sayPrivileges } from '../../daemon/privileges.ts';
 import { configOf } from './world.ts';
 

@@ -1,5 +1,5 @@
 /** One change of each key of the configuration, with what it needs: the table that the test of reloads goes by. */
-import type { ReloadNeed } from '../../config/reload-needs.ts';
+import type { ReloadNeed } from '../../config/reference/reload-needs.ts';
 
 export interface KeyChange {
   readonly to: unknown;

@@ -1,9 +1,9 @@
 /** `castgate reload`: each key of the configuration while hosts log in, join, watch and wait for RADIUS. */
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../config/config.ts';
-import { describeKeys } from '../../config/reference.ts';
-import { changesOf } from '../../config/reload-needs.ts';
-import { silentLog } from '../../daemon/log.ts';
+import { describeKeys } from '../../config/reference/reference.ts';
+import { changesOf } from '../../config/reference/reload-needs.ts';
+import { silentLog } from '../../daemon/log/log.ts';
 import { Reload } from '../../daemon/reload.ts';
 import { AttributeType, firstText } from '../../radius/attributes.ts';
 import { RadiusCode } from '../../radius/packet.ts';

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { silentLog } from '../../daemon/log.ts';
+import { silentLog } from '../../daemon/log/log.ts';
 import { ServiceNotify } from '../../daemon/service-notify.ts';
 import { pause, until } from '../../lab/processes.ts';
 import { loadNative } from '../../switch/native.ts';

@@ -4,12 +4,12 @@
  */
 import type { Config } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
-import { Core } from '../../daemon/core.ts';
-import type { DatagramSender, DynamicPeer } from '../../daemon/effects.ts';
-import { type Logger, silentLog } from '../../daemon/log.ts';
-import { Stores } from '../../daemon/stores.ts';
-import { successor } from '../../daemon/successor.ts';
-import { endTurn } from '../../daemon/turn.ts';
+import { Core } from '../../daemon/core/core.ts';
+import type { DatagramSender, DynamicPeer } from '../../daemon/core/effects.ts';
+import { Stores } from '../../daemon/core/stores.ts';
+import { successor } from '../../daemon/core/successor.ts';
+import { endTurn } from '../../daemon/core/turn.ts';
+import { type Logger, silentLog } from '../../daemon/log/log.ts';
 import { decodeEap, EapCode, type EapPacket, EapType, encodeEap } from '../../eapol/eap.ts';
 import { decodeEapol, EapolType, encodeEapol } from '../../eapol/eapol.ts';
 import type { GroupMessage } from '../../igmp/group-message.ts';

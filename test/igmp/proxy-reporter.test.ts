@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { RecordType } from '../../igmp/group-record.ts';
-import { ProxyReporter, type UpstreamQuerierRecord, type UpstreamRecord } from '../../igmp/proxy-reporter.ts';
+import {
+  ProxyReporter,
+  type UpstreamQuerierRecord,
+  type UpstreamRecord,
+} from '../../igmp/querier/proxy-reporter.ts';
 import { Store } from '../../session/store.ts';
 
 const { IsExclude, IsInclude, ToInclude, ToExclude, Allow, Block } = RecordType;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type OtherQuerierRecord, QuerierElection } from '../../igmp/querier-election.ts';
+import { type OtherQuerierRecord, QuerierElection } from '../../igmp/querier/querier-election.ts';
 import { Store } from '../../session/store.ts';
 
 const timers = {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Querier, type QuerierRecord } from '../../igmp/querier.ts';
+import { Querier, type QuerierRecord } from '../../igmp/querier/querier.ts';
 import { Store } from '../../session/store.ts';
 
 it('asks at once, again after a quarter of the interval, then at each interval, until the port is down', () => {

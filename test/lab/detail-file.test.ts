@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseDetailFile } from '../../lab/detail-file.ts';
+import { parseDetailFile } from '../../lab/radius/detail-file.ts';
 
 const TWO = `Mon Nov 23 01:20:00 2026
 \tAcct-Status-Type = Start

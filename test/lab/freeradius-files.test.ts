@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { freeRadiusFiles, type RadiusPlan } from '../../lab/freeradius-files.ts';
+import { freeRadiusFiles, type RadiusPlan } from '../../lab/radius/freeradius-files.ts';
 
 const PLAN: RadiusPlan = {
   secret: 'a "quoted" secret',

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { NO_COUNTS } from '../../accounting/counts.ts';
 import { runLedger } from '../../lab/ledger/run.ts';
 import { Truth } from '../../lab/ledger/truth.ts';
-import type { Booking } from '../../lab/simulation/ledger.ts';
+import type { Booking } from '../../lab/simulation/checks/ledger.ts';
 import type { AccountingRecord } from '../../session/records.ts';
 
 describe('the ledger', () => {

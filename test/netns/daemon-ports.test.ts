@@ -10,8 +10,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { askDaemon } from '../../cli/control-client.ts';
 import { show } from '../../cli/show/show.ts';
 import { pause, until, whyNoNamespaces } from './namespaces.ts';
-import { HOST1, HOST2, SOURCE, SwitchRig } from './switch-rig.ts';
-import { igmp, ip, udp } from './tap.ts';
+import { HOST1, HOST2, SOURCE, SwitchRig } from './switch/switch-rig.ts';
+import { igmp, ip, udp } from './switch/tap.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const reason = whyNoNamespaces() ?? (existsSync(PROGRAM) ? undefined : 'not built: npm run build');

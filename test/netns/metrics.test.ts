@@ -11,7 +11,7 @@ import { builtProgram } from '../../lab/line-program.ts';
 import { attempt, until } from '../../lab/processes.ts';
 import { namesIn, seriesOf } from '../daemon/metrics/fixture.ts';
 import { whyNoNamespaces } from './namespaces.ts';
-import { SwitchRig } from './switch-rig.ts';
+import { SwitchRig } from './switch/switch-rig.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const reason =

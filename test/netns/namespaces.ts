@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { NetworkNamespace } from '../../switch/linux/network-namespace.ts';
+import { NetworkNamespace } from '../../switch/linux/link/network-namespace.ts';
 
 /** Why namespaces cannot be made here, or undefined where they can: for `describe.skipIf`. */
 export function whyNoNamespaces(): string | undefined {

@@ -7,8 +7,8 @@ import { Lab } from '../../lab/lab.ts';
 import { builtProgram } from '../../lab/line-program.ts';
 import { Report } from '../../lab/report.ts';
 import { storySettings } from '../../lab/start.ts';
-import { tellStory } from '../../lab/story.ts';
-import { STORY_PLAN } from '../../lab/story-plan.ts';
+import { tellStory } from '../../lab/story/story.ts';
+import { STORY_PLAN } from '../../lab/story/story-plan.ts';
 import { namespacesOf } from '../../lab/workspace.ts';
 
 const notRoot = process.getuid?.() !== 0;

@@ -8,10 +8,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { HttpServer } from '../../daemon/http/http-server.ts';
 import { pageRoutes } from '../../daemon/http/page-routes.ts';
 import { pageState } from '../../daemon/http/page-state.ts';
-import { silentLog } from '../../daemon/log.ts';
+import { silentLog } from '../../daemon/log/log.ts';
 import type { Node } from '../../daemon/node.ts';
 import { orderHandlers } from '../../daemon/operator/orders.ts';
-import type { HaRow } from '../../daemon/show-rows.ts';
+import type { HaRow } from '../../daemon/show/show-rows.ts';
 import { STANDBY } from '../daemon/metrics/fixture.ts';
 import { nodeOf } from '../daemon/operator/node.ts';
 import { World } from '../daemon/world.ts';

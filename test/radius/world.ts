@@ -3,11 +3,15 @@
  * and forges packets by a seed. Nothing sleeps; the same seed gives the same run.
  */
 
-import { RadiusClient } from '../../radius/client.ts';
-import type { RadiusClientOptions, RadiusEvent } from '../../radius/client-types.ts';
-import { radiusClientDefaults } from '../../radius/client-types.ts';
+import { RadiusClient } from '../../radius/client/client.ts';
+import type { RadiusClientOptions, RadiusEvent } from '../../radius/client/client-types.ts';
+import { radiusClientDefaults } from '../../radius/client/client-types.ts';
+import type {
+  RadiusPort,
+  RadiusRequestRecord,
+  RadiusServerRecord,
+} from '../../radius/client/request-record.ts';
 import { decodeRadius, RadiusCode, type RadiusPacket } from '../../radius/packet.ts';
-import type { RadiusPort, RadiusRequestRecord, RadiusServerRecord } from '../../radius/request-record.ts';
 import { signReply, verifyRequest } from '../../radius/sign.ts';
 import { Store } from '../../session/store.ts';
 import { utf8 } from './arbitraries.ts';

@@ -5,8 +5,8 @@ import { encodeClaim } from '../../daemon/ha/claim.ts';
 import { captureFilter } from '../../switch/linux/capture-filter.ts';
 import { littleEndian } from '../../switch/linux/netlink/message.ts';
 import { concatBytes, u8, u16 } from '../../wire/bytes.ts';
-import { HOST1, HOST2 } from '../netns/switch-rig.ts';
-import { ethernet, igmp, ip, mld, udp } from '../netns/tap.ts';
+import { HOST1, HOST2 } from '../netns/switch/switch-rig.ts';
+import { ethernet, igmp, ip, mld, udp } from '../netns/switch/tap.ts';
 
 /** Octets that the kernel would keep of a frame; a load past the end ends the program with 0, as there. */
 function run(

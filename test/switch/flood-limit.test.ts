@@ -1,7 +1,7 @@
 /** How many frames of a port are read before the kernel keeps the next ones away. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FLOOD_PAUSE_MS, FloodLimit } from '../../switch/linux/flood-limit.ts';
+import { FLOOD_PAUSE_MS, FloodLimit } from '../../switch/linux/flood/flood-limit.ts';
 
 describe('FloodLimit', () => {
   it('lets a second of frames come at once, and one more holds the port back', () => {

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LinkGroups } from '../../switch/linux/link-groups.ts';
+import { LinkGroups } from '../../switch/linux/link/link-groups.ts';
 import { ipBytes } from '../../wire/address.ts';
 import { concatBytes } from '../../wire/bytes.ts';
-import { HOST1, HOST2 } from '../netns/switch-rig.ts';
-import { igmp, ip, mld } from '../netns/tap.ts';
+import { HOST1, HOST2 } from '../netns/switch/switch-rig.ts';
+import { igmp, ip, mld } from '../netns/switch/tap.ts';
 
 const NODE = 'ff02::1:ff00:1';
 const report = (group: string, mac = HOST1) => ip('fe80::1', mac, 'ff02::16', 58, mld('report', group), 1);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { decodeGroupPacket } from '../../igmp/group-packet.ts';
-import { mdbWayOf } from '../../switch/linux/mdb-way.ts';
+import { mdbWayOf } from '../../switch/linux/bridge/mdb-way.ts';
+import { displacingQueries } from '../../switch/linux/bridge/querier.ts';
+import { NetworkNamespace } from '../../switch/linux/link/network-namespace.ts';
 import { PortFlag } from '../../switch/linux/netlink/link.ts';
-import { NetworkNamespace } from '../../switch/linux/network-namespace.ts';
 import { atLeast, missingPrivileges } from '../../switch/linux/preflight.ts';
-import { displacingQueries } from '../../switch/linux/querier.ts';
 import { lockedSettings } from '../../switch/linux/settings.ts';
 import { decodeEthernet } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';

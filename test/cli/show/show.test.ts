@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { renderRows, SHOW_TOPICS } from '../../../cli/show/show.ts';
-import type { AccountingRow, GroupRow, PortRow, RadiusRow, SessionRow } from '../../../daemon/show-rows.ts';
+import type {
+  AccountingRow,
+  GroupRow,
+  PortRow,
+  RadiusRow,
+  SessionRow,
+} from '../../../daemon/show/show-rows.ts';
 
 const NOW = 1_700_000_000_000;
 

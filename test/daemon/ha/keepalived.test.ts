@@ -11,7 +11,7 @@ import {
   stateIn,
   Weight,
 } from '../../../daemon/ha/keepalived.ts';
-import { type Logger, silentLog } from '../../../daemon/log.ts';
+import { type Logger, silentLog } from '../../../daemon/log/log.ts';
 import { until } from './pair.ts';
 
 /** The built module: a process of its own cannot load the source. */

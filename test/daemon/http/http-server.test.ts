@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HttpServer } from '../../../daemon/http/http-server.ts';
 import { metricsRoute } from '../../../daemon/http/metrics-route.ts';
-import type { Logger } from '../../../daemon/log.ts';
+import type { Logger } from '../../../daemon/log/log.ts';
 import { metricsOf } from '../metrics/fixture.ts';
 
 let server: HttpServer | undefined;

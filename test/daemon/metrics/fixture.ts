@@ -1,11 +1,11 @@
 /** All metrics of a daemon, over a core on virtual time and a node whose role a test chooses. */
-import type { Core } from '../../../daemon/core.ts';
-import { silentLog } from '../../../daemon/log.ts';
+import type { Core } from '../../../daemon/core/core.ts';
+import { silentLog } from '../../../daemon/log/log.ts';
 import { Latencies } from '../../../daemon/metrics/latencies.ts';
 import { nodeReadings } from '../../../daemon/metrics/node-readings.ts';
 import { PrometheusMetrics } from '../../../daemon/metrics/prometheus.ts';
 import type { Node } from '../../../daemon/node.ts';
-import type { HaRow } from '../../../daemon/show-rows.ts';
+import type { HaRow } from '../../../daemon/show/show-rows.ts';
 
 export function metricsOf(
   core: Core | undefined,

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { mibMetric } from '../../../daemon/metrics/mib-counters.ts';
-import { ownerOf } from '../../../daemon/radius.ts';
+import { ownerOf } from '../../../daemon/radius/radius.ts';
 import { World } from '../world.ts';
 import { metricsOf, STANDBY, seriesOf } from './fixture.ts';
 

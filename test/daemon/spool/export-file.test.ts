@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { verifyFiles, withRotated } from '../../../cli/accounting/read-files.ts';
-import { silentLog } from '../../../daemon/log.ts';
+import { silentLog } from '../../../daemon/log/log.ts';
 import { ExportFile } from '../../../daemon/spool/export-file.ts';
 import { AttributeType, integer, octets, text } from '../../../radius/attributes.ts';
 import type { AccountingMessage } from '../../../session/records.ts';

@@ -1,8 +1,8 @@
 /** What castgate says of sessions that ran when the machine lost power: from the disk alone, once. */
 import { describe, expect, it } from 'vitest';
-import { Core } from '../../../daemon/core.ts';
-import { silentLog } from '../../../daemon/log.ts';
-import { emptyStores } from '../../../daemon/saved-state.ts';
+import { Core } from '../../../daemon/core/core.ts';
+import { emptyStores } from '../../../daemon/journal/saved-state.ts';
+import { silentLog } from '../../../daemon/log/log.ts';
 import { AccountingDisk } from '../../../daemon/spool/accounting-disk.ts';
 import { MemorySegments } from '../../../lab/ledger/memory-segments.ts';
 import { Random } from '../../../lab/random.ts';

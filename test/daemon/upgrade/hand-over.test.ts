@@ -1,7 +1,7 @@
 /** The handover to a new process, with a new process that fails at every step in every way. */
 import { describe, expect, it } from 'vitest';
-import { emptyStores } from '../../../daemon/saved-state.ts';
-import { Stores } from '../../../daemon/stores.ts';
+import { Stores } from '../../../daemon/core/stores.ts';
+import { emptyStores } from '../../../daemon/journal/saved-state.ts';
 import { handOver, type Incumbent, type Newcomer, patienceOf } from '../../../daemon/upgrade/hand-over.ts';
 import {
   HANDOVER_PROTOCOL,

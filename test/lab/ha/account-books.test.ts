@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DetailRecord } from '../../../lab/detail-file.ts';
 import { AccountBooks } from '../../../lab/ha/account-books.ts';
+import { DetailRecord } from '../../../lab/radius/detail-file.ts';
 
 function record(status: string, id: string, more: Readonly<Record<string, string>> = {}): DetailRecord {
   return new DetailRecord(

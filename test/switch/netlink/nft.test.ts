@@ -1,7 +1,17 @@
 /** Set elements octet by octet; the vectors are what nft 1.0.6 sends and gets (strace), but for its hints. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SourcesIn } from '../../../switch/linux/mdb-way.ts';
+import type { SourcesIn } from '../../../switch/linux/bridge/mdb-way.ts';
+import {
+  channelElement,
+  channelElements,
+  hostElements,
+  portElement,
+  refusalCounters,
+  ruleset,
+  setNames,
+  versionChain,
+} from '../../../switch/linux/filter/ruleset.ts';
 import { littleEndian, type Message, messages } from '../../../switch/linux/netlink/message.ts';
 import {
   decodeElements,
@@ -14,16 +24,6 @@ import {
   encodeGetElement,
   encodeSetChanges,
 } from '../../../switch/linux/netlink/nft.ts';
-import {
-  channelElement,
-  channelElements,
-  hostElements,
-  portElement,
-  refusalCounters,
-  ruleset,
-  setNames,
-  versionChain,
-} from '../../../switch/linux/ruleset.ts';
 import type { SourceFilter } from '../../../switch/switch.ts';
 import { fromHex, toHex } from '../../../wire/bytes.ts';
 

@@ -1,0 +1,526 @@
+/**
+ * The join gate: from "this host wants this channel" to "this port receives it", with a reason for every
+ * no (patent 1). Each host is asked for itself, also when a neighbour already receives the group; each
+ * record of a report is judged on its own; nothing flows without a grant record.
+ *
+ * Pure: it keeps its state in the stores handed to it and says what is to be done as actions.
+ */
+import type { GroupRecord } from '../../igmp/group-record.ts';
+import {
+  type HostFilter,
+  isLinkLocalGroup,
+  isSourceSpecific,
+  type MembershipRecord,
+  wantedSources,
+} from '../../igmp/membership.ts';
+import {
+  channelKey,
+  type DecisionRecord,
+  type GrantRecord,
+  hostKey,
+  type PreviewTerms,
+  type SessionRecord,
+} from '../../session/records.ts';
+import type { IpAddress } from '../../wire/address.ts';
+import { GrantTable } from '../grant-table.ts';
+import { LetThrough } from '../let-through.ts';
+import { type Meant, MembershipTable, type Reporter } from '../membership-table.ts';
+import { amendedRights } from '../rights/amended-rights.ts';
+import { ChannelLimits } from '../rights/channel-limits.ts';
+import { ChannelPolicy } from '../rights/channel-policy.ts';
+import { ChannelUse } from '../rights/channel-use.ts';
+import { Previews } from '../rights/previews.ts';
+import type {
+  AdmissionAction,
+  AdmissionOptions,
+  AdmissionStores,
+  RefusalReason,
+  RevokeCause,
+} from './admission-records.ts';
+import type { GroupAuthorization } from './group-authorization.ts';
+import { type ChannelWish, JoinJudge, type Note, type Verdict } from './join-judge.ts';
+import { PendingTable } from './pending-table.ts';
+
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #stores: AdmissionStores;
+  readonly #authorization: GroupAuthorization;
+  readonly #grants: GrantTable;
+  readonly #memberships: MembershipTable;
+  readonly #pending: PendingTable;
+  readonly #policy: ChannelPolicy;
+  readonly #previews: Previews;
+  readonly #limits: ChannelLimits;
+  readonly #judge: JoinJudge;
+  readonly #letThrough: LetThrough;
+  #actions: AdmissionAction[] = [];
+
+  /** Takes up the records that the stores hold already. */
+  constructor(options: AdmissionOptions, stores: AdmissionStores, authorization: GroupAuthorization) {
+    this.#options = options;
+    this.#stores = stores;
+    this.#authorization = authorization;
+    this.#memberships = new MembershipTable(stores.memberships, options);
+    this.#pending = new PendingTable(stores.pending);
+    const use = new ChannelUse(options.weigh);
+    this.#grants = new GrantTable(stores, authorization, options, use, (action) => {
+      this.#actions.push(action);
+      if (action.kind === 'revoked') this.#letThrough.ended(action.grant, action.cause);
+    });
+    this.#letThrough = new LetThrough({
+      monitors: options.monitors,
+      sessions: stores.sessions,
+      grants: this.#grants,
+      memberships: this.#memberships,
+      emit: (action) => this.#actions.push(action),
+    });
+    this.#policy = new ChannelPolicy(options.policy);
+    this.#previews = new Previews(stores.previews);
+    this.#limits = new ChannelLimits(options.limits, use);
+    this.#judge = new JoinJudge({
+      maxGroupsPerHost: options.maxGroupsPerHost,
+      grants: this.#grants,
+      pending: this.#pending,
+      authorization,
+      policy: this.#policy,
+      previews: this.#previews,
+      limits: this.#limits,
+    });
+  }
+
+  /**
+   * One record of a report. `version` is that of the message in IGMP's counting (1, 2 or 3): reports of
+   * older versions come as EXCLUDE {}, leaves as TO_IN {}.
+   */
+  receive(now: number, from: Reporter, version: 1 | 2 | 3, record: GroupRecord): void {
+    const { group } = record;
+    if (isLinkLocalGroup(group) || (version === 1 && this.#options.ignoreIgmpV1)) return;
+    const meant = this.#memberships.read(now, from, version, record);
+    if (meant === undefined) return;
+    const { host, before, filter } = meant;
+    if (filter === undefined) {
+      if (before !== undefined) this.#leave(now, before);
+      return;
+    }
+    const session = this.#stores.sessions.get(host);
+    const mayWish = session !== undefined || this.#options.letsThrough(now, from);
+    const why = this.#refusalOfAny(mayWish, host, group, filter, before);
+    if (why !== undefined) {
+      if (before !== undefined) this.#drop(before, 'leave');
+      const reason = why === 'no-session' ? (this.#options.placeElsewhere(from) ?? why) : why;
+      for (const source of wantedSources(filter)) this.#refuse(from, session?.account, group, source, reason);
+      return;
+    }
+    const lingering = this.#lingering(now, from, meant, filter);
+    const kept = lingering?.filter ?? filter;
+    this.#reconcile(now, session, this.#memberships.keep(now, from, meant, kept, lingering), 'leave');
+    this.#letThrough.goOnWithEnded(now);
+  }
+
+  /** Why a host may have a channel or not, step by step, by what is known now. Changes nothing, asks nobody. */
+  explain(
+    now: number,
+    from: Reporter,
+    group: IpAddress,
+    source: IpAddress | undefined,
+    note: Note,
+  ): Verdict | 'granted' | 'waiting' {
+    const host = hostKey(from.port, from.vlan, from.mac);
+    const key = channelKey(host, group, source);
+    const { port, vlan, mac } = from;
+    const session = this.#stores.sessions.get(host);
+    const membership = this.#memberships.of(host, group);
+    const wanted = wantedSources(membership).includes(source);
+    note('membership', wanted ? 'the host wants it' : 'the host has not asked for it, or has left');
+    if (isLinkLocalGroup(group)) note('group', 'never leaves the link: passed without being asked for');
+    const grant = this.#grants.get(key);
+    if (grant !== undefined) {
+      note('grant', `for ${Math.floor((now - grant.grantedAt) / 1000)} s, by ${grant.by}`);
+      return 'granted';
+    }
+    if (this.#pending.has(key)) return 'waiting';
+    if (session === undefined) note('elsewhere', this.#options.placeElsewhere(from) ?? 'nowhere else either');
+    return this.#judge.judge(now, session, { host, port, vlan, mac, group, source }, note);
+  }
+
+  /** Puts the question of an explanation to RADIUS, where it is not there yet; undefined where nobody is in. */
+  askAbout(now: number, host: string, group: IpAddress, source: IpAddress | undefined): string | undefined {
+    const session = this.#stores.sessions.get(host);
+    if (session === undefined) return undefined;
+    const question = this.#grants.questionFor(session.account, group, source);
+    if (this.#authorization.ask(now, question, host))
+      this.#actions.push({ kind: 'ask', question, session, group, source });
+    return question;
+  }
+
+  /** RADIUS has decided a question: all who wait for it are granted or refused. */
+  decided(now: number, decision: DecisionRecord): void {
+    for (const pending of this.#pending.ofQuestion(decision.key)) {
+      this.#pending.remove(pending);
+      const session = this.#stores.sessions.get(pending.host);
+      const membership = this.#memberships.of(pending.host, pending.group);
+      if (session === undefined || membership === undefined) continue;
+      if (!wantedSources(membership).includes(pending.source)) continue;
+      const wish = { ...membership, source: pending.source };
+      this.#settle(now, session, wish, this.#judge.decided(now, session, wish, decision, 'radius'));
+    }
+    this.#grants.decided(now, decision);
+    this.#letThrough.goOnWithEnded(now);
+  }
+
+  /**
+   * RADIUS gives the account rights to groups, or takes them, of its own accord: who plays by them stops at once,
+   * who waits or was refused is let in. `groups` undefined: all that the account receives, waits for, or has asked for.
+   */
+  changeRights(
+    now: number,
+    account: string,
+    groups: readonly IpAddress[] | undefined,
+    permit: boolean,
+  ): void {
+    let sessions = [...this.#stores.sessions.values()].filter((session) => session.account === account);
+    const named = groups ?? [...this.#groupsOf(account)];
+    sessions = sessions.map((session) => this.#amend(session, named, permit));
+    for (const group of named) {
+      for (const question of this.#questionsAbout(account, group, sessions)) {
+        if (this.#authorization.isAsked(question)) this.#actions.push({ kind: 'withdraw', question });
+        this.decided(now, this.#authorization.told(now, question, permit));
+      }
+      if (!permit) continue;
+      for (const session of sessions) {
+        const membership = this.#memberships.of(session.key, group);
+        if (membership !== undefined) this.#reconcile(now, session, membership, 'leave');
+      }
+    }
+  }
+
+  /** The host's session has other rights than before: what it receives by them is judged again. */
+  rightsChanged(now: number, host: string): void {
+    const session = this.#stores.sessions.get(host);
+    if (session === undefined) return;
+    for (const key of this.#limits.excess(session, this.#policy.limitsOf(session))) {
+      const grant = this.#stores.grants.get(key);
+      if (grant === undefined) continue;
+      this.#grants.revoke(grant, 'permission-withdrawn');
+      this.#grants.update(grant.port, grant.vlan, grant.group);
+    }
+    for (const membership of this.#memberships.ofHost(host)) {
+      for (const grant of this.#grants.of(host, membership.group)) {
+        if (grant.by === 'monitor') continue;
+        const ruling = this.#policy.rule(session, grant.group, grant.source);
+        const byRights = grant.by === 'rights' || grant.by === 'always-list';
+        const holds =
+          ruling.kind === 'ask'
+            ? !byRights
+            : ruling.kind === 'permit' && isSame(ruling.preview, grant.access);
+        if (!holds) this.#grants.revoke(grant, 'permission-withdrawn');
+      }
+      this.#reconcile(now, session, membership, 'leave');
+    }
+    this.#letThrough.goOnWithEnded(now);
+  }
+
+  /**
+   * The host is out: all of its channels end with this cause. `stays`: it is still there, and where its port is in
+   * monitor mode it goes on receiving them, as nobody.
+   */
+  endHost(now: number, host: string, cause: RevokeCause, stays: boolean): void {
+    for (const pending of this.#pending.ofHost(host)) this.#pending.remove(pending);
+    for (const membership of this.#memberships.ofHost(host)) {
+      if (!stays || !this.#options.letsThrough(now, membership)) {
+        this.#drop(membership, cause);
+        continue;
+      }
+      for (const grant of this.#grants.of(host, membership.group)) this.#grants.revoke(grant, cause);
+      this.#reconcile(now, undefined, membership, cause);
+    }
+    if (cause === 'reauthentication-failed') this.#withdrawQuestions(host);
+  }
+
+  /** The configuration was another one: who is not in wants nothing where nobody is let through any more. */
+  reconfigured(): void {
+    for (const membership of [...this.#stores.memberships.values()]) {
+      if (this.#stores.sessions.has(membership.host) || this.#options.monitors(membership.port)) continue;
+      this.#drop(membership, 'mode-changed');
+    }
+  }
+
+  /** The switch could not do it: the grants behind the forwarding end, and their hosts are refused. */
+  forwardingFailed(port: string, vlan: number, group: IpAddress): void {
+    for (const grant of this.#grants.behind(port, vlan, group)) {
+      this.#grants.revoke(grant, 'switch-failed');
+      const membership = this.#memberships.of(grant.host, group);
+      if (membership !== undefined) this.#memberships.forget(membership);
+      this.#refuse(grant, grant.account, group, grant.source, 'switch-failed');
+    }
+    this.#grants.update(port, vlan, group);
+  }
+
+  /** Nobody asked hosts of the VLAN lately: what they want holds until then at least, so that they can say it. */
+  keepWishes(vlan: number, family: 4 | 6, until: number): void {
+    this.#memberships.extend(vlan, family, until);
+  }
+
+  /** Lets wishes that were not repeated end, and permissions be asked for again before they end. */
+  handleTimeout(now: number): void {
+    this.#grants.handleTimeout(now);
+    this.#previews.handleTimeout(now);
+    for (let due = this.#memberships.takeDue(now); due !== undefined; due = this.#memberships.takeDue(now)) {
+      const session = this.#stores.sessions.get(due.host);
+      const mayWish = session !== undefined || this.#options.monitors(due.port);
+      const rest = mayWish ? this.#memberships.expire(now, due) : undefined;
+      if (rest === undefined) this.#drop(due, 'membership-timeout');
+      else this.#reconcile(now, session, rest, 'membership-timeout');
+    }
+    this.#letThrough.goOnWithEnded(now);
+  }
+
+  nextTimeout(): number | undefined {
+    let next: number | undefined;
+    for (const part of [this.#memberships, this.#grants, this.#previews]) {
+      const at = part.nextTimeout();
+      if (at !== undefined && (next === undefined || at < next)) next = at;
+    }
+    return next;
+  }
+
+  drainActions(): AdmissionAction[] {
+    const actions = this.#actions;
+    this.#actions = [];
+    return actions;
+  }
+
+  /** Counts for `castgate show ports`. */
+  channelsOfHost(host: string): number {
+    return this.#grants.countOfHost(host);
+  }
+
+  channelsOfPort(port: string): number {
+    return this.#grants.channelsOfPort(port);
+  }
+
+  /** What all ports of the VLAN together receive of the group. */
+  upstreamFilter(vlan: number, group: IpAddress): HostFilter | undefined {
+    return this.#grants.upstreamFilter(vlan, group);
+  }
+
+  /** What stands against every wish in the filter, before anything is asked. */
+  #refusalOfAny(
+    mayWish: boolean,
+    host: string,
+    group: IpAddress,
+    filter: HostFilter,
+    before: MembershipRecord | undefined,
+  ): RefusalReason | undefined {
+    if (!mayWish) return 'no-session';
+    if (isSourceSpecific(group) && filter.mode === 'exclude') return 'ssm-needs-source';
+    const limit = this.#options.maxGroupsPerHost;
+    if (filter.sources.length > limit) return 'host-group-limit';
+    if (before === undefined && this.#memberships.countOfHost(host) >= limit) return 'host-group-limit';
+    return undefined;
+  }
+
+  /** Makes grants and questions follow what the membership wants. */
+  #reconcile(
+    now: number,
+    session: SessionRecord | undefined,
+    membership: MembershipRecord,
+    cause: RevokeCause,
+  ): void {
+    const { host, port, vlan, group } = membership;
+    const wanted = wantedSources(membership);
+    for (const grant of this.#grants.of(host, group)) {
+      if (!wanted.includes(grant.source)) this.#grants.revoke(grant, cause);
+    }
+    for (const pending of this.#pending.ofMembership(membership.key)) {
+      if (!wanted.includes(pending.source)) this.#pending.remove(pending);
+    }
+    for (const source of wanted) this.#admit(now, session, membership, source);
+    this.#grants.update(port, vlan, group);
+  }
+
+  #admit(
+    now: number,
+    session: SessionRecord | undefined,
+    membership: MembershipRecord,
+    source: IpAddress | undefined,
+  ): void {
+    const key = channelKey(membership.host, membership.group, source);
+    const grant = this.#grants.get(key);
+    if (grant !== undefined && grant.by !== 'monitor') return;
+    if (grant !== undefined && !this.#options.monitors(membership.port))
+      this.#grants.revoke(grant, 'permission-withdrawn');
+    if (this.#pending.has(key)) return;
+    const wish = { ...membership, source };
+    this.#settle(now, session, wish, this.#judge.judge(now, session, wish));
+  }
+
+  #settle(now: number, session: SessionRecord | undefined, wish: ChannelWish, verdict: Verdict): void {
+    const { host, group, source } = wish;
+    if (verdict.kind === 'refuse') {
+      this.#turnDown(now, session, wish, verdict.reason, verdict.detail);
+      return;
+    }
+    if (session === undefined) throw new Error(`a ${verdict.kind} for ${host}, which is not in`);
+    const { account } = session;
+    switch (verdict.kind) {
+      case 'ask': {
+        const { question } = verdict;
+        const key = channelKey(host, group, source);
+        this.#pending.add({ v: 1, key, host, group, source, account, question, since: now });
+        if (this.#authorization.ask(now, question, host))
+          this.#actions.push({ kind: 'ask', question, session, group, source });
+        return;
+      }
+      case 'grant':
+        this.#grant(now, session, wish, verdict);
+        return;
+    }
+  }
+
+  /** Refused, but where the port lets through what it refuses. */
+  #turnDown(
+    now: number,
+    session: SessionRecord | undefined,
+    wish: ChannelWish,
+    reason: RefusalReason,
+    detail: string | undefined,
+  ): void {
+    const why = reason === 'no-session' ? (this.#options.placeElsewhere(wish) ?? reason) : reason;
+    if (this.#letThrough.overrules(wish.port, reason))
+      this.#letThrough.admit(now, session, wish, why, detail);
+    else this.#refuse(wish, session?.account, wish.group, wish.source, why, detail);
+  }
+
+  #grant(
+    now: number,
+    session: SessionRecord,
+    { host, port, vlan, mac, group, source }: ChannelWish,
+    { by, expiresAt, classes, preview, victims }: Extract<Verdict, { kind: 'grant' }>,
+  ): void {
+    const { account } = session;
+    for (const key of victims) {
+      const victim = this.#grants.get(key);
+      if (victim === undefined) continue;
+      this.#grants.revoke(victim, 'preempted');
+      this.#grants.update(victim.port, victim.vlan, victim.group);
+    }
+    if (preview?.begins === true) this.#previews.begin(now, account, group, preview.terms);
+    const access = preview === undefined ? 'watch' : 'preview';
+    const key = channelKey(host, group, source);
+    const grant: GrantRecord = {
+      ...{ v: 1, key, host, port, vlan, mac, group, source, account, grantedAt: now, expiresAt },
+      ...{ by, access, classes },
+    };
+    const first = !this.#grants.isForwarded(port, vlan, group);
+    this.#grants.add(now, grant);
+    this.#grants.update(port, vlan, group);
+    this.#actions.push({ kind: 'granted', grant, session, first });
+  }
+
+  /** The host says that it wants nothing of the group any more. */
+  #leave(now: number, membership: MembershipRecord): void {
+    const { port, vlan, group, mode, sources } = membership;
+    const { leave } = this.#options;
+    if (leave.mode === 'normal') {
+      this.#memberships.shorten(membership, now + leave.lastMemberMs);
+      const asked = mode === 'include' ? sources : [];
+      this.#actions.push({ kind: 'ask-port', port, vlan, group, sources: asked });
+      return;
+    }
+    if (leave.mode === 'immediate') {
+      for (const grant of this.#grants.behind(port, vlan, group)) {
+        const other = this.#memberships.of(grant.host, group);
+        if (other !== undefined && other.key !== membership.key) this.#drop(other, 'leave');
+      }
+    }
+    this.#drop(membership, 'leave');
+  }
+
+  /** With `normal` leaves, sources that the host gives up stay until it was asked for them. */
+  #lingering(
+    now: number,
+    { port, vlan }: Reporter,
+    { before, record }: Meant,
+    filter: HostFilter,
+  ): { filter: HostFilter; sources: readonly IpAddress[]; until: number } | undefined {
+    const { mode, lastMemberMs } = this.#options.leave;
+    if (mode !== 'normal' || before?.mode !== 'include' || filter.mode !== 'include') return undefined;
+    const sources = before.sources.filter((source) => !filter.sources.includes(source));
+    if (sources.length === 0) return undefined;
+    this.#actions.push({ kind: 'ask-port', port, vlan, group: record.group, sources });
+    const both = { mode: 'include', sources: [...filter.sources, ...sources].sort() } as const;
+    return { filter: both, sources, until: now + lastMemberMs };
+  }
+
+  /** The host wants nothing of the group any more. */
+  #drop(membership: MembershipRecord, cause: RevokeCause): void {
+    const { host, port, vlan, group } = membership;
+    this.#memberships.forget(membership);
+    for (const pending of this.#pending.ofMembership(membership.key)) this.#pending.remove(pending);
+    for (const grant of this.#grants.of(host, group)) this.#grants.revoke(grant, cause);
+    this.#grants.update(port, vlan, group);
+  }
+
+  /** Rights that came with a login say the same from now on, as far as they cover the groups. */
+  #amend(session: SessionRecord, groups: readonly IpAddress[], permit: boolean): SessionRecord {
+    const rights = amendedRights(session, groups, permit, this.#policy);
+    if (rights === undefined) return session;
+    const amended: SessionRecord = { ...session, rights };
+    this.#stores.sessions.put(session.key, amended);
+    return amended;
+  }
+
+  /** Groups that the account receives, waits for, or has asked for so that an answer is known. */
+  #groupsOf(account: string): ReadonlySet<IpAddress> {
+    const groups = new Set(this.#authorization.questionsAbout(account, undefined).map(({ group }) => group));
+    for (const records of [this.#stores.grants, this.#stores.pending]) {
+      for (const record of records.values()) if (record.account === account) groups.add(record.group);
+    }
+    return groups;
+  }
+
+  /** After a reject nothing more is asked for the session (RFC 5080), unless somebody else waits for it. */
+  #withdrawQuestions(host: string): void {
+    for (const question of this.#authorization.questionsOf(host)) {
+      if (this.#pending.ofQuestion(question).length > 0 || this.#grants.isBehind(question)) continue;
+      this.#authorization.withdraw(question);
+      this.#actions.push({ kind: 'withdraw', question });
+    }
+  }
+
+  /** Every question whose answer matters for the account's sessions and the group. */
+  #questionsAbout(
+    account: string,
+    group: IpAddress,
+    sessions: readonly SessionRecord[],
+  ): ReadonlySet<string> {
+    const questions = new Set(this.#authorization.questionsAbout(account, group).map(({ key }) => key));
+    questions.add(this.#grants.questionFor(account, group, undefined));
+    for (const { key } of sessions) {
+      const membership = this.#memberships.of(key, group);
+      const wanted = membership === undefined ? [] : wantedSources(membership);
+      for (const source of [...wanted, ...this.#grants.of(key, group).map((grant) => grant.source)])
+        questions.add(this.#grants.questionFor(account, group, source));
+    }
+    return questions;
+  }
+
+  #refuse(
+    from: Reporter,
+    account: string | undefined,
+    group: IpAddress,
+    source: IpAddress | undefined,
+    reason: RefusalReason,
+    detail?: string,
+  ): void {
+    const { port, vlan, mac } = from;
+    const refusal = { port, vlan, mac, account, group, source, reason, detail };
+    this.#actions.push({ kind: 'refused', refusal });
+  }
+}
+
+/** Whether a grant of this kind is what a ruling permits. */
+function isSame(preview: PreviewTerms | undefined, access: GrantRecord['access']): boolean {
+  return (preview === undefined) === (access !== 'preview');
+}
