@@ -23,7 +23,6 @@ import {
 } from '../../session/records.ts';
 import type { IpAddress } from '../../wire/address.ts';
 import { GrantTable } from '../grant-table.ts';
-import { LetThrough } from '../let-through.ts';
 import { type Meant, MembershipTable, type Reporter } from '../membership-table.ts';
 import { amendedRights } from '../rights/amended-rights.ts';
 import { ChannelLimits } from '../rights/channel-limits.ts';
@@ -39,6 +38,7 @@ import type {
 } from './admission-records.ts';
 import type { GroupAuthorization } from './group-authorization.ts';
 import { type ChannelWish, JoinJudge, type Note, type Verdict } from './join-judge.ts';
+import { LetThrough } from './let-through.ts';
 import { PendingTable } from './pending-table.ts';
 
 export class Admission {

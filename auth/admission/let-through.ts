@@ -2,13 +2,13 @@
  * Ports in monitor mode: what a host would be refused there it receives all the same, by a grant that nobody gave and
  * that is no account's. So is what RADIUS or time takes away. A limit of the switch itself is a limit there too.
  */
-import { wantedSources } from '../igmp/membership.ts';
-import { channelKey, type GrantRecord, type SessionRecord } from '../session/records.ts';
-import type { RecordMap } from '../wire/records.ts';
-import type { AdmissionAction, RefusalReason, RevokeCause } from './admission/admission-records.ts';
-import type { ChannelWish } from './admission/join-judge.ts';
-import type { GrantTable } from './grant-table.ts';
-import type { MembershipTable } from './membership-table.ts';
+import { wantedSources } from '../../igmp/membership.ts';
+import { channelKey, type GrantRecord, type SessionRecord } from '../../session/records.ts';
+import type { RecordMap } from '../../wire/records.ts';
+import type { GrantTable } from '../grant-table.ts';
+import type { MembershipTable } from '../membership-table.ts';
+import type { AdmissionAction, RefusalReason, RevokeCause } from './admission-records.ts';
+import type { ChannelWish } from './join-judge.ts';
 
 export interface LetThroughParts {
   /** Ports in monitor mode. */
