@@ -128,13 +128,13 @@ describe.skipIf(reason !== undefined).each(['database', 'table'] as const)(
       await rig.sw('ip link set br0 type bridge mcast_snooping 0');
       expect(sw.applyAll(all(ANY))).toEqual([]);
       expect(sw.audit()).toEqual([]);
-      await rig.sw(
+      rig.swNow(
         'nft flush set bridge castgate channels4; bridge mdb del dev br0 port swp1 grp 239.1.1.7 permanent',
       );
       expect(sw.applyAll(all(undefined))).toEqual([]);
       expect(sw.audit()).toEqual([]);
       expect(books(sw).channels).toEqual([]);
-      await rig.sw('nft delete table bridge castgate');
+      rig.swNow('nft delete table bridge castgate');
       const failed = sw.applyAll(all(ANY));
       expect(failed).toHaveLength(50);
       expect(new Set(failed.map(({ failure }) => failure.errno))).toEqual(new Set(['ENOENT']));

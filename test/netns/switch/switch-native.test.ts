@@ -30,6 +30,12 @@ describe.skipIf(reason !== undefined)(`the native part ${reason ?? ''}`, () => {
   beforeAll(async () => {
     lab = await Namespaces.create('cgt-na');
     await lab.add('a', 'b');
+    // The kernel's own reports would be frames that no case sent.
+    for (const namespace of ['a', 'b'])
+      await lab.shell(
+        namespace,
+        'for each in all default; do echo 1 >/proc/sys/net/ipv6/conf/$each/disable_ipv6; done',
+      );
     await lab.veth({ namespace: 'a', interface: 'eth0' }, { namespace: 'b', interface: 'eth0' });
   });
   afterAll(() => lab.dispose());
@@ -190,27 +196,39 @@ describe.skipIf(reason !== undefined)(`the native part ${reason ?? ''}`, () => {
       process.execPath,
       '-e',
       `${HEAD} const fd = native.packetOpen(everything, 1 << 16); const i = index('eth0');
-       const end = Date.now() + 1500; while (Date.now() < end) for (let n = 0; n < 500; n++) native.packetSend(fd, i, frame);`,
+       const end = Date.now() + 20000; while (Date.now() < end) for (let n = 0; n < 500; n++) native.packetSend(fd, i, frame);`,
     );
-    const found = await run(`
+    try {
+      // Ends only if timers have their turn while frames keep coming.
+      const underFlood = await run(`
+        const fd = native.packetOpen(everything, 4 << 20);
+        let frames = 0;
+        const watch = native.packetWatch(fd, (octets, meta, count) => { frames += count; });
+        while (frames === 0) await pause(5);
+        let turns = 0;
+        for (let before = frames; turns < 50; before = frames) {
+          await pause(5);
+          if (frames > before) turns++;
+        }
+        native.unwatch(watch);
+        say({ turns, many: frames > 1000 });
+      `);
+      expect(underFlood).toEqual({ turns: 50, many: true });
+    } finally {
+      flood.kill('SIGKILL');
+    }
+    const burst = await run(`
       const fd = native.packetOpen(everything, 4 << 20);
       let frames = 0;
       const watch = native.packetWatch(fd, (octets, meta, count) => { frames += count; });
-      let lag = 0;
-      let last = performance.now();
-      const timer = setInterval(() => { const now = performance.now(); lag = Math.max(lag, now - last - 5); last = now; }, 5);
-      await pause(2200);
-      clearInterval(timer);
+      const sender = native.packetOpen(everything, 1 << 20);
+      for (let n = 0; n < 2000; n++) native.packetSend(sender, index('lo'), frame);
+      for (let before = -1; before < frames; ) { before = frames; await pause(100); }
       const counts = new Int32Array(2);
       native.packetStatistics(fd, counts);
-      native.unwatch(watch);
-      say({ frames, lag: Math.round(lag), lost: counts[1] });
+      native.unwatch(watch); native.close(sender);
+      say({ frames, lost: counts[1] });
     `);
-    flood.kill('SIGKILL');
-    const { frames, lag, lost } = found as { frames: number; lag: number; lost: number };
-    expect(frames).toBeGreaterThan(10_000);
-    expect(lost / (frames + lost)).toBeLessThan(0.2);
-    // Two processes flood two shared processors: what counts is that the loop turns at all.
-    expect(lag).toBeLessThan(500);
+    expect(burst).toEqual({ frames: 2000, lost: 0 });
   });
 });

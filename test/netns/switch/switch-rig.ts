@@ -2,6 +2,7 @@
  * A bridge with subscriber ports and an uplink in a namespace of its own, a tap on the far end of every
  * cable, and a LinuxSwitch on it that writes down what it reports.
  */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,6 +87,18 @@ export class SwitchRig {
   /** Runs a line of shell beside the switch. */
   sw(script: string): Promise<string> {
     return this.lab.shell('sw', script);
+  }
+
+  /** The same, before anything of this process has its turn: also before the switch looks after its tables. */
+  swNow(script: string): void {
+    this.lab.within('sw', () => execFileSync('sh', ['-euc', script], { stdio: 'pipe' }));
+  }
+
+  /** What it reported, but for IPv6 frames: the kernels behind the ports send some by themselves. */
+  withoutIpv6(): SwitchEvent[] {
+    return this.events.filter(
+      (event) => event.kind !== 'frame' || Buffer.from(event.frame).readUInt16BE(12) !== 0x86dd,
+    );
   }
 
   kinds(): string[] {
