@@ -440,9 +440,11 @@ describe.skipIf(reason !== undefined).each(WAYS)(
         );
         await until('two frames', () => rig.withoutIpv6().length === 2);
         expect(
-          rig.withoutIpv6().map((event) =>
-            event.kind === 'frame' ? [event.vlan, Buffer.compare(event.frame, report)] : [],
-          ),
+          rig
+            .withoutIpv6()
+            .map((event) =>
+              event.kind === 'frame' ? [event.vlan, Buffer.compare(event.frame, report)] : [],
+            ),
         ).toEqual([
           [42, 0],
           [0, 0],
