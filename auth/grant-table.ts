@@ -133,9 +133,13 @@ export class GrantTable {
     this.#emit({ kind: 'upstream-filter', vlan, group, filter: this.#forwardings.ofAll(vlan, group) });
   }
 
-  /** RADIUS was asked again: the permission goes on, or ends now. Silence leaves it to its end. */
-  decided(now: number, decision: DecisionRecord): void {
+  /**
+   * RADIUS was asked again: the permission goes on, or ends now. Silence leaves it to its end. Lists and rights stand
+   * above an answer, but not above what RADIUS `told` of its own accord.
+   */
+  decided(now: number, decision: DecisionRecord, told: boolean): void {
     for (const grant of this.#resolve(this.#ofQuestion.keys(decision.key))) {
+      if (!told && !isByAnswer(grant)) continue;
       if (decision.reason === 'radius-reject' || decision.reason === 'radius-bad-accept')
         this.#end(grant, 'permission-withdrawn');
       else if (isRenewable(grant) && decision.permit && decision.expiresAt > grant.expiresAt) {
@@ -253,9 +257,14 @@ export class GrantTable {
   }
 }
 
+/** What RADIUS permitted when it was asked. */
+function isByAnswer({ by }: GrantRecord): boolean {
+  return by === 'radius' || by === 'cache';
+}
+
 /** What RADIUS permitted to watch. */
-function isRenewable({ by, access }: GrantRecord): boolean {
-  return (by === 'radius' || by === 'cache') && access !== 'preview';
+function isRenewable(grant: GrantRecord): boolean {
+  return isByAnswer(grant) && grant.access !== 'preview';
 }
 
 const NONE: readonly IpAddress[] = [];

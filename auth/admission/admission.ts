@@ -153,8 +153,8 @@ export class Admission {
     return question;
   }
 
-  /** RADIUS has decided a question: all who wait for it are granted or refused. */
-  decided(now: number, decision: DecisionRecord): void {
+  /** RADIUS has decided a question, or `told` it unasked: all who wait for it are granted or refused. */
+  decided(now: number, decision: DecisionRecord, told = false): void {
     for (const pending of this.#pending.ofQuestion(decision.key)) {
       this.#pending.remove(pending);
       const session = this.#stores.sessions.get(pending.host);
@@ -164,7 +164,7 @@ export class Admission {
       const wish = { ...membership, source: pending.source };
       this.#settle(now, session, wish, this.#judge.decided(now, session, wish, decision, 'radius'));
     }
-    this.#grants.decided(now, decision);
+    this.#grants.decided(now, decision, told);
     this.#letThrough.goOnWithEnded(now);
   }
 
@@ -184,7 +184,7 @@ export class Admission {
     for (const group of named) {
       for (const question of this.#questionsAbout(account, group, sessions)) {
         if (this.#authorization.isAsked(question)) this.#actions.push({ kind: 'withdraw', question });
-        this.decided(now, this.#authorization.told(now, question, permit));
+        this.decided(now, this.#authorization.told(now, question, permit), true);
       }
       if (!permit) continue;
       for (const session of sessions) {
@@ -198,11 +198,12 @@ export class Admission {
   rightsChanged(now: number, host: string): void {
     const session = this.#stores.sessions.get(host);
     if (session === undefined) return;
-    for (const key of this.#limits.excess(session, this.#policy.limitsOf(session))) {
-      const grant = this.#stores.grants.get(key);
-      if (grant === undefined) continue;
-      this.#grants.revoke(grant, 'permission-withdrawn');
-      this.#grants.update(grant.port, grant.vlan, grant.group);
+    const isOfHost = (key: string) => this.#stores.grants.get(key)?.host === host;
+    this.#end(this.#limits.excess(session, this.#policy.limitsOf(session), isOfHost), 'permission-withdrawn');
+    for (const pending of this.#pending.ofHost(host)) {
+      // Lists and rights stand above an answer; where they speak now, nobody waits for it any more.
+      const ruling = this.#policy.rule(session, pending.group, pending.source);
+      if (ruling.kind !== 'ask') this.#pending.remove(pending);
     }
     for (const membership of this.#memberships.ofHost(host)) {
       for (const grant of this.#grants.of(host, membership.group)) {
@@ -237,12 +238,16 @@ export class Admission {
     if (cause === 'reauthentication-failed') this.#withdrawQuestions(host);
   }
 
-  /** The configuration was another one: who is not in wants nothing where nobody is let through any more. */
+  /**
+   * The configuration was another one: who is not in wants nothing where nobody is let through any more, and the limits
+   * of ports, VLANs and uplinks may be lower ones.
+   */
   reconfigured(): void {
     for (const membership of [...this.#stores.memberships.values()]) {
       if (this.#stores.sessions.has(membership.host) || this.#options.monitors(membership.port)) continue;
       this.#drop(membership, 'mode-changed');
     }
+    this.#end(this.#limits.excessOfSwitch(), 'permission-withdrawn');
   }
 
   /** The switch could not do it: the grants behind the forwarding end, and their hosts are refused. */
@@ -399,12 +404,7 @@ export class Admission {
     { by, expiresAt, classes, preview, victims }: Extract<Verdict, { kind: 'grant' }>,
   ): void {
     const { account } = session;
-    for (const key of victims) {
-      const victim = this.#grants.get(key);
-      if (victim === undefined) continue;
-      this.#grants.revoke(victim, 'preempted');
-      this.#grants.update(victim.port, victim.vlan, victim.group);
-    }
+    this.#end(victims, 'preempted');
     if (preview?.begins === true) this.#previews.begin(now, account, group, preview.terms);
     const access = preview === undefined ? 'watch' : 'preview';
     const key = channelKey(host, group, source);
@@ -416,6 +416,15 @@ export class Admission {
     this.#grants.add(now, grant);
     this.#grants.update(port, vlan, group);
     this.#actions.push({ kind: 'granted', grant, session, first });
+  }
+
+  #end(keys: readonly string[], cause: RevokeCause): void {
+    for (const key of keys) {
+      const grant = this.#grants.get(key);
+      if (grant === undefined) continue;
+      this.#grants.revoke(grant, cause);
+      this.#grants.update(grant.port, grant.vlan, grant.group);
+    }
   }
 
   /** The host says that it wants nothing of the group any more. */

@@ -2,7 +2,7 @@
  * What a CoA-Request wants changed (RFC 5176 §2.2), read as a whole before anything is done: one attribute that
  * castgate cannot carry out refuses the request (§3). Sessions: Session-Timeout with Termination-Action,
  * Idle-Timeout, Class, filter (Filter-Id, NAS-Filter-Rule), VLAN (RFC 3580 §3.31). Commands and channels: Cisco-AVPair, with groups in the vendors' attributes; how many
- * channels at one time: H3C's 101 and 103, Ericsson's 35.
+ * channels at one time: H3C's 101 and 103, Ericsson's 35, castgate's 7; and kbit/s: castgate's 8.
  *
  *   subscriber:command=reauthenticate | bounce-host-port | disable-host-port
  *   castgate:channels=grant | revoke    the groups of the packet; without the pair they are granted,
@@ -17,9 +17,11 @@ import {
 } from '../../radius/attributes.ts';
 import type { RadiusAttribute } from '../../radius/packet.ts';
 import {
+  CastgateAttribute,
   CISCO_AVPAIR,
   EricssonAttribute,
   ErrorCause,
+  EXAMPLE_VENDOR,
   H3cAttribute,
   HuaweiAttribute,
   TerminationAction,
@@ -47,8 +49,10 @@ export interface Changes {
   readonly reauthenticate: boolean;
 }
 
-/** How many channels an account may receive at one time; what is left out stays as it is. */
-export type ChannelCounts = Partial<Pick<SessionRights, 'maxGroups' | 'maxGroups4' | 'maxGroups6'>>;
+/** How much an account may receive at one time; what is left out stays as it is. */
+export type ChannelCounts = Partial<
+  Pick<SessionRights, 'maxGroups' | 'maxGroups4' | 'maxGroups6' | 'maxKbps'>
+>;
 
 /** New terms of a session. */
 export interface SessionChange {
@@ -56,7 +60,7 @@ export interface SessionChange {
   readonly timeout: { readonly ms: number; readonly next: 'end' | 'reauthenticate' } | undefined;
   readonly classes: readonly Uint8Array[] | undefined;
   readonly idleMs?: number | undefined;
-  /** Channels at one time: those beyond end, the newest first. */
+  /** What is received at one time: channels beyond it end. */
   readonly limits?: ChannelCounts | undefined;
   /** Rights to channels in place of those of the login. */
   readonly rights?: SessionRights | undefined;
@@ -75,7 +79,7 @@ export function readChanges(
   const vlan = tunnelVlan(attributes);
   if (isFilterRefusal(filter) || vlan === 'unusable') return ErrorCause.InvalidAttributeValue;
   if (vlan !== undefined && !options.vlanIsThere(vlan)) return ErrorCause.InvalidAttributeValue;
-  const reader = new ChangeReader({ filter, vlan });
+  const reader = new ChangeReader({ filter, vlan }, options.rights?.nativeVendor ?? EXAMPLE_VENDOR);
   for (const { type, value } of attributes) {
     const refused = reader.take(type, value);
     if (refused !== undefined) return refused;
@@ -94,10 +98,12 @@ class ChangeReader {
   #port: Changes['port'];
   #reauthenticate = false;
   readonly #whole: Pick<SessionChange, 'filter' | 'vlan'>;
+  readonly #nativeVendor: number;
 
   /** What several attributes say together was read before. */
-  constructor(whole: Pick<SessionChange, 'filter' | 'vlan'>) {
+  constructor(whole: Pick<SessionChange, 'filter' | 'vlan'>, nativeVendor: number) {
     this.#whole = whole;
+    this.#nativeVendor = nativeVendor;
   }
 
   take(type: number, value: Uint8Array): ErrorCause | undefined {
@@ -211,7 +217,7 @@ class ChangeReader {
   }
 
   #takeGroup(vendor: number, { type, value }: RadiusAttribute): ErrorCause | undefined {
-    const limited = LIMITS.get(`${vendor}/${type}`);
+    const limited = vendor === this.#nativeVendor ? NATIVE_LIMITS.get(type) : LIMITS.get(`${vendor}/${type}`);
     if (limited !== undefined) {
       const count = integerOf(value);
       if (count === undefined) return ErrorCause.InvalidAttributeValue;
@@ -245,6 +251,10 @@ const LIMITS: ReadonlyMap<string, keyof ChannelCounts> = new Map([
   [`${Vendor.H3c}/${H3cAttribute.IgmpAccessLimit}`, 'maxGroups4'],
   [`${Vendor.H3c}/${H3cAttribute.MldAccessLimit}`, 'maxGroups6'],
   [`${Vendor.Ericsson}/${EricssonAttribute.McastMaxGroups}`, 'maxGroups'],
+] as const);
+const NATIVE_LIMITS: ReadonlyMap<number, keyof ChannelCounts> = new Map([
+  [CastgateAttribute.MaxGroups, 'maxGroups'],
+  [CastgateAttribute.MaxBandwidth, 'maxKbps'],
 ] as const);
 /** Vendor and attribute to the octets of its address. */
 const GROUP_LENGTHS: ReadonlyMap<string, number> = new Map([

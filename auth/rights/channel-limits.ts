@@ -5,7 +5,7 @@
 import type { SessionRecord } from '../../session/records.ts';
 import { ipFamily } from '../../wire/address.ts';
 import type { AccountLimits } from './channel-policy.ts';
-import type { Channel, ChannelUse, UseOwner } from './channel-use.ts';
+import type { Channel, ChannelUse, UseBounds, UseOwner } from './channel-use.ts';
 
 /** Undefined: no limit. Bandwidth in kbit/s. */
 export interface LimitOptions {
@@ -49,36 +49,42 @@ export class ChannelLimits {
     this.#use = use;
   }
 
-  /** The first limit that the channel would pass; undefined: it fits. */
+  /** The first limit that the channel would pass; undefined: it fits. `own`: of the login of the host that wants it. */
   refusal({ account }: SessionRecord, own: AccountLimits, channel: Channel): LimitRefusal | undefined {
     const options = this.#options;
     const person: UseOwner = `account/${account}`;
     const port: UseOwner = `port/${channel.port}`;
     const family = ipFamily(channel.group);
-    const ofFamily = family === 4 ? own.maxGroups4 : own.maxGroups6;
+    const bounds = this.#boundsOf(own);
+    const ofFamily = family === 4 ? bounds.groups4 : bounds.groups6;
     return (
-      this.#groups('account-group-limit', person, own.maxGroups ?? options.maxGroupsPerAccount, channel) ??
+      this.#groups('account-group-limit', person, bounds.groups, channel) ??
       this.#groups('account-group-limit', person, ofFamily, channel, family) ??
       this.#groups('port-group-limit', port, options.maxGroupsPerPort, channel) ??
       this.#groups('vlan-group-limit', `vlan/${channel.vlan}`, options.maxGroupsPerVlan, channel) ??
-      this.#kbps('account-bandwidth', person, own.maxKbps ?? options.maxKbpsPerAccount, channel) ??
+      this.#kbps('account-bandwidth', person, bounds.kbps, channel) ??
       this.#kbps('port-bandwidth', port, options.maxKbpsPerPort, channel) ??
       this.#kbps('uplink-bandwidth', 'uplinks', options.maxKbpsOfUplinks, channel)
     );
   }
 
-  /** Keys of grants that must end where the account's own limits were lowered: the least important, then the newest. */
-  excess({ account }: SessionRecord, own: AccountLimits): string[] {
-    const owner: UseOwner = `account/${account}`;
-    const limits = [
-      { limit: own.maxGroups, family: undefined },
-      { limit: own.maxGroups4, family: 4 },
-      { limit: own.maxGroups6, family: 6 },
-    ] as const;
-    return limits.flatMap(({ limit, family }) => {
-      const groups = limit === undefined ? 0 : this.#use.groups(owner, family) - limit;
-      const all = Number.POSITIVE_INFINITY;
-      return groups <= 0 ? [] : (this.#use.victims(owner, { groups, kbps: 0, family }, all) ?? []);
+  /** Keys of grants of the session's host that are beyond its limits, where these were lowered. */
+  excess({ account }: SessionRecord, own: AccountLimits, isOfHost: (grant: string) => boolean): string[] {
+    return this.#use.beyond(`account/${account}`, this.#boundsOf(own), isOfHost);
+  }
+
+  /** Keys of grants that are beyond the limits of their port, their VLAN or the uplinks, where these were lowered. */
+  excessOfSwitch(): string[] {
+    const { maxGroupsPerPort, maxGroupsPerVlan, maxKbpsPerPort, maxKbpsOfUplinks } = this.#options;
+    const bounds = { groups4: undefined, groups6: undefined };
+    return this.#use.owners().flatMap((owner) => {
+      if (owner.startsWith('account/')) return [];
+      const [groups, kbps] = owner.startsWith('port/')
+        ? [maxGroupsPerPort, maxKbpsPerPort]
+        : owner === 'uplinks'
+          ? [undefined, maxKbpsOfUplinks]
+          : [maxGroupsPerVlan, undefined];
+      return this.#use.beyond(owner, { ...bounds, groups, kbps }, () => true);
     });
   }
 
@@ -89,6 +95,15 @@ export class ChannelLimits {
     return this.#use.victims(refusal.owner, refusal, priority);
   }
 
+  #boundsOf({ maxGroups, maxGroups4, maxGroups6, maxKbps }: AccountLimits): UseBounds {
+    return {
+      groups: maxGroups ?? this.#options.maxGroupsPerAccount,
+      groups4: maxGroups4,
+      groups6: maxGroups6,
+      kbps: maxKbps ?? this.#options.maxKbpsPerAccount,
+    };
+  }
+
   #groups(
     reason: LimitReason,
     owner: UseOwner,
@@ -96,11 +111,12 @@ export class ChannelLimits {
     channel: Channel,
     family?: 4 | 6,
   ): LimitRefusal | undefined {
-    if (limit === undefined || this.#use.has(owner, channel)) return undefined;
+    if (limit === undefined) return undefined;
     const used = this.#use.groups(owner, family);
-    if (used < limit) return undefined;
+    const more = this.#use.has(owner, channel) ? 0 : 1;
+    if (used + more <= limit) return undefined;
     const detail = `${used} of ${limit}${family === undefined ? '' : ` IPv${family}`} groups`;
-    return { reason, detail, owner, groups: used + 1 - limit, kbps: 0, family };
+    return { reason, detail, owner, groups: used + more - limit, kbps: 0, family };
   }
 
   #kbps(
@@ -109,11 +125,12 @@ export class ChannelLimits {
     limit: number | undefined,
     channel: Channel,
   ): LimitRefusal | undefined {
-    if (limit === undefined || this.#use.has(owner, channel)) return undefined;
+    if (limit === undefined) return undefined;
     const { kbps } = this.#use.weightOf(channel);
     const used = this.#use.kbps(owner);
-    if (kbps === 0 || used + kbps <= limit) return undefined;
-    const detail = `${used} + ${kbps} of ${limit} kbit/s`;
-    return { reason, detail, owner, groups: 0, kbps: used + kbps - limit, family: undefined };
+    const more = this.#use.has(owner, channel) ? 0 : kbps;
+    if (kbps === 0 || used + more <= limit) return undefined;
+    const detail = `${used}${more === 0 ? '' : ` + ${more}`} of ${limit} kbit/s`;
+    return { reason, detail, owner, groups: 0, kbps: used + more - limit, family: undefined };
   }
 }

@@ -4,6 +4,8 @@
  * - A port, a VLAN, the uplinks: each channel once, however many hosts and ports receive it. The uplinks'
  *   channels are those of all ports together.
  * - An account: each channel once for each port, however many of its hosts are there.
+ * - What an account has is held against the limits of the login of whichever host is asked about: logins of one
+ *   account may bring unequal ones.
  * - A channel's bandwidth is what the table of rates says, whether anything is sent or not.
  * Derived from the grants alone, never a record.
  */
@@ -15,6 +17,14 @@ export interface ChannelWeight {
   readonly kbps: number;
   /** Higher is more important. */
   readonly priority: number;
+}
+
+/** What may be in use at one time: numbers of channels, of both families and of each, and kbit/s. Undefined: any. */
+export interface UseBounds {
+  readonly groups: number | undefined;
+  readonly groups4: number | undefined;
+  readonly groups6: number | undefined;
+  readonly kbps: number | undefined;
 }
 
 /** Whose use it is. */
@@ -96,6 +106,42 @@ export class ChannelUse {
     return this.#totals.get(owner)?.kbps ?? 0;
   }
 
+  /** Everybody who has channels at this time. */
+  owners(): UseOwner[] {
+    return [...this.#totals.keys()];
+  }
+
+  /**
+   * Grants of channels that the owner has beyond these bounds. Channels are taken from the most important to the
+   * least, of equals the oldest first, and each fits or does not. Only grants that `mayEnd` are named; a channel that
+   * goes on by another one still counts.
+   */
+  beyond(owner: UseOwner, bounds: UseBounds, mayEnd: (grant: string) => boolean): string[] {
+    const total = this.#totals.get(owner);
+    if (total === undefined || this.#fits(owner, total, bounds)) return [];
+    const beyond: string[] = [];
+    const left = {
+      groups: bounds.groups ?? Infinity,
+      groups4: bounds.groups4 ?? Infinity,
+      groups6: bounds.groups6 ?? Infinity,
+      kbps: bounds.kbps ?? Infinity,
+    };
+    for (const [key, { kbps, grants }] of [...total.channels].sort(
+      ([, a], [, b]) => b.priority - a.priority,
+    )) {
+      const family = isOf(key, 6) ? 'groups6' : 'groups4';
+      const fits = left.groups > 0 && left[family] > 0 && (kbps === 0 || kbps <= left.kbps);
+      const all = typeof grants === 'string' ? [grants] : [...grants];
+      const ending = fits ? [] : all.filter(mayEnd);
+      beyond.push(...ending);
+      if (ending.length === all.length) continue;
+      left.groups--;
+      left[family]--;
+      left.kbps -= kbps;
+    }
+    return beyond;
+  }
+
   /**
    * Grants whose end would free so many channels and so much bandwidth of the owner's, the least important
    * channels first, the newest of equals; undefined where those below `priority` are not enough.
@@ -122,6 +168,16 @@ export class ChannelUse {
       kbpsLeft -= used.kbps;
     }
     return groupsLeft <= 0 && kbpsLeft <= 0 ? chosen : undefined;
+  }
+
+  #fits(owner: UseOwner, { channels, kbps }: Total, bounds: UseBounds): boolean {
+    const counts = [
+      [channels.size, bounds.groups],
+      [kbps, bounds.kbps],
+      [bounds.groups4 === undefined ? 0 : this.groups(owner, 4), bounds.groups4],
+      [bounds.groups6 === undefined ? 0 : this.groups(owner, 6), bounds.groups6],
+    ] as const;
+    return counts.every(([used, bound]) => bound === undefined || used <= bound);
   }
 }
 
