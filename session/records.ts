@@ -386,6 +386,16 @@ export interface PortRecord {
   readonly mac?: Mac | undefined;
 }
 
+/** A port that is shut: nobody is let in, and its link is down, until somebody opens it (`castgate port open`). */
+export interface ShutPortRecord {
+  readonly v: 1;
+  /** The port's name. */
+  readonly key: string;
+  /** Who shut it: a CoA-Request, or somebody at this switch. */
+  readonly by: 'radius' | 'operator';
+  readonly since: number;
+}
+
 /** A port whose link castgate took down for a moment. */
 export interface PortBounceRecord {
   readonly v: 1;

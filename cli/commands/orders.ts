@@ -111,4 +111,5 @@ asks RADIUS again. What is granted goes on.`,
 ];
 
 const PORT = `Shuts a subscriber port: sessions behind it end (Port Disabled), and its link is
-taken down until it is opened again. On a pair this is about this node's port.`;
+taken down until it is opened again: also over a restart of the daemon, an upgrade and a
+takeover, and where somebody else sets the link up. On a pair the port of both nodes is shut.`;

@@ -187,7 +187,7 @@ function portColumns(rows: readonly object[]): Columns {
   const isMonitored = rows.some((row) => field(row, 'mode') === 'monitor');
   return [
     text<PortRow>('PORT', 'port'),
-    { title: 'LINK', cell: (row) => (field(row, 'up') === true ? 'up' : 'down') },
+    { title: 'LINK', cell: linkWords },
     text<PortRow>('MODE', 'mode'),
     count<PortRow>('HOSTS', 'hosts'),
     count<PortRow>('AUTHORIZED', 'authorizedHosts'),
@@ -198,6 +198,12 @@ function portColumns(rows: readonly object[]): Columns {
     count<PortRow>('IGMP-RX', 'igmpRx'),
     sum<PortRow>('DROPS', 'drops'),
   ];
+}
+
+function linkWords(row: object): string {
+  const shutBy = field(row, 'shutBy');
+  if (typeof shutBy === 'string') return `shut by ${shutBy}`;
+  return field(row, 'up') === true ? 'up' : 'down';
 }
 
 const RADIUS_COLUMNS: Columns = [

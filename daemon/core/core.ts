@@ -22,6 +22,7 @@ import { type Facility, facilityOf, type Logger } from '../log/log.ts';
 import { isTrialToken, Trials } from '../operator/trials.ts';
 import { DynamicAuthorization, isAuthorizationToken } from '../radius/dynamic-authorization.ts';
 import { type ConnectionGoesOn, Radius } from '../radius/radius.ts';
+import { PortLinks } from '../subscribers/port-links.ts';
 import { Subscribers } from '../subscribers/subscribers.ts';
 import { DataPlane } from './data-plane.ts';
 import { type DynamicPeer, type Effect, type FailedEffect, hostOf } from './effects.ts';
@@ -48,6 +49,7 @@ export class Core {
   readonly stores: Stores;
   readonly tally: Tally;
   readonly subscribers: Subscribers;
+  readonly links: PortLinks;
   readonly channels: Channels;
   readonly radius: Radius;
   readonly books: Books;
@@ -123,11 +125,16 @@ export class Core {
       sessionRenewed: (now, session, isOther) => this.#sessionRenewed(now, session, isOther),
       sessionEnding: (now, session, cause) => this.#sessionEnding(now, session, cause),
     });
+    this.links = new PortLinks(as('subscribers'), {
+      clearPort: (now, port, cause) => this.subscribers.clearPort(now, port, cause),
+      portDown: (now, port) => this.#linkChanged(now, port, false),
+    });
     this.trials = new Trials(parts, (now, token, server, attributes) =>
       this.radius.askGroup(now, token, server, attributes),
     );
     this.dynamic = new DynamicAuthorization(as('radius'), {
       subscribers: this.subscribers,
+      links: this.links,
       changeChannels: (now, account, change) => this.channels.changeRights(now, account, change),
       askAuthorization: (now, token, server, attributes) =>
         this.radius.askAuthorization(now, token, server, attributes),
@@ -175,7 +182,9 @@ export class Core {
    * what the node that served before decided until then has left, where that is known.
    */
   resume(now: number, counters: 'kept' | 'new', programmed = false, saidUntil?: number): void {
-    if (!programmed) for (const { effect } of new DataPlane(this.stores).all()) this.#effects.push(effect);
+    this.links.reconfigured();
+    if (programmed) this.links.resume();
+    else for (const { effect } of new DataPlane(this.stores).all()) this.#effects.push(effect);
     this.subscribers.resume(now, counters, saidUntil);
     this.channels.resume(now);
     this.books.resume(now, counters);
@@ -191,6 +200,7 @@ export class Core {
     before.trials.abandon(now);
     if (before.books.exportedUpTo !== '') this.books.exported(before.books.exportedUpTo);
     this.radius.reconfigured(now, before.config);
+    this.links.reconfigured();
     this.subscribers.endOtherModes(now);
     this.subscribers.reconfigured(now);
     this.channels.reconfigured(now);
@@ -209,6 +219,7 @@ export class Core {
   ): void {
     this.radius.inherited(now, changed?.ways ?? new Set(), goesOn);
     if (changed !== undefined) {
+      this.links.reconfigured();
       this.subscribers.endOtherModes(now);
       this.subscribers.reconfigured(now);
       this.channels.reconfigured(now);
@@ -319,12 +330,13 @@ export class Core {
     this.radius.handleTimeout(now);
     this.books.handleTimeout(now);
     this.dynamic.handleTimeout(now);
+    this.links.handleTimeout(now);
     this.#settle(now);
   }
 
   nextTimeout(): number | undefined {
     let next: number | undefined;
-    for (const part of [this.subscribers, this.channels, this.radius, this.books, this.dynamic]) {
+    for (const part of [this.subscribers, this.channels, this.radius, this.books, this.dynamic, this.links]) {
       const at = part.nextTimeout();
       if (at !== undefined && (next === undefined || at < next)) next = at;
     }
@@ -376,7 +388,8 @@ export class Core {
     }
     const config = this.#parts.ports.get(port);
     if (config === undefined) return;
-    if (eth.vlans.length > 0) this.tally.count(port, 'drop/second-vlan-tag');
+    if (this.links.isShut(port)) this.tally.count(port, 'drop/port-shut');
+    else if (eth.vlans.length > 0) this.tally.count(port, 'drop/second-vlan-tag');
     else if (isGroupMac(eth.src)) this.tally.count(port, 'drop/source-is-group-address');
     else if (eth.etherType === EtherType.Eapol) {
       this.subscribers.receive(now, config, vlan, eth.src, eth.payload);
@@ -398,7 +411,7 @@ export class Core {
     const config = this.#parts.ports.get(port);
     if (config === undefined) return;
     const wasUp = this.stores.ports.get(port)?.up === true;
-    if (up) this.dynamic.portUp(port);
+    if (up && !this.links.mayBeUp(port)) return;
     if (up && wasUp) this.subscribers.portStays(port);
     else if (up) {
       this.subscribers.portUp(now, config);

@@ -1,6 +1,11 @@
 /** What records mean at the switch: the same for a core that goes on with them and for a standby that only follows. */
 import { filterOf } from '../../auth/forwarding-table.ts';
-import type { ForwardingRecord, PortServiceRecord, SessionRecord } from '../../session/records.ts';
+import type {
+  ForwardingRecord,
+  PortServiceRecord,
+  SessionRecord,
+  ShutPortRecord,
+} from '../../session/records.ts';
 import type { Store } from '../../session/store.ts';
 import { type HostOpening, ORDINARY } from '../../switch/switch.ts';
 import type { Effect } from './effects.ts';
@@ -20,6 +25,11 @@ export function openingOfSession({ port, vlan, mac, sends, filter }: SessionReco
     ...(sends !== undefined && { sends }),
     ...(filter !== undefined && { filter: filter.rules }),
   };
+}
+
+/** The effect that keeps the link of a shut port down. */
+function linkOf({ key: port }: ShutPortRecord): Effect {
+  return { kind: 'port-link', port, up: false };
 }
 
 /** The effect that makes the switch what the session says. */
@@ -47,6 +57,7 @@ export class DataPlane {
   constructor(stores: Stores) {
     // In the order in which the switch is told: ports, then hosts, then what is forwarded.
     const meanings = [
+      meaning(stores.shutPorts, linkOf),
       meaning(stores.portServices, serviceOf),
       meaning(stores.sessions, openingOf),
       meaning(stores.forwardings, forwardingOf),
@@ -94,5 +105,6 @@ export function inverseOf(effect: Effect): Effect | undefined {
     return { kind: 'close-host', host: { port, vlan, mac } };
   }
   if (effect.kind === 'serve-port') return { kind: effect.kind, port: effect.port, service: ORDINARY };
+  if (effect.kind === 'port-link') return { ...effect, up: true };
   return effect.kind === 'forward' ? { ...effect, filter: undefined } : undefined;
 }

@@ -37,6 +37,7 @@ import type {
   PreviewRecord,
   QuestionRecord,
   SessionRecord,
+  ShutPortRecord,
 } from '../../session/records.ts';
 import { type ChangeFeed, Store } from '../../session/store.ts';
 
@@ -73,6 +74,7 @@ export class Stores implements ReplicatedStores {
   readonly accountingQueue: Store<AccountingMessage>;
   readonly dynamicReplies: Store<DynamicReplyRecord>;
   readonly portBounces: Store<PortBounceRecord>;
+  readonly shutPorts: Store<ShutPortRecord>;
   readonly connections: Store<ConnectionRecord>;
   readonly connectionPlaces: Store<PlaceRecord>;
   readonly connectionMessages: Store<SentRecord>;
@@ -118,6 +120,7 @@ export class Stores implements ReplicatedStores {
     this.accountingQueue = this.#keep<AccountingMessage>('accounting-queue');
     this.dynamicReplies = this.#keep<DynamicReplyRecord>('dynamic-replies');
     this.portBounces = this.#keep<PortBounceRecord>('port-bounces');
+    this.shutPorts = this.#keep<ShutPortRecord>('shut-ports');
     this.connections = this.#keep<ConnectionRecord>('connections');
     this.connectionPlaces = this.#keep<PlaceRecord>('connection-places');
     this.connectionMessages = this.#keep<SentRecord>('connection-messages');

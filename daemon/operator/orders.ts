@@ -39,9 +39,9 @@ export function orderHandlers(node: Node): Readonly<Record<string, ControlHandle
     revoke: ordered(revoke),
     clear: ordered(clear),
     'port-shut': ordered((core, now, { port }) =>
-      setPort(core, port, () => core.dynamic.shut(now, port ?? '')),
+      setPort(core, port, () => core.links.shut(now, port ?? '', 'operator')),
     ),
-    'port-open': ordered((core, _now, { port }) => setPort(core, port, () => core.dynamic.open(port ?? ''))),
+    'port-open': ordered((core, _now, { port }) => setPort(core, port, () => core.links.open(port ?? ''))),
   };
 }
 

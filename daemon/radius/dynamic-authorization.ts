@@ -21,17 +21,18 @@ import { ErrorCause, ServiceType } from '../../radius/values.ts';
 import { nasAttributes, portAttributes } from '../../session/nas-attributes.ts';
 import type { SessionRecord } from '../../session/records.ts';
 import type { IpAddress } from '../../wire/address.ts';
-import { DeadlineHeap } from '../../wire/deadline-heap.ts';
 import type { DynamicPeer } from '../core/effects.ts';
 import { acceptOptions, type CoreParts, placeOf } from '../core/parts.ts';
+import type { PortLinks } from '../subscribers/port-links.ts';
 import type { Subscribers } from '../subscribers/subscribers.ts';
 
 /** What dynamic authorization needs of the rest of the core. */
 export interface DynamicPeers {
   readonly subscribers: Pick<
     Subscribers,
-    'disconnect' | 'reauthenticate' | 'changeTerms' | 'clearPort' | 'hostsOfPort' | 'sessionsOfPort'
+    'disconnect' | 'reauthenticate' | 'changeTerms' | 'hostsOfPort' | 'sessionsOfPort'
   >;
+  readonly links: Pick<PortLinks, 'bounce' | 'shut'>;
   changeChannels(now: number, account: string, change: ChannelChange): void;
   /** Puts an Access-Request without EAP to the server; an earlier one of the same token is forgotten. */
   askAuthorization(now: number, token: string, server: string, attributes: readonly RadiusAttribute[]): void;
@@ -41,16 +42,12 @@ export class DynamicAuthorization {
   readonly #parts: CoreParts;
   readonly #peers: DynamicPeers;
   readonly #gate: DynamicGate;
-  /** Ports whose link is down for a moment. */
-  readonly #bounces = new DeadlineHeap();
 
   /** Takes up the records that the stores hold already. */
   constructor(parts: CoreParts, peers: DynamicPeers) {
     this.#parts = parts;
     this.#peers = peers;
     this.#gate = new DynamicGate(parts.config.radius.dynamicAuthorization, parts.stores.dynamicReplies);
-    for (const { key, until } of parts.stores.portBounces.values()) this.#bounces.set(key, until);
-    parts.stores.portBounces.follow((key, _, after) => this.#bounces.set(key, after?.until));
   }
 
   /** A datagram that came to listening socket number `socket`. */
@@ -117,36 +114,12 @@ export class DynamicAuthorization {
     this.#parts.log.warn('authorization-unanswered', { host: session.key, account: session.account, reason });
   }
 
-  /** The operator shuts a port: nobody behind it stays in, and its link is down until `open`. */
-  shut(now: number, port: string): void {
-    this.#bounces.set(port, undefined);
-    if (this.#parts.stores.portBounces.has(port)) this.#parts.stores.portBounces.delete(port);
-    this.#setDown(now, port, 'disable');
-  }
-
-  /** The operator sets the link of a port up. */
-  open(port: string): void {
-    this.#parts.effect({ kind: 'port-link', port, up: true });
-  }
-
-  /** The link of a port is there, whoever set it up. */
-  portUp(port: string): void {
-    this.#bounces.set(port, undefined);
-    if (this.#parts.stores.portBounces.has(port)) this.#parts.stores.portBounces.delete(port);
-  }
-
   handleTimeout(now: number): void {
     this.#gate.handleTimeout(now);
-    for (let port = this.#bounces.takeDue(now); port !== undefined; port = this.#bounces.takeDue(now)) {
-      this.#parts.stores.portBounces.delete(port);
-      this.#parts.effect({ kind: 'port-link', port, up: true });
-    }
   }
 
   nextTimeout(): number | undefined {
-    const [replies, bounces] = [this.#gate.nextTimeout(), this.#bounces.next()];
-    if (replies === undefined || bounces === undefined) return replies ?? bounces;
-    return Math.min(replies, bounces);
+    return this.#gate.nextTimeout();
   }
 
   /** Carries a request out, or says why not. */
@@ -193,7 +166,10 @@ export class DynamicAuthorization {
   #change(now: number, changes: Changes, sessions: readonly SessionRecord[]): ErrorCause | undefined {
     const { session: terms, channels, port, reauthenticate } = changes;
     if (port !== undefined) {
-      for (const name of new Set(sessions.map((session) => session.port))) this.#setDown(now, name, port);
+      for (const name of new Set(sessions.map((session) => session.port))) {
+        if (port === 'bounce') this.#peers.links.bounce(now, name);
+        else this.#peers.links.shut(now, name, 'radius');
+      }
       return undefined;
     }
     const refused = terms?.vlan === undefined ? undefined : this.#vlanRefusal(terms.vlan, sessions);
@@ -264,17 +240,6 @@ export class DynamicAuthorization {
       text(AttributeType.AcctMultiSessionId, session.acctMultiSessionId),
       octets(AttributeType.State, state),
     ]);
-  }
-
-  /** Sessions end with their own cause before the link does, which would give them that of a lost carrier. */
-  #setDown(now: number, port: string, how: 'bounce' | 'disable'): void {
-    const bounce = how === 'bounce';
-    this.#peers.subscribers.clearPort(now, port, bounce ? 'port-reinitialized' : 'port-disabled');
-    this.#parts.effect({ kind: 'port-link', port, up: false });
-    if (!bounce) return;
-    const until = now + this.#parts.config.radius.dynamicAuthorization.portBounceMs;
-    this.#parts.stores.portBounces.put(port, { v: 1, key: port, until });
-    this.#bounces.set(port, until);
   }
 
   #identified(session: SessionRecord): IdentifiedSession {

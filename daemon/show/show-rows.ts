@@ -175,6 +175,8 @@ export interface RadiusRow {
 export interface PortRow {
   readonly port: string;
   readonly up: boolean;
+  /** Who shut it, until somebody opens it; null: nobody. */
+  readonly shutBy: 'radius' | 'operator' | null;
   readonly mode: string;
   readonly hosts: number;
   readonly authorizedHosts: number;

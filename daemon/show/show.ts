@@ -190,6 +190,7 @@ export function portRows(core: Core): PortRow[] {
   return core.config.ports.map((port) => ({
     port: port.name,
     up: core.stores.ports.get(port.name)?.up ?? false,
+    shutBy: core.stores.shutPorts.get(port.name)?.by ?? null,
     mode: port.mode,
     hosts: core.subscribers.hostsOfPort(port.name),
     authorizedHosts: core.subscribers.authorizedHostsOfPort(port.name),

@@ -63,6 +63,7 @@ const radius: RadiusRow = {
 const port: PortRow = {
   port: 'swp1',
   up: true,
+  shutBy: null,
   mode: 'auto',
   hosts: 2,
   authorizedHosts: 1,

@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeClaim } from '../../../daemon/ha/claim.ts';
+import { orderHandlers } from '../../../daemon/operator/orders.ts';
 import { decodeEap } from '../../../eapol/eap.ts';
 import { EapolType } from '../../../eapol/eapol.ts';
 import { toHex } from '../../../wire/bytes.ts';
 import { isMalformed } from '../../../wire/malformed.ts';
-import { TestPair, until } from './pair.ts';
+import { type TestNode, TestPair, until } from './pair.ts';
 
 const ALICE = '06:00:00:00:00:01';
 const BOB = '06:00:00:00:00:02';
@@ -56,6 +57,20 @@ describe('a node of two', () => {
     expect(pair.a.row.digest).toBe(pair.b.row.digest);
     expect([pair.a.weight, pair.b.weight]).toEqual([0, 0]);
     expect(pair.unread.every(({ by }) => by === 'a')).toBe(true);
+  });
+
+  it('keeps a port shut that was shut on the other one, and opens it on both', async () => {
+    const pair = await serving();
+    const order = (at: TestNode, verb: string) => orderHandlers(at.node)[verb]?.({ port: 'swp1' });
+    expect(await order(pair.a, 'port-shut')).toEqual({ done: ['swp1'] });
+    await until(() => !pair.a.bridge.isUp('swp1') && !pair.b.bridge.isUp('swp1'));
+    expect(await pair.b.promote()).toEqual({ role: 'active' });
+    pair.b.bridge.setLink('swp1', true);
+    await until(() => !pair.b.bridge.isUp('swp1'));
+    await until(() => pair.b.row.state === 'in-step');
+    expect(await order(pair.b, 'port-open')).toEqual({ done: ['swp1'] });
+    await until(() => pair.a.bridge.isUp('swp1') && pair.b.bridge.isUp('swp1'));
+    await pair.login('swp1', ALICE, 'alice');
   });
 
   it('hands over when the other one is told to serve: nobody logs in again, no record is written twice', async () => {

@@ -768,14 +768,14 @@ describe('the port of a session', () => {
     expect(alice.login()?.code).toBe(EapCode.Success);
   });
 
-  it('is shut until somebody sets its link up', () => {
+  it('is shut until somebody opens it', () => {
     const { w, client } = world();
     const alice = inside(w, 'alice');
     expect(client.coa(userName('alice'), pair('subscriber:command=disable-host-port'))).toBe('ack');
     w.pass(3_600_000);
     expect(w.switch.isUp('swp1')).toBe(false);
     expect(stopCauses(w)).toEqual([TerminateCause.PortAdministrativelyDisabled]);
-    w.switch.setLink('swp1', true);
+    w.turn(() => w.core.operate(w.now, () => w.core.links.open('swp1')));
     expect(alice.login()?.code).toBe(EapCode.Success);
   });
 
