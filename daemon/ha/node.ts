@@ -38,6 +38,7 @@ import { haRow } from './show-ha.ts';
 import { Standby } from './standby.ts';
 import { Timeline } from './timeline.ts';
 import { isUnanswered } from './unanswered.ts';
+import { FAREWELL_MS, SILENCE_IN_LEASE, TICKS_IN_LEASE, weightOf } from './weighing.ts';
 
 /** Records of this node's own, and what they say of the switch's counters and of the time. */
 interface OwnRecords {
@@ -75,6 +76,8 @@ export class HaNode implements Node {
   #claim: (Claim & { readonly heardAt: number }) | undefined;
   /** The other node serves no more for certain: it said so, or its process is gone. */
   #otherIsOut = false;
+  /** When the link to a node that served broke without a goodbye; undefined once that one was heard again. */
+  #brokenAt: number | undefined;
   #timeline = new Timeline(wallClock);
   #takeovers = 0;
   #waking: (() => void) | undefined;
@@ -343,6 +346,7 @@ export class HaNode implements Node {
     const fed = legacy.fed ?? own?.fed ?? emptyStores(this.#config);
     this.#saved = undefined;
     this.#otherIsOut = false;
+    this.#brokenAt = undefined;
     this.#claim = undefined;
     const clockOffsetMs = legacy.fed === undefined ? (own?.clockOffsetMs ?? 0) : legacy.clockOffsetMs;
     // Before anybody follows the changes: a standby gets the records as they are afterwards.
@@ -439,6 +443,7 @@ export class HaNode implements Node {
     this.#saved = { fed: active.fed, counters: 'new', clockOffsetMs: active.clockOffsetMs };
     this.#standingSince = wallClock();
     this.#otherIsOut = false;
+    this.#brokenAt = undefined;
     this.#standby = this.#newStandby();
     this.#standby.plane.adopt(active.fed.stores);
     this.#resetCounters();
@@ -465,7 +470,10 @@ export class HaNode implements Node {
         this.accountingDisk?.follow(fed);
         this.#state.endTurn();
       },
-      lost: () => this.#weigh(),
+      lost: () => {
+        this.#brokenAt = wallClock();
+        setTimeout(() => this.#weigh(), FAREWELL_MS + 1).unref();
+      },
       died: () => {
         this.#log.error('active-died', { means: 'its process is gone, its node lives' });
         this.#out();
@@ -473,10 +481,12 @@ export class HaNode implements Node {
       released: (epoch, whole) => {
         this.#epochs.raise(epoch);
         this.#log.info('active-released', { epoch, whole });
+        this.#brokenAt = undefined;
         this.#out();
       },
       beat: (epoch) => {
         this.#epochs.raise(epoch);
+        this.#brokenAt = undefined;
         this.#otherIsOut = false;
         this.#weigh();
       },
@@ -513,17 +523,21 @@ export class HaNode implements Node {
   #weigh(): void {
     if (this.#role === 'active') this.#priority.set(Weight.Able);
     if (this.#role !== 'standby') return;
-    const { state, inStepUntil } = this.#standby;
     const { leaseMs, aloneAfterMs } = this.#config.ha;
     const now = wallClock();
     if (now < this.#doubtUntil || now - this.#tickedAt > leaseMs) return;
-    const fresh = (inStepUntil ?? 0) > now - aloneAfterMs;
-    const silent = now - this.#lastSign() > SILENCE_IN_LEASE * leaseMs;
-    // A broken link means a dead process, or a network that says so in its stead; claims tell the two apart.
-    const broken = this.#standby.suspects && now - (this.#claim?.heardAt ?? 0) > leaseMs / TICKS_IN_LEASE;
-    if ((this.#otherIsOut && state !== 'empty') || (fresh && (silent || broken)))
-      this.#priority.set(Weight.HandOver);
-    else this.#priority.set(state === 'in-step' ? Weight.Able : Weight.Unable);
+    const weight = weightOf({
+      now,
+      leaseMs,
+      aloneAfterMs,
+      state: this.#standby.state,
+      inStepUntil: this.#standby.inStepUntil,
+      otherIsOut: this.#otherIsOut,
+      brokenAt: this.#brokenAt,
+      lastSign: this.#lastSign(),
+      claimedAt: this.#claim?.heardAt ?? 0,
+    });
+    if (weight !== undefined) this.#priority.set(weight);
   }
 
   /** True where the event was a claim, or pretended to be one. */
@@ -596,10 +610,6 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Renewals of the lease, beats and claims within one lease. */
-const TICKS_IN_LEASE = 6;
-/** After this part of a lease without a sign of life keepalived is asked to hand over. */
-const SILENCE_IN_LEASE = 0.6;
 /** The kernel's timers are not finer than this. */
 const LEASE_MARGIN_MS = 10;
 /** Building the core is one long turn, in which nobody renews a lease. */

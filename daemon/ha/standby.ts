@@ -111,11 +111,6 @@ export class Standby {
     return this.#heardAt;
   }
 
-  /** A link to a node that served has broken without a goodbye, and nobody knows yet whether that one lives. */
-  get suspects(): boolean {
-    return this.#suspects;
-  }
-
   /** When this node last was in step; undefined: never, Infinity: it is. */
   get inStepUntil(): number | undefined {
     return this.#target.state === 'in-step' ? Infinity : this.#inStepUntil;
