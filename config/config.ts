@@ -107,9 +107,9 @@ export interface AuthenticatorConfig extends FallbackVlans {
   readonly suppTimeoutMs: number;
   readonly serverTimeoutMs: number;
   readonly maxReq: number;
-  readonly reauthMax: number;
-  readonly reauthEnabled: boolean;
-  readonly reauthPeriodMs: number;
+  readonly reAuthMax: number;
+  readonly reAuthEnabled: boolean;
+  readonly reAuthPeriodMs: number;
   /** 0: a session does not go on where no server answers. */
   readonly reauthWithoutRadiusMs: number;
 }
@@ -365,9 +365,9 @@ function authenticatorOf(
     suppTimeoutMs: keys.supp_timeout,
     serverTimeoutMs: keys.server_timeout,
     maxReq: keys.max_req,
-    reauthMax: keys.reauth_max,
-    reauthEnabled: keys.reauth_enabled,
-    reauthPeriodMs: keys.reauth_period,
+    reAuthMax: keys.reauth_max,
+    reAuthEnabled: keys.reauth_enabled,
+    reAuthPeriodMs: keys.reauth_period,
     reauthWithoutRadiusMs: keys.reauth_without_radius,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));

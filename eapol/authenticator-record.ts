@@ -163,8 +163,8 @@ export interface AuthenticatorTimers {
   /** How often a request is sent in all before the host counts as silent. */
   readonly maxReq: number;
   /** Rounds of CONNECTING without an answer before the machine gives up. */
-  readonly reauthMax: number;
-  readonly reauthEnabled: boolean;
+  readonly reAuthMax: number;
+  readonly reAuthEnabled: boolean;
   /** reAuthPeriod, where the server names none. */
-  readonly reauthPeriodMs: number;
+  readonly reAuthPeriodMs: number;
 }

@@ -166,8 +166,8 @@ export class Authenticator {
 
   #reAuthDeadline(now: number, serverPeriodMs: number | undefined): number | undefined {
     if (serverPeriodMs !== undefined) return serverPeriodMs === Infinity ? undefined : now + serverPeriodMs;
-    if (!this.#timers.reauthEnabled) return undefined;
-    return now + this.#timers.reauthPeriodMs * (1 - JITTER * draw(`${this.record.key}/${now}`));
+    if (!this.#timers.reAuthEnabled) return undefined;
+    return now + this.#timers.reAuthPeriodMs * (1 - JITTER * draw(`${this.record.key}/${now}`));
   }
 }
 

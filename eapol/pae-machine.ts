@@ -34,7 +34,7 @@ export function stepPae(step: MachineStep): boolean {
         count(step, 'authEapLogoffsWhileConnecting');
         return leave(step, 'logoff');
       }
-      if (r.reAuthCount > step.timers.reauthMax) return leave(step, 'reauthentication-failed');
+      if (r.reAuthCount > step.timers.reAuthMax) return leave(step, 'reauthentication-failed');
       return (r.eapReq || r.eapSuccess || r.eapFail) && enter(step, 'AUTHENTICATING');
     case 'AUTHENTICATING':
       if (r.authSuccess) {

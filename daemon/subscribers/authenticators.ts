@@ -236,7 +236,7 @@ export class Authenticators {
     const port = this.#parts.ports.get(record.port);
     if (port === undefined || !record.authorized) return false;
     const { key, reAuthCount } = record;
-    const isLastRound = reAuthCount >= port.reauthMax;
+    const isLastRound = reAuthCount >= port.reAuthMax;
     const postponed = isLastRound
       ? this.#withoutRadius.unanswered(now, port, key)
       : this.#withoutRadius.due(now, port, key);

@@ -37,7 +37,7 @@ export class Fallbacks {
   /** Nobody is in on the port, which is up: the time begins after which it is one for guests. */
   begin(now: number, port: PortConfig): void {
     if (!hasFallback(port)) return;
-    const guestMs = port.txPeriodMs * (port.reauthMax + 1);
+    const guestMs = port.txPeriodMs * (port.reAuthMax + 1);
     this.#put({
       v: 1,
       key: port.name,

@@ -139,14 +139,14 @@ export class MacLogins {
     if (record.authorized) {
       // Where one lives it is asked again, as often as it may be: then that one is as good as dead.
       const postponed =
-        unanswered > port.reauthMax
+        unanswered > port.reAuthMax
           ? this.#withoutRadius.unanswered(now, port, record.key)
           : this.#withoutRadius.due(now, port, record.key);
       if (this.#postpone(now, port, record, postponed)) return;
     }
     this.#parts.log.warn('login-refused', { host: record.key, method: 'mab', reason });
     this.#peers.keptOut(now, record, reason);
-    if (record.authorized && unanswered > port.reauthMax) {
+    if (record.authorized && unanswered > port.reAuthMax) {
       this.#hold(now, record, port);
       this.#sessions.end(now, record.key, 'reauthentication-failed');
     } else if (record.authorized) {
@@ -244,7 +244,7 @@ export class MacLogins {
     }
     const elsewhere = this.#entrance.elsewhere(record);
     if (elsewhere !== undefined) this.#peers.endHost(now, elsewhere.key, 'moved');
-    const local = port.reauthEnabled ? port.reauthPeriodMs : undefined;
+    const local = port.reAuthEnabled ? port.reAuthPeriodMs : undefined;
     const periodMs = terms.reAuthPeriodMs ?? (terms.endsAfterMs === undefined ? local : undefined);
     this.#put({
       ...record,

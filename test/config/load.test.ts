@@ -53,7 +53,7 @@ describe('a valid configuration', () => {
         quietPeriodMs: 60_000,
         txPeriodMs: 30_000,
         maxReq: 2,
-        reauthPeriodMs: 3_600_000,
+        reAuthPeriodMs: 3_600_000,
         reauthWithoutRadiusMs: 0,
         maxHosts: 4096,
       },
@@ -111,9 +111,9 @@ describe('a valid configuration', () => {
       suppTimeoutMs: 30_000,
       serverTimeoutMs: 30_000,
       maxReq: 3,
-      reauthMax: 2,
-      reauthEnabled: false,
-      reauthPeriodMs: 3_600_000,
+      reAuthMax: 2,
+      reAuthEnabled: false,
+      reAuthPeriodMs: 3_600_000,
       reauthWithoutRadiusMs: 0,
     });
     expect(second).toEqual({

@@ -16,9 +16,9 @@ const timers: AuthenticatorTimers = {
   suppTimeoutMs: 20_000,
   serverTimeoutMs: 30_000,
   maxReq: 2,
-  reauthMax: 2,
-  reauthEnabled: true,
-  reauthPeriodMs: 3_600_000,
+  reAuthMax: 2,
+  reAuthEnabled: true,
+  reAuthPeriodMs: 3_600_000,
 };
 
 /** One machine on virtual time; every verb returns the actions that it caused. */
