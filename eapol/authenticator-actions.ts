@@ -39,6 +39,7 @@ export type AuthenticatorCounter =
   | 'authAuthEapLogoffWhileAuthenticated'
   | 'backendResponses'
   | 'backendAccessChallenges'
+  | 'backendOtherRequestsToSupplicant'
   | 'backendAuthSuccesses'
   | 'backendAuthFails';
 

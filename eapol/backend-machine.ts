@@ -76,6 +76,8 @@ function takeOutcome(step: MachineStep): boolean {
     r.backend = 'REQUEST';
     r.eapReq = false;
     r.aWhile = undefined;
+    // txReq with the request of a method, not with Request/Identity.
+    if (r.eap === 'IDLE2') count(step, 'backendOtherRequestsToSupplicant');
     transmit(step);
     return true;
   }

@@ -185,6 +185,7 @@ function accountingColumns(now: number): Columns {
 
 function portColumns(rows: readonly object[]): Columns {
   const isMonitored = rows.some((row) => field(row, 'mode') === 'monitor');
+  const hasMab = rows.some((row) => Object.keys(record(field(row, 'mab'))).length > 0);
   return [
     text<PortRow>('PORT', 'port'),
     { title: 'LINK', cell: linkWords },
@@ -195,10 +196,17 @@ function portColumns(rows: readonly object[]): Columns {
     count<PortRow>('CHANNELS', 'channels'),
     count<PortRow>('EAPOL-RX', 'eapolRx'),
     count<PortRow>('EAPOL-TX', 'eapolTx'),
+    ...(hasMab ? MAB_COLUMNS : []),
     count<PortRow>('IGMP-RX', 'igmpRx'),
     sum<PortRow>('DROPS', 'drops'),
   ];
 }
+
+const MAB_COLUMNS: Columns = ['asked', 'accepted', 'rejected'].map((outcome) => ({
+  title: `MAB-${outcome.toUpperCase()}`,
+  cell: (row) => String(record(field(row, 'mab'))[outcome] ?? 0),
+  right: true,
+}));
 
 function linkWords(row: object): string {
   const shutBy = field(row, 'shutBy');

@@ -2,7 +2,7 @@
 import type { Core } from '../core/core.ts';
 import { ownerOf } from '../radius/radius.ts';
 import type { Reading, Sample } from './metrics.ts';
-import { mibMetric, PAE_COUNTERS } from './mib-counters.ts';
+import { EAPOL_COUNTERS, mibMetric, PAE_COUNTERS } from './mib-counters.ts';
 
 /** `core` gives the core while this node serves. */
 export function coreReadings(core: () => Core | undefined): Reading[] {
@@ -32,9 +32,7 @@ export function coreReadings(core: () => Core | undefined): Reading[] {
       serverNames(of).map((server) => [of.tally.of(ownerOf(server), counted), server]),
     );
   return [
-    portCounter(mibMetric('dot1xAuthEapolFramesRx'), 'EAPOL frames received', 'eapol-rx'),
-    portCounter(mibMetric('dot1xAuthEapolFramesTx'), 'EAPOL frames sent', 'eapol-tx'),
-    ...Object.entries(PAE_COUNTERS).map(([counted, [object, help]]) =>
+    ...Object.entries({ ...EAPOL_COUNTERS, ...PAE_COUNTERS }).map(([counted, [object, help]]) =>
       portCounter(mibMetric(object), help, counted),
     ),
     portCounter('castgate_group_frames_rx_total', 'IGMP and MLD frames received', 'igmp-rx'),
@@ -53,6 +51,12 @@ export function coreReadings(core: () => Core | undefined): Reading[] {
     ),
     counter('castgate_refused_joins_total', 'Joins refused, by reason', ['port', 'reason'], (of) =>
       byReason(of, 'refused/'),
+    ),
+    counter(
+      'castgate_mab_total',
+      'MAC authentication: requests asked, accepted and rejected',
+      ['port', 'outcome'],
+      (of) => byReason(of, 'mab/'),
     ),
     counter(
       'castgate_handshakes_total',

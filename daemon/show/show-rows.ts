@@ -187,5 +187,7 @@ export interface PortRow {
   readonly drops: Readonly<Record<string, number>>;
   readonly eapolRx: number;
   readonly eapolTx: number;
+  /** MAC authentication: how often RADIUS was asked, and has accepted and rejected; empty: never. */
+  readonly mab: Readonly<Record<string, number>>;
   readonly igmpRx: number;
 }

@@ -199,6 +199,7 @@ export function portRows(core: Core): PortRow[] {
     drops: core.tally.withPrefix(port.name, 'drop/'),
     eapolRx: core.tally.of(port.name, 'eapol-rx'),
     eapolTx: core.tally.of(port.name, 'eapol-tx'),
+    mab: core.tally.withPrefix(port.name, 'mab/'),
     igmpRx: core.tally.of(port.name, 'igmp-rx'),
   }));
 }

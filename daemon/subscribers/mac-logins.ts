@@ -225,7 +225,7 @@ export class MacLogins {
       return;
     }
     const place = placeOf(this.#parts, record.port, record.mac);
-    this.#parts.tally.count(record.port, 'mab-asked');
+    this.#parts.tally.count(record.port, 'mab/asked');
     const request = this.#mab.ask(record, place, this.#parts.random(CHALLENGE_OCTETS));
     const asking = this.get(record.key);
     if (asking !== undefined) this.#index(asking);
@@ -253,14 +253,14 @@ export class MacLogins {
       unanswered: 0,
       until: periodMs === undefined ? undefined : now + periodMs,
     });
-    this.#parts.tally.count(port.name, 'mab-accepted');
+    this.#parts.tally.count(port.name, 'mab/accepted');
     const place = { port: port.name, vlan, mac };
     this.#sessions.admit(now, { key, place, userName, terms, server, ids: record, method: 'mab' });
   }
 
   #refused(now: number, record: MabRecord, reason: string, server: string): void {
     const port = this.#parts.ports.get(record.port);
-    this.#parts.tally.count(record.port, 'mab-rejected');
+    this.#parts.tally.count(record.port, 'mab/rejected');
     this.#parts.log.info('login-refused', { host: record.key, method: 'mab', server, reason });
     this.#peers.keptOut(now, record, reason);
     if (port === undefined) return;

@@ -22,7 +22,7 @@ import { isMalformed } from '../../wire/malformed.ts';
 import { isHostGone, type SessionEnd } from '../accounting/end-cause.ts';
 import type { CoreParts } from '../core/parts.ts';
 import { Authenticators } from './authenticators.ts';
-import { eapFrame, PAE_GROUP_ADDRESS } from './eapol-frames.ts';
+import { countersOfReceived, countersOfSent, eapFrame, PAE_GROUP_ADDRESS } from './eapol-frames.ts';
 import { Entrance } from './entrance.ts';
 import { Fallbacks } from './fallbacks.ts';
 import { MonitoredHosts, monitors } from './host/monitored-hosts.ts';
@@ -118,8 +118,8 @@ export class Subscribers {
   /** An EAPOL frame's payload from a host on a subscriber port. */
   receive(now: number, port: PortConfig, vlan: number, mac: Mac, payload: Uint8Array): void {
     const { tally } = this.#parts;
-    tally.count(port.name, 'eapol-rx');
     const pdu = decodeEapol(payload);
+    for (const counter of countersOfReceived(pdu)) tally.count(port.name, counter);
     if (isMalformed(pdu)) {
       tally.count(port.name, `drop/${pdu.malformed}`);
       return;
@@ -468,7 +468,7 @@ export class Subscribers {
     const src = this.#parts.readings.macOf(port.name);
     if (src === undefined) return;
     const frame = eapFrame(port, src, to, eap);
-    this.#parts.tally.count(port.name, 'eapol-tx');
+    for (const counter of countersOfSent(eap)) this.#parts.tally.count(port.name, counter);
     this.#parts.effect({ kind: 'frame', port: port.name, vlan, frame, ...(about && { about }) });
   }
 }

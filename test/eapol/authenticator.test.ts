@@ -1,104 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { Authenticator } from '../../eapol/authenticator.ts';
-import type { AuthenticatorAction } from '../../eapol/authenticator-actions.ts';
-import {
-  type AuthenticatorRecord,
-  type AuthenticatorTimers,
-  initialAuthenticator,
-  type PortControl,
-} from '../../eapol/authenticator-record.ts';
-import { decodeEap, EapCode, type EapPacket, EapType, encodeEap } from '../../eapol/eap.ts';
-import { isMalformed } from '../../wire/malformed.ts';
-
-const timers: AuthenticatorTimers = {
-  quietPeriodMs: 60_000,
-  txPeriodMs: 30_000,
-  suppTimeoutMs: 20_000,
-  serverTimeoutMs: 30_000,
-  maxReq: 2,
-  reAuthMax: 2,
-  reAuthEnabled: true,
-  reAuthPeriodMs: 3_600_000,
-};
-
-/** One machine on virtual time; every verb returns the actions that it caused. */
-class Bench {
-  now = 1_000_000;
-  readonly record: AuthenticatorRecord;
-  constructor(control: PortControl = 'auto') {
-    this.record = initialAuthenticator(
-      'swp1/0/02:00:00:00:00:01',
-      'swp1',
-      0,
-      '02:00:00:00:00:01',
-      control,
-      6,
-    );
-  }
-  do(verb: (machine: Authenticator, now: number) => void): AuthenticatorAction[] {
-    const machine = new Authenticator(this.record, timers);
-    verb(machine, this.now);
-    return machine.drainActions();
-  }
-  /** Runs every deadline up to `ms` from now. */
-  pass(ms: number): AuthenticatorAction[] {
-    const until = this.now + ms;
-    const actions: AuthenticatorAction[] = [];
-    for (let rounds = 0; rounds < 1000; rounds++) {
-      const next = new Authenticator(this.record, timers).nextTimeout();
-      if (next === undefined || next > until) break;
-      this.now = Math.max(this.now, next);
-      actions.push(...this.do((machine, now) => machine.handleTimeout(now)));
-    }
-    this.now = until;
-    return actions;
-  }
-  respond(type: number, typeData: Uint8Array, id = this.record.currentId): AuthenticatorAction[] {
-    const response = parsed(encodeEap({ code: EapCode.Response, id, type, typeData }));
-    return this.do((machine, now) => machine.receiveResponse(now, response));
-  }
-  identify(name = 'alice'): AuthenticatorAction[] {
-    return this.respond(EapType.Identity, new TextEncoder().encode(name));
-  }
-  challenge(id: number, timeoutMs?: number): AuthenticatorAction[] {
-    const eap = parsed(encodeEap({ code: EapCode.Request, id, type: 4, typeData: new Uint8Array(17) }));
-    return this.do((machine, now) => machine.receiveVerdict(now, { kind: 'challenge', eap, timeoutMs }));
-  }
-  accept(reAuthPeriodMs?: number): AuthenticatorAction[] {
-    const eap = encodeEap({ code: EapCode.Success, id: this.record.currentId });
-    return this.do((machine, now) => machine.receiveVerdict(now, { kind: 'accept', eap, reAuthPeriodMs }));
-  }
-  reject(eap?: Uint8Array): AuthenticatorAction[] {
-    return this.do((machine, now) => machine.receiveVerdict(now, { kind: 'reject', eap }));
-  }
-  login(): void {
-    this.do((machine, now) => machine.begin(now));
-    this.identify();
-    this.challenge(100);
-    this.respond(4, new Uint8Array(17));
-    this.accept();
-    expect(this.record.authorized).toBe(true);
-  }
-}
-
-function parsed(bytes: Uint8Array): EapPacket {
-  const eap = decodeEap(bytes);
-  if (isMalformed(eap)) throw new Error(eap.malformed);
-  return eap;
-}
-
-const kinds = (actions: AuthenticatorAction[]) =>
-  actions.filter((a) => a.kind !== 'transition' && a.kind !== 'count').map((a) => a.kind);
-const states = (actions: AuthenticatorAction[]) =>
-  actions.flatMap((a) => (a.kind === 'transition' ? [a.to] : []));
-const sent = (actions: AuthenticatorAction[]) =>
-  actions.flatMap((a) => (a.kind === 'send-eap' ? [parsed(a.eap)] : []));
-const counters = (actions: AuthenticatorAction[]) =>
-  actions.flatMap((a) => (a.kind === 'count' ? [a.counter] : []));
+import { EapCode, EapType, encodeEap } from '../../eapol/eap.ts';
+import { counters, kinds, MachineBench, sent, states } from './machine-bench.ts';
 
 describe('authenticator', () => {
   it('walks the states of a login and opens the port by Access-Accept alone', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     const begun = bench.do((machine, now) => machine.begin(now));
     expect(states(begun)).toEqual(['DISCONNECTED', 'RESTART', 'CONNECTING', 'AUTHENTICATING']);
     expect(sent(begun)).toMatchObject([{ code: EapCode.Request, id: 7, type: EapType.Identity }]);
@@ -122,7 +28,7 @@ describe('authenticator', () => {
   });
 
   it('conformance 3: EAPOL-Start of an AUTHENTICATED host restarts, and the port stays authorized', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     bench.login();
     const restarted = bench.do((machine, now) => machine.receiveStart(now));
     expect(states(restarted)).toEqual(['RESTART', 'CONNECTING', 'AUTHENTICATING']);
@@ -136,7 +42,7 @@ describe('authenticator', () => {
   });
 
   it('conformance 4: EAPOL-Logoff ends in DISCONNECTED, unauthorized', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     bench.login();
     const out = bench.do((machine, now) => machine.receiveLogoff(now));
     expect(states(out)).toEqual(['DISCONNECTED']);
@@ -147,7 +53,7 @@ describe('authenticator', () => {
   });
 
   it('conformance 5: a reject holds the host for quietPeriod, in which EAPOL is ignored', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     bench.do((machine, now) => machine.begin(now));
     bench.identify();
     const refused = bench.reject(encodeEap({ code: EapCode.Failure, id: 7 }));
@@ -161,7 +67,7 @@ describe('authenticator', () => {
   });
 
   it('conformance 6: reAuthMax silent rounds end in DISCONNECTED', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     bench.do((machine, now) => machine.begin(now));
     const actions = bench.pass(24 * 3_600_000);
     const requests = sent(actions).filter((eap) => eap.type === EapType.Identity).length;
@@ -173,7 +79,7 @@ describe('authenticator', () => {
   });
 
   it('a host that falls silent at re-authentication loses the port', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     bench.login();
     const actions = bench.pass(3_600_000 + 24 * 3_600_000);
     expect(actions.find((a) => a.kind === 'unauthorize')).toMatchObject({ cause: 'reauthentication-failed' });
@@ -184,7 +90,7 @@ describe('authenticator', () => {
     ['force-authorized', EapCode.Success, true],
     ['force-unauthorized', EapCode.Failure, false],
   ] as const)('conformance 7: %s answers EAPOL-Start with a canned packet', (control, code, authorized) => {
-    const bench = new Bench(control);
+    const bench = new MachineBench(control);
     expect(sent(bench.do((machine, now) => machine.begin(now)))).toMatchObject([{ code }]);
     expect(sent(bench.do((machine, now) => machine.receiveStart(now)))).toMatchObject([{ code }]);
     expect(bench.record.authorized).toBe(authorized);
@@ -192,7 +98,7 @@ describe('authenticator', () => {
   });
 
   it('conformance 9: a stale or repeated response is discarded', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     bench.do((machine, now) => machine.begin(now));
     expect(bench.respond(EapType.Identity, new Uint8Array(5), bench.record.currentId + 1)).toEqual([]);
     expect(bench.respond(4, new Uint8Array(5))).toEqual([]);
@@ -204,7 +110,7 @@ describe('authenticator', () => {
   });
 
   it('conformance 10: Access-Accept opens, and Access-Reject shuts, whatever EAP packet is inside', () => {
-    const opened = new Bench();
+    const opened = new MachineBench();
     opened.do((machine, now) => machine.begin(now));
     opened.identify();
     opened.do((machine, now) =>
@@ -216,7 +122,7 @@ describe('authenticator', () => {
     );
     expect(opened.record.authorized).toBe(true);
 
-    const shut = new Bench();
+    const shut = new MachineBench();
     shut.do((machine, now) => machine.begin(now));
     shut.identify();
     shut.reject(encodeEap({ code: EapCode.Success, id: 7 }));
@@ -224,7 +130,7 @@ describe('authenticator', () => {
   });
 
   it('conformance 11: no EAP packet is made up when the server is silent', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     bench.do((machine, now) => machine.begin(now));
     bench.identify();
     const actions = bench.do((machine, now) => machine.receiveVerdict(now, { kind: 'timeout' }));
@@ -233,7 +139,7 @@ describe('authenticator', () => {
   });
 
   it('gives up on a silent server after serverTimeout by itself and tells it so', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     bench.do((machine, now) => machine.begin(now));
     bench.identify();
     const actions = bench.pass(30_000);
@@ -242,7 +148,7 @@ describe('authenticator', () => {
   });
 
   it('conformance 29: Session-Timeout of a challenge sets the retransmission of that request', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     bench.do((machine, now) => machine.begin(now));
     bench.identify();
     bench.challenge(9, 3_000);
@@ -251,7 +157,7 @@ describe('authenticator', () => {
   });
 
   it('conformance 29: the period that the server names is when the host is asked again', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     bench.do((machine, now) => machine.begin(now));
     bench.identify();
     bench.accept(30_000);
@@ -261,7 +167,7 @@ describe('authenticator', () => {
   });
 
   it('an EAPOL-Start in the middle of a login begins it anew', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     bench.do((machine, now) => machine.begin(now));
     bench.identify();
     const actions = bench.do((machine, now) => machine.receiveStart(now));
@@ -273,7 +179,7 @@ describe('authenticator', () => {
   });
 
   it('goes on from its record alone, at any point of a login', () => {
-    const bench = new Bench();
+    const bench = new MachineBench();
     const copy = () => Object.assign(bench.record, structuredClone(bench.record));
     bench.do((machine, now) => machine.begin(now));
     copy();

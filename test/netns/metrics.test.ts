@@ -60,7 +60,7 @@ describe.skipIf(reason !== undefined)(`metrics ${reason ?? ''}`, { timeout: 60_0
     const text = await scrape(lab.topology.switchNamespace);
     expect(seriesOf(text, 'castgate_serving')).toBe(1);
     expect(seriesOf(text, 'castgate_sessions{port="swp1"}')).toBe(1);
-    expect(seriesOf(text, 'dot1x_auth_auth_successes_while_authenticating_total{port="swp1"}')).toBe(1);
+    expect(seriesOf(text, 'dot1x_auth_auth_success_while_authenticating_total{port="swp1"}')).toBe(1);
     expect(seriesOf(text, 'castgate_authentication_seconds_count{result="accepted"}')).toBe(1);
     expect(seriesOf(text, 'castgate_join_seconds_count{result="granted",by="radius"}')).toBe(1);
     expect(seriesOf(text, 'castgate_join_seconds_sum{result="granted",by="radius"}')).toBeGreaterThan(0);

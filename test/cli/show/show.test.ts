@@ -72,6 +72,7 @@ const port: PortRow = {
   drops: { 'no-session': 5 },
   eapolRx: 10,
   eapolTx: 12,
+  mab: {},
   igmpRx: 8,
 };
 

@@ -33,7 +33,7 @@ describe('metrics', () => {
     const { text } = await metricsOf(w.core).metrics.exposition();
     expect(seriesOf(text, 'castgate_serving')).toBe(1);
     expect(seriesOf(text, 'dot1x_auth_enters_authenticating_total{port="swp1"}')).toBe(1);
-    expect(seriesOf(text, 'dot1x_auth_auth_successes_while_authenticating_total{port="swp1"}')).toBe(1);
+    expect(seriesOf(text, 'dot1x_auth_auth_success_while_authenticating_total{port="swp1"}')).toBe(1);
     expect(seriesOf(text, 'dot1x_auth_backend_responses_total{port="swp1"}')).toBe(
       w.core.tally.of('swp1', 'backendResponses'),
     );
