@@ -2,7 +2,7 @@
  * What each host wants of each group, by its reports: the records of igmp/membership.ts with their deadlines
  * (RFC 9776 §6.4, RFC 9777 §7.4). Says what a report changes; who may receive what is decided elsewhere.
  */
-import { type GroupRecord, RecordType } from '../igmp/group-record.ts';
+import { type GroupRecord, isKnownRecordType, RecordType } from '../igmp/group-record.ts';
 import {
   filterAfter,
   type HostFilter,
@@ -73,10 +73,11 @@ export class MembershipTable {
   }
 
   /**
-   * What the record says, without keeping it. Undefined where an older host cannot have meant it
-   * (RFC 9776 §7.3.2).
+   * What the record says, without keeping it. Undefined where it says nothing: of an unknown type (RFC 9776 §4.2.13),
+   * or what an older host cannot have meant (§7.3.2).
    */
   read(now: number, from: Reporter, version: 1 | 2 | 3, record: GroupRecord): Meant | undefined {
+    if (!isKnownRecordType(record.type)) return undefined;
     const host = hostKey(from.port, from.vlan, from.mac);
     const before = this.of(host, record.group);
     const olderUntil =

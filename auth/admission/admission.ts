@@ -106,7 +106,8 @@ export class Admission {
     const mayWish = session !== undefined || this.#options.letsThrough(now, from);
     const why = this.#refusalOfAny(mayWish, host, group, filter, before);
     if (why !== undefined) {
-      if (before !== undefined) this.#drop(before, 'leave');
+      // RFC 4604 §2.2: such a record is ignored, also where the host has sources of the group.
+      if (before !== undefined && why !== 'ssm-needs-source') this.#drop(before, 'leave');
       const reason = why === 'no-session' ? (this.#options.placeElsewhere(from) ?? why) : why;
       for (const source of wantedSources(filter)) this.#refuse(from, session?.account, group, source, reason);
       return;

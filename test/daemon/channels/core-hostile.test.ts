@@ -9,6 +9,7 @@ import type { IpAddress } from '../../../wire/address.ts';
 import { concatBytes } from '../../../wire/bytes.ts';
 import { EtherType, groupMac } from '../../../wire/ethernet.ts';
 import { encodeIpv4, IpProtocol } from '../../../wire/ipv4.ts';
+import { encodeIpv6 } from '../../../wire/ipv6.ts';
 import { type Host, noWish, World, wish } from '../world.ts';
 
 const NEWS = '239.1.1.1';
@@ -180,7 +181,9 @@ describe('what only switches and routers say', () => {
     const hello = Uint8Array.of(0x20, 0, 0xdf, 0xff, 0, 1, 0, 2, 0, 105);
     const pim = encodeIpv4({ src: alice.address, dst: '224.0.0.13', ttl: 1, protocol: 103, payload: hello });
     alice.send(EtherType.Ipv4, pim, groupMac('224.0.0.13'));
-    expect(count(w, 'drop/pim-from-subscriber')).toBe(1);
+    const pim6 = { src: 'fe80::9', dst: 'ff02::d', hopLimit: 1, nextHeader: 103, payload: hello };
+    alice.send(EtherType.Ipv6, encodeIpv6(pim6), groupMac('ff02::d'));
+    expect(count(w, 'drop/pim-from-subscriber')).toBe(2);
     expect([w.core.stores.otherQueriers.size, w.core.stores.routerPorts.size]).toEqual([0, 0]);
     expect(w.core.nextTimeout()).toBe(before);
     expect(w.takeDone()).toEqual([]);

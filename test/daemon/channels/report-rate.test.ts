@@ -62,6 +62,12 @@ describe('a flood', () => {
     for (let i = 0; i < 1000; i++) w.host(`stranger-${i}`, 'swp1').join('239.3.1.1');
     expect(w.core.tally.of('swp1', 'drop/stranger-report-rate')).toBe(980);
     expect(w.core.tally.of('swp1', 'refused/no-session')).toBe(20);
+    // Another host of the port has what is left of the port's share.
+    w.server.users.set('eve', [right]);
+    const eve = w.host('eve', 'swp1');
+    eve.login();
+    for (let i = 0; i < 50; i++) eve.report(wish(`239.4.0.${i}`));
+    expect(w.core.tally.of('swp1', 'drop/port-report-rate')).toBeGreaterThan(0);
     alice.join('239.1.1.1');
     expect(w.switch.deliver('239.1.1.1', '198.51.100.7', 100)).toEqual(['swp2']);
     expect(w.core.tally.of('swp2', 'drop/port-report-rate')).toBe(0);
