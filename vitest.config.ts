@@ -1,7 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-/** What measures real traffic on real interfaces: two at once would disturb each other. */
+/** What works on real interfaces. */
 const REAL = ['test/netns/**/*.test.ts', 'test/page/**/*.test.ts'];
+/** Of these, labs of their own that wait for real programs and timers most of their time: two at once fit. */
+const WAITING = [
+  'test/netns/radius/*.test.ts',
+  'test/netns/ports/*.test.ts',
+  'test/netns/{end-to-end,ledger,mld,operator,reload,rights,story}.test.ts',
+];
 
 export default defineConfig({
   test: {
@@ -26,11 +32,22 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'waiting',
+          include: WAITING,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          // Two at once would disturb each other.
           name: 'real',
           include: REAL,
+          exclude: WAITING,
           fileParallelism: false,
           maxWorkers: 1,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -1,6 +1,6 @@
 /**
  * castgate itself in the lab: its configuration file for a lab's switch, the daemon in the switch's
- * namespace, and `castgate show`, run as a person would run it.
+ * namespace, what it shows, and its commands run as a person would run them.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -159,11 +159,14 @@ export class Castgate {
     await this.#process?.stop('SIGKILL');
   }
 
+  /** The rows that `castgate show --json` prints, asked for without a process, as tests look many times a second. */
   async #show<T extends keyof ShowRows>(topic: T): Promise<ShowRows[T]> {
-    const shown = await this.#command(['show', topic, '--json', '--socket', this.socket]);
-    if (shown.code !== 0)
-      throw new LabError(`castgate show ${topic} failed`, [...lastLines(shown.stderr), ...this.tail()]);
-    return JSON.parse(shown.stdout) as ShowRows[T];
+    const answer = await ask(this.socket, topic, 10_000);
+    if (answer !== undefined && 'result' in answer) return answer.result as ShowRows[T];
+    throw new LabError(
+      `castgate does not show ${topic}: ${answer === undefined ? 'no answer' : answer.refused}`,
+      this.tail(),
+    );
   }
 
   #command(args: readonly string[]) {

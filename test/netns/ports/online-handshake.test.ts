@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { describe, it } from 'vitest';
 import { Lab } from '../../../lab/lab.ts';
 import { builtProgram } from '../../../lab/line-program.ts';
-import { pause, run, until } from '../../../lab/processes.ts';
+import { attempt, pause, run, until } from '../../../lab/processes.ts';
 import { LabAddress } from '../../../lab/topology.ts';
 
 const notRoot = process.getuid?.() !== 0;
@@ -17,6 +17,13 @@ const why = notRoot ? ' (skipped: needs root)' : notBuilt ? ' (skipped: not buil
  * begins anew half a minute later. The last one hears nobody.
  */
 const NAMES = ['mute', 'leaves', 'stays'] as const;
+
+/** The questions that were answered so far. */
+async function answers(namespace: string): Promise<number> {
+  const script = `fetch('http://127.0.0.1:8021/metrics').then((r) => r.text()).then((t) => process.stdout.write(t))`;
+  const { stdout } = await attempt([process.execPath, '-e', script], { namespace });
+  return Number(/^castgate_handshakes_total\{.*"answered".*\} (\d+)$/m.exec(stdout)?.[1] ?? 0);
+}
 
 describe.skipIf(notRoot || notBuilt)(`the online handshake${why}`, { timeout: 120_000 }, () => {
   // They are silence for the most part: both at a time.
@@ -69,14 +76,17 @@ describe.skipIf(notRoot || notBuilt)(`the online handshake${why}`, { timeout: 12
           .map(({ account }) => account)
           .sort();
       expect(await inside()).toEqual(['leaves', 'mute', 'stays']);
-      // Some rounds, in which the hosts answer by their kernels and nobody logs in again.
-      await pause(12_000);
+      // Rounds in which two hosts answer by their kernels, by turns, and nobody logs in again.
+      await until('both to have answered', 60_000, async () => {
+        await pause(500);
+        return (await answers(topology.switchNamespace)) >= 4 ? (true as const) : undefined;
+      });
       expect(await inside()).toEqual(['leaves', 'mute', 'stays']);
       await topology.unplug(topology.host('leaves'));
       await until('the host that is gone to be out', 40_000, async () =>
         (await inside()).includes('leaves') ? undefined : (true as const),
       );
-      await pause(10_000);
+      await pause(6_000);
       expect(await inside()).toEqual(['mute', 'stays']);
       // It was asked and has answered all the time, and that was no login.
       expect(supplicants.at(-1)?.conversations).toBe(1);

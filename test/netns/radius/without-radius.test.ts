@@ -35,7 +35,8 @@ describe.skipIf(notRoot || notBuilt)(`going on without RADIUS${why}`, { timeout:
       channels: [],
     });
     castgate = await lab.startCastgate({
-      authenticator: { reauth_period: '20s', reauth_without_radius: '10m', server_timeout: '10s' },
+      authenticator: { reauth_period: '8s', reauth_without_radius: '10m', server_timeout: '10s' },
+      retransmit: { initial: '500ms', max_interval: '1s', max_count: 4, max_duration: '3s' },
     });
     const [open, daemon] = [lab, castgate];
     await lab.topology.plugIn(lab.topology.host('alice'));
