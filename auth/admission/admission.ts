@@ -18,13 +18,11 @@ import {
   type DecisionRecord,
   type GrantRecord,
   hostKey,
-  type PreviewTerms,
   type SessionRecord,
 } from '../../session/records.ts';
 import type { IpAddress } from '../../wire/address.ts';
 import { GrantTable } from '../grant-table.ts';
-import { type Meant, MembershipTable, type Reporter } from '../membership-table.ts';
-import { amendedRights } from '../rights/amended-rights.ts';
+import { MembershipTable, type Reporter } from '../membership-table.ts';
 import { ChannelLimits } from '../rights/channel-limits.ts';
 import { ChannelPolicy } from '../rights/channel-policy.ts';
 import { ChannelUse } from '../rights/channel-use.ts';
@@ -38,8 +36,10 @@ import type {
 } from './admission-records.ts';
 import type { GroupAuthorization } from './group-authorization.ts';
 import { type ChannelWish, JoinJudge, type Note, type Verdict } from './join-judge.ts';
+import { Leaves } from './leaves.ts';
 import { LetThrough } from './let-through.ts';
 import { PendingTable } from './pending-table.ts';
+import { RightsChanges } from './rights-changes.ts';
 
 export class Admission {
   readonly #options: AdmissionOptions;
@@ -48,11 +48,11 @@ export class Admission {
   readonly #grants: GrantTable;
   readonly #memberships: MembershipTable;
   readonly #pending: PendingTable;
-  readonly #policy: ChannelPolicy;
   readonly #previews: Previews;
-  readonly #limits: ChannelLimits;
   readonly #judge: JoinJudge;
   readonly #letThrough: LetThrough;
+  readonly #leaves: Leaves;
+  readonly #changes: RightsChanges;
   #actions: AdmissionAction[] = [];
 
   /** Takes up the records that the stores hold already. */
@@ -62,29 +62,31 @@ export class Admission {
     this.#authorization = authorization;
     this.#memberships = new MembershipTable(stores.memberships, options);
     this.#pending = new PendingTable(stores.pending);
+    const emit = (action: AdmissionAction) => this.#actions.push(action);
     const use = new ChannelUse(options.weigh);
     this.#grants = new GrantTable(stores, authorization, options, use, (action) => {
-      this.#actions.push(action);
+      emit(action);
       if (action.kind === 'revoked') this.#letThrough.ended(action.grant, action.cause);
     });
-    this.#letThrough = new LetThrough({
-      monitors: options.monitors,
-      sessions: stores.sessions,
-      grants: this.#grants,
-      memberships: this.#memberships,
-      emit: (action) => this.#actions.push(action),
-    });
-    this.#policy = new ChannelPolicy(options.policy);
+    const [grants, memberships, pending] = [this.#grants, this.#memberships, this.#pending];
+    const { sessions } = stores;
+    this.#letThrough = new LetThrough({ monitors: options.monitors, sessions, grants, memberships, emit });
+    const policy = new ChannelPolicy(options.policy);
+    const limits = new ChannelLimits(options.limits, use);
     this.#previews = new Previews(stores.previews);
-    this.#limits = new ChannelLimits(options.limits, use);
     this.#judge = new JoinJudge({
-      maxGroupsPerHost: options.maxGroupsPerHost,
-      grants: this.#grants,
-      pending: this.#pending,
-      authorization,
-      policy: this.#policy,
-      previews: this.#previews,
-      limits: this.#limits,
+      ...{ maxGroupsPerHost: options.maxGroupsPerHost, previews: this.#previews },
+      ...{ grants, pending, authorization, policy, limits },
+    });
+    this.#leaves = new Leaves({
+      ...{ options: options.leave, grants, memberships, emit },
+      drop: (membership) => this.#drop(membership, 'leave'),
+    });
+    this.#changes = new RightsChanges({
+      ...{ stores, authorization, grants, memberships, pending, policy, limits, emit },
+      told: (now, decision) => this.decided(now, decision, true),
+      reconcile: (now, session, membership) => this.#reconcile(now, session, membership, 'leave'),
+      withdraw: (keys) => this.#end(keys, 'permission-withdrawn'),
     });
   }
 
@@ -99,7 +101,7 @@ export class Admission {
     if (meant === undefined) return;
     const { host, before, filter } = meant;
     if (filter === undefined) {
-      if (before !== undefined) this.#leave(now, before);
+      if (before !== undefined) this.#leaves.leave(now, before);
       return;
     }
     const session = this.#stores.sessions.get(host);
@@ -112,7 +114,7 @@ export class Admission {
       for (const source of wantedSources(filter)) this.#refuse(from, session?.account, group, source, reason);
       return;
     }
-    const lingering = this.#lingering(now, from, meant, filter);
+    const lingering = this.#leaves.lingering(now, from, meant, filter);
     const kept = lingering?.filter ?? filter;
     this.#reconcile(now, session, this.#memberships.keep(now, from, meant, kept, lingering), 'leave');
     this.#letThrough.goOnWithEnded(now);
@@ -170,8 +172,8 @@ export class Admission {
   }
 
   /**
-   * RADIUS gives the account rights to groups, or takes them, of its own accord: who plays by them stops at once,
-   * who waits or was refused is let in. `groups` undefined: all that the account receives, waits for, or has asked for.
+   * RADIUS gives the account rights to groups, or takes them, of its own accord. `groups` undefined: all that the
+   * account receives, waits for, or has asked for.
    */
   changeRights(
     now: number,
@@ -179,46 +181,14 @@ export class Admission {
     groups: readonly IpAddress[] | undefined,
     permit: boolean,
   ): void {
-    let sessions = [...this.#stores.sessions.values()].filter((session) => session.account === account);
-    const named = groups ?? [...this.#groupsOf(account)];
-    sessions = sessions.map((session) => this.#amend(session, named, permit));
-    for (const group of named) {
-      for (const question of this.#questionsAbout(account, group, sessions)) {
-        if (this.#authorization.isAsked(question)) this.#actions.push({ kind: 'withdraw', question });
-        this.decided(now, this.#authorization.told(now, question, permit), true);
-      }
-      if (!permit) continue;
-      for (const session of sessions) {
-        const membership = this.#memberships.of(session.key, group);
-        if (membership !== undefined) this.#reconcile(now, session, membership, 'leave');
-      }
-    }
+    this.#changes.byRadius(now, account, groups, permit);
   }
 
   /** The host's session has other rights than before: what it receives by them is judged again. */
   rightsChanged(now: number, host: string): void {
     const session = this.#stores.sessions.get(host);
     if (session === undefined) return;
-    const isOfHost = (key: string) => this.#stores.grants.get(key)?.host === host;
-    this.#end(this.#limits.excess(session, this.#policy.limitsOf(session), isOfHost), 'permission-withdrawn');
-    for (const pending of this.#pending.ofHost(host)) {
-      // Lists and rights stand above an answer; where they speak now, nobody waits for it any more.
-      const ruling = this.#policy.rule(session, pending.group, pending.source);
-      if (ruling.kind !== 'ask') this.#pending.remove(pending);
-    }
-    for (const membership of this.#memberships.ofHost(host)) {
-      for (const grant of this.#grants.of(host, membership.group)) {
-        if (grant.by === 'monitor') continue;
-        const ruling = this.#policy.rule(session, grant.group, grant.source);
-        const byRights = grant.by === 'rights' || grant.by === 'always-list';
-        const holds =
-          ruling.kind === 'ask'
-            ? !byRights
-            : ruling.kind === 'permit' && isSame(ruling.preview, grant.access);
-        if (!holds) this.#grants.revoke(grant, 'permission-withdrawn');
-      }
-      this.#reconcile(now, session, membership, 'leave');
-    }
+    this.#changes.ofSession(now, session);
     this.#letThrough.goOnWithEnded(now);
   }
 
@@ -248,7 +218,7 @@ export class Admission {
       if (this.#stores.sessions.has(membership.host) || this.#options.monitors(membership.port)) continue;
       this.#drop(membership, 'mode-changed');
     }
-    this.#end(this.#limits.excessOfSwitch(), 'permission-withdrawn');
+    this.#changes.ofSwitch();
   }
 
   /** The switch could not do it: the grants behind the forwarding end, and their hosts are refused. */
@@ -428,41 +398,6 @@ export class Admission {
     }
   }
 
-  /** The host says that it wants nothing of the group any more. */
-  #leave(now: number, membership: MembershipRecord): void {
-    const { port, vlan, group, mode, sources } = membership;
-    const { leave } = this.#options;
-    if (leave.mode === 'normal') {
-      this.#memberships.shorten(membership, now + leave.lastMemberMs);
-      const asked = mode === 'include' ? sources : [];
-      this.#actions.push({ kind: 'ask-port', port, vlan, group, sources: asked });
-      return;
-    }
-    if (leave.mode === 'immediate') {
-      for (const grant of this.#grants.behind(port, vlan, group)) {
-        const other = this.#memberships.of(grant.host, group);
-        if (other !== undefined && other.key !== membership.key) this.#drop(other, 'leave');
-      }
-    }
-    this.#drop(membership, 'leave');
-  }
-
-  /** With `normal` leaves, sources that the host gives up stay until it was asked for them. */
-  #lingering(
-    now: number,
-    { port, vlan }: Reporter,
-    { before, record }: Meant,
-    filter: HostFilter,
-  ): { filter: HostFilter; sources: readonly IpAddress[]; until: number } | undefined {
-    const { mode, lastMemberMs } = this.#options.leave;
-    if (mode !== 'normal' || before?.mode !== 'include' || filter.mode !== 'include') return undefined;
-    const sources = before.sources.filter((source) => !filter.sources.includes(source));
-    if (sources.length === 0) return undefined;
-    this.#actions.push({ kind: 'ask-port', port, vlan, group: record.group, sources });
-    const both = { mode: 'include', sources: [...filter.sources, ...sources].sort() } as const;
-    return { filter: both, sources, until: now + lastMemberMs };
-  }
-
   /** The host wants nothing of the group any more. */
   #drop(membership: MembershipRecord, cause: RevokeCause): void {
     const { host, port, vlan, group } = membership;
@@ -472,24 +407,6 @@ export class Admission {
     this.#grants.update(port, vlan, group);
   }
 
-  /** Rights that came with a login say the same from now on, as far as they cover the groups. */
-  #amend(session: SessionRecord, groups: readonly IpAddress[], permit: boolean): SessionRecord {
-    const rights = amendedRights(session, groups, permit, this.#policy);
-    if (rights === undefined) return session;
-    const amended: SessionRecord = { ...session, rights };
-    this.#stores.sessions.put(session.key, amended);
-    return amended;
-  }
-
-  /** Groups that the account receives, waits for, or has asked for so that an answer is known. */
-  #groupsOf(account: string): ReadonlySet<IpAddress> {
-    const groups = new Set(this.#authorization.questionsAbout(account, undefined).map(({ group }) => group));
-    for (const records of [this.#stores.grants, this.#stores.pending]) {
-      for (const record of records.values()) if (record.account === account) groups.add(record.group);
-    }
-    return groups;
-  }
-
   /** After a reject nothing more is asked for the session (RFC 5080), unless somebody else waits for it. */
   #withdrawQuestions(host: string): void {
     for (const question of this.#authorization.questionsOf(host)) {
@@ -497,23 +414,6 @@ export class Admission {
       this.#authorization.withdraw(question);
       this.#actions.push({ kind: 'withdraw', question });
     }
-  }
-
-  /** Every question whose answer matters for the account's sessions and the group. */
-  #questionsAbout(
-    account: string,
-    group: IpAddress,
-    sessions: readonly SessionRecord[],
-  ): ReadonlySet<string> {
-    const questions = new Set(this.#authorization.questionsAbout(account, group).map(({ key }) => key));
-    questions.add(this.#grants.questionFor(account, group, undefined));
-    for (const { key } of sessions) {
-      const membership = this.#memberships.of(key, group);
-      const wanted = membership === undefined ? [] : wantedSources(membership);
-      for (const source of [...wanted, ...this.#grants.of(key, group).map((grant) => grant.source)])
-        questions.add(this.#grants.questionFor(account, group, source));
-    }
-    return questions;
   }
 
   #refuse(
@@ -528,9 +428,4 @@ export class Admission {
     const refusal = { port, vlan, mac, account, group, source, reason, detail };
     this.#actions.push({ kind: 'refused', refusal });
   }
-}
-
-/** Whether a grant of this kind is what a ruling permits. */
-function isSame(preview: PreviewTerms | undefined, access: GrantRecord['access']): boolean {
-  return (preview === undefined) === (access !== 'preview');
 }
