@@ -78,6 +78,7 @@ export class HaNode implements Node {
   #otherIsOut = false;
   /** When the link to a node that served broke without a goodbye; undefined once that one was heard again. */
   #brokenAt: number | undefined;
+  #farewell: NodeJS.Timeout | undefined;
   #timeline = new Timeline(wallClock);
   #takeovers = 0;
   #waking: (() => void) | undefined;
@@ -178,6 +179,7 @@ export class HaNode implements Node {
   /** Hands over where somebody is in step; else goes on after the next start, or ends everything. */
   async stop(cleanup: boolean): Promise<void> {
     clearInterval(this.#ticking);
+    clearTimeout(this.#farewell);
     this.#fifo?.close();
     this.#server.close();
     const active = this.#active;
@@ -472,7 +474,8 @@ export class HaNode implements Node {
       },
       lost: () => {
         this.#brokenAt = wallClock();
-        setTimeout(() => this.#weigh(), FAREWELL_MS + 1).unref();
+        clearTimeout(this.#farewell);
+        this.#farewell = setTimeout(() => this.#weigh(), FAREWELL_MS + 1);
       },
       died: () => {
         this.#log.error('active-died', { means: 'its process is gone, its node lives' });
