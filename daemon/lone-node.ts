@@ -71,9 +71,8 @@ export class LoneNode implements Node {
   /** Another process rests: its records and sockets are this one's. Nothing is read before `begin`. */
   inherit({ tally, sockets }: Inheritance): void {
     const { serving } = this;
-    this.accountingDisk?.goOn();
     if (this.#watch !== undefined) this.#fed.feed.follow(this.#watch);
-    serving.core.takeUp();
+    serving.takeUp();
     serving.core.tally.goOn(tally);
     serving.sockets.inherit(sockets);
   }

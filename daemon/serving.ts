@@ -53,7 +53,7 @@ export interface ServingOptions {
   /** What the node's time is ahead of this machine's, in milliseconds: deadlines of another node go on as they are. */
   readonly clockOffsetMs?: number;
   readonly watch?: TurnWatch | undefined;
-  /** The records are another process's until the core takes them up. */
+  /** The records are another node's or process's until `takeUp`. */
   readonly follows?: boolean;
 }
 
@@ -64,9 +64,9 @@ export class Serving {
   readonly #coreLog: Logger;
   readonly #sockets: RadiusTransports;
   readonly #backedUp: BackedUpStreams | undefined;
-  readonly #datagrams: DatagramSender;
+  #datagrams: DatagramSender;
   readonly #gate: EffectGate | undefined;
-  readonly #offset: number;
+  #offset: number;
   readonly #alarm = new Alarm(() => this.turn((at) => this.core.handleTimeout(at)));
   /** What happens while a turn runs waits for its end. */
   #turning = false;
@@ -110,9 +110,17 @@ export class Serving {
       log,
       this.#backedUp,
     );
-    this.#datagrams =
-      options.disk?.gate(this.#sockets, (key) => this.turn((at) => this.core.accountingExported(at, key))) ??
-      this.#sockets;
+    this.#datagrams = options.follows === true ? this.#sockets : this.#gated();
+  }
+
+  /**
+   * The records that it followed are its own from here on: to be called before anything happens here. `clockOffsetMs`:
+   * what the node's time is ahead of this machine's.
+   */
+  takeUp(clockOffsetMs = this.#offset): void {
+    this.#offset = clockOffsetMs;
+    this.#datagrams = this.#gated();
+    this.#core.takeUp();
   }
 
   get core(): Core {
@@ -242,6 +250,12 @@ export class Serving {
     this.#alarm.set(undefined);
     this.#backedUp?.close(farewell);
     this.#sockets.close();
+  }
+
+  /** Accounting waits for the disk. */
+  #gated(): DatagramSender {
+    const exported = (key: string) => this.turn((at) => this.core.accountingExported(at, key));
+    return this.#options.disk?.gate(this.#sockets, exported) ?? this.#sockets;
   }
 
   #coreOptions() {

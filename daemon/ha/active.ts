@@ -4,15 +4,16 @@
  * nothing more before it has had time to hear that it was replaced.
  */
 import type { Config, HaConfig } from '../../config/config.ts';
-import type { ConnectionGuard } from '../../connection-backup/linux/connection-guard.ts';
 import { ReplicationSource, type SourceEvent } from '../../replication/source.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import { now as wallClock } from '../../switch/clock.ts';
+import { grantGrace } from '../core/grace.ts';
 import type { TurnWatch } from '../core/turn-watch.ts';
 import type { FedStores, SavedState } from '../journal/saved-state.ts';
 import type { Logger } from '../log/log.ts';
-import { Serving } from '../serving.ts';
+import type { Serving } from '../serving.ts';
 import { encodeClaim } from './claim.ts';
+import type { Draft } from './draft.ts';
 import type { FencedSwitch } from './fenced-switch.ts';
 import type { Link } from './link.ts';
 
@@ -22,12 +23,14 @@ export interface ActiveOptions {
   readonly bridge: FencedSwitch;
   readonly state: SavedState;
   readonly epoch: number;
-  readonly fed: FedStores;
+  /** What serves from here on. */
+  readonly draft: Draft;
   /** Of the records that are there already. */
   readonly digest: StateDigest | undefined;
   readonly clockOffsetMs: number;
+  /** What ran out while nobody served gets so much more; undefined: there was no such time. */
+  readonly graceMs: number | undefined;
   readonly watch: TurnWatch | undefined;
-  readonly guard: ConnectionGuard | undefined;
   /** The standby asks to serve. */
   readonly asked: () => void;
   /** What is told of the standby has changed. */
@@ -52,7 +55,8 @@ export class Active {
   #alone = true;
 
   constructor(options: ActiveOptions) {
-    const { config, log, bridge, fed, epoch, state } = options;
+    const { config, draft, epoch, state } = options;
+    const { fed } = draft;
     this.#options = options;
     this.epoch = epoch;
     this.source = new ReplicationSource(
@@ -70,17 +74,12 @@ export class Active {
     if (options.watch !== undefined) fed.feed.follow(options.watch);
     const { source } = this;
     const mayAct = () => this.#mayAct;
-    this.serving = new Serving({
-      config,
-      log,
-      bridge,
-      stores: fed.stores,
-      saved: () => state.endTurn(),
-      disk: state.accountingDisk,
-      clockOffsetMs: options.clockOffsetMs,
-      watch: options.watch,
-      guard: options.guard,
-      commit: {
+    this.serving = draft.serving;
+    // While the core still follows: what it derives from the records has the later deadlines too.
+    if (options.graceMs !== undefined)
+      grantGrace(fed.stores, wallClock() + options.clockOffsetMs, options.graceMs);
+    draft.takeUp(
+      {
         seal: (now) => source.seal(now),
         get committed() {
           return source.committed;
@@ -90,13 +89,14 @@ export class Active {
         },
         turned: () => this.#pumpSoon(),
       },
-    });
+      options.clockOffsetMs,
+    );
     state.begin(fed, 'soon');
   }
 
   /** The records that it serves with. */
   get fed(): FedStores {
-    return this.#options.fed;
+    return this.#options.draft.fed;
   }
 
   /** What its time is ahead of this node's clock. */
@@ -243,7 +243,7 @@ export class Active {
   }
 
   #look(): void {
-    const { log, state, fed } = this.#options;
+    const { log, state, draft } = this.#options;
     for (const event of this.source.drainEvents()) {
       this.#log(event);
       if (event.kind === 'take') this.#options.asked();
@@ -252,7 +252,7 @@ export class Active {
       // The journal is for a node that nobody stands by.
       if (alone !== this.#alone) {
         this.#alone = alone;
-        if (alone) state.begin(fed, 'soon');
+        if (alone) state.begin(draft.fed, 'soon');
         else state.end(false);
       }
       this.#options.changed();

@@ -18,7 +18,7 @@ import type { SwitchEvent } from '../../switch/switch.ts';
 import { decodeEthernet } from '../../wire/ethernet.ts';
 import { isMalformed } from '../../wire/malformed.ts';
 import type { ControlHandler } from '../control-socket.ts';
-import { graceMs, grantGrace } from '../core/grace.ts';
+import { graceMs } from '../core/grace.ts';
 import type { TurnWatch } from '../core/turn-watch.ts';
 import { emptyStores, type FedStores, SavedState } from '../journal/saved-state.ts';
 import type { Logger } from '../log/log.ts';
@@ -30,6 +30,7 @@ import type { AccountingDisk } from '../spool/accounting-disk.ts';
 import { Active, sendClaim } from './active.ts';
 import { announce } from './announce.ts';
 import { beats, CLAIM_ETHER_TYPE, type Claim, decodeClaim } from './claim.ts';
+import { Draft } from './draft.ts';
 import { EpochFile } from './epoch-file.ts';
 import type { FencedSwitch } from './fenced-switch.ts';
 import { guardAgainstDeath, NotifyFifo, PriorityFile, type VrrpState, Weight } from './keepalived.ts';
@@ -173,7 +174,9 @@ export class HaNode implements Node {
     this.#config = { ...config, ha };
     this.#state.reconfigure(this.#config, this.#active?.fed);
     this.#active?.serving.reconfigure(this.#config);
-    if (this.#active === undefined) this.#connections?.hold(backedUpPaths(config.radius));
+    if (this.#active !== undefined) return;
+    this.#connections?.hold(backedUpPaths(config.radius));
+    this.#standby.redraft();
   }
 
   /** Hands over where somebody is in step; else goes on after the next start, or ends everything. */
@@ -344,29 +347,30 @@ export class HaNode implements Node {
     timeline.step('ports open');
     this.#epochs.raise(epoch);
     const legacy = this.#standby.stop();
-    const own = legacy.fed === undefined ? this.#saved : undefined;
-    const fed = legacy.fed ?? own?.fed ?? emptyStores(this.#config);
+    const own = legacy.draft === undefined ? this.#saved : undefined;
+    const fed = legacy.draft?.fed ?? own?.fed ?? emptyStores(this.#config);
     this.#saved = undefined;
     this.#otherIsOut = false;
     this.#brokenAt = undefined;
     this.#claim = undefined;
-    const clockOffsetMs = legacy.fed === undefined ? (own?.clockOffsetMs ?? 0) : legacy.clockOffsetMs;
+    const clockOffsetMs = legacy.draft === undefined ? (own?.clockOffsetMs ?? 0) : legacy.clockOffsetMs;
     // Before anybody follows the changes: a standby gets the records as they are afterwards.
-    const isCold = legacy.fed === undefined && own === undefined;
+    const isCold = legacy.draft === undefined && own === undefined;
     if (isCold) this.accountingDisk?.load(fed);
     else this.accountingDisk?.follow(fed);
-    const digest = legacy.fed === undefined ? digestOf(fed.stores) : legacy.digest;
+    const digest = legacy.draft === undefined ? digestOf(fed.stores) : legacy.digest;
+    const draft = legacy.draft ?? this.#draft(fed);
     const active = new Active({
       config: this.#config,
       log: this.#log,
       bridge: this.#bridge,
       state: this.#state,
       epoch,
-      fed,
+      draft,
       digest,
       clockOffsetMs,
+      graceMs: isCold ? undefined : graceMs(this.#config),
       watch: this.#watch,
-      guard: this.#connections,
       asked: () => void this.#demote('the other node'),
       changed: () => this.#weigh(),
     });
@@ -379,7 +383,6 @@ export class HaNode implements Node {
       if (isCold) serving.core.start(at, this.accountingDisk?.aliveAt);
       else {
         if (own !== undefined) serving.core.dropChangedPorts(at);
-        grantGrace(fed.stores, at, graceMs(this.#config));
         if (own !== undefined) serving.core.resume(at, own.counters, true);
         else serving.core.resume(at, 'new', true, legacy.saidUntil);
       }
@@ -455,11 +458,27 @@ export class HaNode implements Node {
     this.#log.info('standing-by', { steps: this.#timeline.steps });
   }
 
+  /** A core that follows these records. */
+  #draft(fed: FedStores): Draft {
+    return new Draft(
+      {
+        config: this.#config,
+        log: this.#log,
+        bridge: this.#bridge,
+        state: this.#state,
+        watch: this.#watch,
+        guard: this.#connections,
+      },
+      fed,
+    );
+  }
+
   #newStandby(): Standby {
     return new Standby({
       config: this.#config,
       log: this.#log,
       bridge: this.#bridge,
+      draft: (fed) => this.#draft(fed),
       changed: () => {
         if (this.#standby.state === 'in-step' && this.#saved !== undefined) {
           // From here on the other node's records count, and counters begin with them.

@@ -10,6 +10,7 @@ import type { Switch, SwitchEvent } from '../../switch/switch.ts';
 import type { Stores } from '../core/stores.ts';
 import type { FedStores } from '../journal/saved-state.ts';
 import type { Logger } from '../log/log.ts';
+import type { Draft } from './draft.ts';
 import { dial, Link } from './link.ts';
 import { StandbyPlane } from './standby-plane.ts';
 
@@ -17,6 +18,8 @@ export interface StandbyOptions {
   readonly config: Config & { readonly ha: HaConfig };
   readonly log: Logger;
   readonly bridge: Switch;
+  /** A core that follows these records. */
+  readonly draft: (fed: FedStores) => Draft;
   /** In step or not any more. */
   readonly changed: () => void;
   /** What the active has is in these records, up to its last change that is here. */
@@ -33,7 +36,7 @@ export interface StandbyOptions {
 /** What a takeover goes on with. */
 export interface Legacy {
   /** Undefined: there never was a whole state. */
-  readonly fed: FedStores | undefined;
+  readonly draft: Draft | undefined;
   readonly digest: StateDigest | undefined;
   /** What the active's clock was ahead of this one's, in milliseconds. */
   readonly clockOffsetMs: number;
@@ -61,11 +64,13 @@ export class Standby {
   readonly #links = new Map<string, SwitchEvent>();
   #frames: { readonly at: number; readonly event: SwitchEvent }[] = [];
   #told: TargetState = 'empty';
+  /** Of the records that are whole, and of those that are on their way. */
+  #drafts: readonly Draft[] = [];
 
   constructor(options: StandbyOptions) {
     this.#options = options;
     this.plane = new StandbyPlane(options.config, options.log, options.bridge);
-    this.#target = new ReplicationTarget(() => this.plane.fresh());
+    this.#target = new ReplicationTarget(() => this.#fresh());
   }
 
   /** Begins to dial. */
@@ -138,6 +143,14 @@ export class Standby {
     }
   }
 
+  /** Goes by another configuration when it takes over. */
+  redraft(): void {
+    this.#drafts = this.#drafts.map((draft) => {
+      draft.discard();
+      return this.#options.draft(draft.fed);
+    });
+  }
+
   /** Stops following. */
   stop(): Legacy {
     this.#stopped = true;
@@ -145,15 +158,25 @@ export class Standby {
     this.#link = undefined;
     this.#wake?.();
     const { stores, digest } = this.#target;
+    for (const draft of this.#drafts) if (draft.fed.stores !== stores) draft.discard();
     // What came in before the active last said anything, it had time to answer.
     const unanswered = this.#frames.filter(({ at }) => at >= this.#heardAt);
     return {
-      fed: stores === undefined ? undefined : this.plane.fed(stores),
+      draft: this.#drafts.find((draft) => draft.fed.stores === stores),
       digest,
       clockOffsetMs: this.#offset ?? 0,
       saidUntil: this.#saidUntil,
       events: [...this.#links.values(), ...unanswered.map(({ event }) => event)],
     };
+  }
+
+  /** Stores for a snapshot. A snapshot that was never whole is forgotten. */
+  #fresh(): Stores {
+    const stores = this.plane.fresh();
+    const whole = this.#drafts.filter((draft) => draft.fed.stores === this.#target.stores);
+    for (const draft of this.#drafts) if (!whole.includes(draft)) draft.discard();
+    this.#drafts = [...whole, this.#options.draft(this.plane.fed(stores))];
+    return stores;
   }
 
   async #dialOn(): Promise<void> {
