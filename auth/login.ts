@@ -139,7 +139,7 @@ export class Login {
       case RadiusCode.AccessAccept: {
         const terms = readAccept(reply.attributes, this.#accepts);
         if (typeof terms === 'string') {
-          return { ...answer, verdict: { kind: 'reject', eap: undefined }, why: terms };
+          return { ...answer, verdict: { kind: 'reject', eap: 'failure' }, why: terms };
         }
         const reAuthPeriodMs = terms.endsAfterMs === undefined ? terms.reAuthPeriodMs : Infinity;
         return { ...answer, verdict: { kind: 'accept', eap: eap?.bytes, reAuthPeriodMs }, terms };

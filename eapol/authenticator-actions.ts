@@ -52,5 +52,6 @@ export type ServerVerdict =
       /** Undefined: the local period. Infinity: the session ends instead, no re-authentication of ours. */
       readonly reAuthPeriodMs: number | undefined;
     }
-  | { readonly kind: 'reject'; readonly eap: Uint8Array | undefined }
+  /** `failure`: the server accepted the host and castgate does not let it in, and says so itself. */
+  | { readonly kind: 'reject'; readonly eap: Uint8Array | 'failure' | undefined }
   | { readonly kind: 'timeout' };

@@ -62,9 +62,9 @@ export function takeVerdict(
       r.eap = 'SUCCESS2';
       return;
     case 'reject':
-      // Without an EAP-Failure from the server the supplicant would go on waiting; the packet type alone
-      // has decided (RFC 3579 §2.6.3), so saying so contradicts nothing.
-      r.eapReqData = verdict.eap ?? encodeEap({ code: EapCode.Failure, id: r.currentId });
+      // RFC 3579 §2.6.3: an Access-Reject without an EAP packet is told to nobody, however long the host waits for it.
+      r.eapReqData =
+        verdict.eap === 'failure' ? encodeEap({ code: EapCode.Failure, id: r.currentId }) : verdict.eap;
       r.eapFail = true;
       r.eap = 'FAILURE2';
       return;

@@ -180,6 +180,8 @@ function tlsOptions(server: RadiusServerConfig): ConnectionOptions {
     ca: [tls.ca],
     cert: tls.certificate,
     key: tls.key,
+    // Whatever the environment says (NODE_TLS_REJECT_UNAUTHORIZED).
+    rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
     ALPNProtocols: ['radius/1.0'],
     ...(tls.name === undefined ? {} : { servername: tls.name }),

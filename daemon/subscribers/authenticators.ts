@@ -290,7 +290,7 @@ export class Authenticators {
     const { verdict, terms, userName } = answer;
     if (verdict.kind !== 'accept' || terms === undefined || port === undefined) return answer;
     const why = this.#entrance.refusalOf(port, record.key, record, userName, terms);
-    if (why !== undefined) return { ...answer, verdict: { kind: 'reject', eap: undefined }, why };
+    if (why !== undefined) return { ...answer, verdict: { kind: 'reject', eap: 'failure' }, why };
     const elsewhere = this.#entrance.elsewhere(record);
     if (elsewhere !== undefined) this.#peers.endHost(now, elsewhere.key, 'moved');
     return answer;

@@ -138,6 +138,19 @@ describe('authenticator', () => {
     expect(bench.record.authorized).toBe(false);
   });
 
+  it('conformance 11: a reject without an EAP packet is told to nobody; one of castgate’s own is', () => {
+    const bare = new MachineBench();
+    bare.do((machine, now) => machine.begin(now));
+    bare.identify();
+    expect(sent(bare.reject())).toEqual([]);
+    expect(bare.record.pae).toBe('HELD');
+    const own = new MachineBench();
+    own.do((machine, now) => machine.begin(now));
+    own.identify();
+    expect(sent(own.reject('failure'))).toMatchObject([{ code: EapCode.Failure, id: 7 }]);
+    expect(own.record.pae).toBe('HELD');
+  });
+
   it('gives up on a silent server after serverTimeout by itself and tells it so', () => {
     const bench = new MachineBench();
     bench.do((machine, now) => machine.begin(now));

@@ -69,7 +69,7 @@ export class MachineBench {
     const eap = encodeEap({ code: EapCode.Success, id: this.record.currentId });
     return this.do((machine, now) => machine.receiveVerdict(now, { kind: 'accept', eap, reAuthPeriodMs }));
   }
-  reject(eap?: Uint8Array): AuthenticatorAction[] {
+  reject(eap?: Uint8Array | 'failure'): AuthenticatorAction[] {
     return this.do((machine, now) => machine.receiveVerdict(now, { kind: 'reject', eap }));
   }
   login(): void {

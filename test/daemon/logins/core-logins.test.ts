@@ -193,13 +193,19 @@ describe('what the server says', () => {
     expect(w.switch.isOpen(bob.place)).toBe(false);
   });
 
-  it('conformance 11: no Success or Failure is made up, neither for a bare Accept nor for silence', () => {
+  it('conformance 11: no Success or Failure is made up, neither for a bare Accept or Reject nor for silence', () => {
     const w = world();
     const alice = w.host('alice');
-    w.server.script = ({ port }) =>
-      port === 'acct' ? 'policy' : { code: RadiusCode.AccessAccept, attributes: [] };
+    const answer = (code: number) => {
+      w.server.script = ({ port }) => (port === 'acct' ? 'policy' : { code, attributes: [] });
+    };
+    answer(RadiusCode.AccessAccept);
     alice.login();
     expect(w.session(alice)).toBeDefined();
+    answer(RadiusCode.AccessReject);
+    const mallory = w.host('mallory', 'swp3');
+    mallory.login();
+    expect(w.core.stores.authenticators.get(mallory.key)?.pae).toBe('HELD');
     const bob = w.host('bob', 'swp2');
     w.server.alive = false;
     bob.login();
@@ -207,7 +213,7 @@ describe('what the server says', () => {
     const sent = w.takeDone().filter((done) => done.startsWith('send'));
     expect(sent.filter((done) => /success|failure/.test(done))).toEqual([]);
     expect(w.session(bob)).toBeUndefined();
-    expect(w.logged('login-refused')[0]).toMatchObject({
+    expect(w.logged('login-refused').find(({ host }) => host === bob.key)).toMatchObject({
       host: bob.key,
       account: 'bob',
       reason: 'radius-timeout',
@@ -323,6 +329,39 @@ describe('what the server says', () => {
     expect(request).toMatchObject({ code: EapCode.Request, type: EapType.Identity });
   });
 
+  it.each([
+    [
+      'a Response',
+      encodeEap({ code: EapCode.Response, id: 9, type: EapType.Md5Challenge, typeData: Uint8Array.of(1) }),
+    ],
+    ['a Success', encodeEap({ code: EapCode.Success, id: 9 })],
+    [
+      'an EAP packet that is shorter than it says',
+      Uint8Array.of(EapCode.Request, 9, 0, 99, EapType.Md5Challenge),
+    ],
+    ['an EAP packet without a type', Uint8Array.of(EapCode.Request, 9, 0, 4)],
+    ['octets that are none', Uint8Array.of(EapCode.Request)],
+  ])('conformance 9: a challenge with %s is passed to nobody', (_, eap) => {
+    const w = world();
+    w.server.script = ({ port }) =>
+      port === 'acct' ? 'policy' : { code: RadiusCode.AccessChallenge, attributes: splitEapMessage(eap) };
+    const alice = w.host('alice');
+    alice.heard();
+    alice.start();
+    const [request] = alice.heard();
+    w.switch.takeSent();
+    alice.identity(request?.id ?? -1);
+    w.pass(10);
+    // It is asked who it is once more, by a request of castgate's own.
+    const heard = w.switch.takeSent().map(({ frame }) => frame);
+    expect(heard.length).toBe(1);
+    expect(w.logged('login-refused')[0]).toMatchObject({ reason: 'challenge-without-eap' });
+    const id = w.core.stores.authenticators.get(alice.key)?.currentId;
+    expect(heard[0]?.subarray(18, 23)).toEqual(
+      Uint8Array.of(EapCode.Request, id ?? -1, 0, 5, EapType.Identity),
+    );
+  });
+
   it('a challenge without an EAP request in it is no answer', () => {
     const w = world();
     w.server.script = ({ port }) =>
@@ -331,6 +370,25 @@ describe('what the server says', () => {
     alice.login();
     expect(w.session(alice)).toBeUndefined();
     expect(w.logged('login-refused')[0]).toMatchObject({ reason: 'challenge-without-eap' });
+  });
+
+  it('conformance 29: Session-Timeout of a challenge is when its request is sent again', () => {
+    const w = world();
+    w.server.script = ({ port }) => {
+      if (port === 'acct') return 'policy';
+      const { code, attributes } = challenge(9, utf8('s'));
+      return { code, attributes: [...attributes, integer(AttributeType.SessionTimeout, 7)] };
+    };
+    const alice = w.host('alice');
+    alice.heard();
+    alice.start();
+    alice.identity(alice.heard()[0]?.id ?? -1);
+    w.pass(5);
+    expect(alice.heard()).toMatchObject([{ code: EapCode.Request, id: 9 }]);
+    w.pass(6_900);
+    expect(alice.heard()).toEqual([]);
+    w.pass(200);
+    expect(alice.heard()).toMatchObject([{ code: EapCode.Request, id: 9 }]);
   });
 
   it('conformance 18, 21: forged, unsigned and repeated answers change nothing, and are counted', () => {

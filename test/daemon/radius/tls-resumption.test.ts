@@ -2,7 +2,7 @@
  * Sessions of TLS that are resumed, or not, against Node's own TLS server: what OpenSSL's servers do. Its tickets are of
  * one key, so that a server that was started again, or another one of the pair's, takes them too.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import {
   type AddressInfo,
@@ -100,7 +100,7 @@ class Peer {
   }
 }
 
-/** In front of a server: ends every connection whose ClientHello shows a ticket. */
+/** In front of a server: looks at each ClientHello, and ends the connection where it shows a ticket, or lets it in. */
 class Doorman {
   /** Of each connection: it showed a ticket. */
   readonly shown: boolean[] = [];
@@ -108,13 +108,13 @@ class Doorman {
   readonly #sockets: Socket[] = [];
   readonly #server: NetServer;
 
-  private constructor(to: number) {
+  private constructor(to: number, ticket: 'let in' | 'send away') {
     this.#server = createTcpServer((socket) => {
       this.#sockets.push(socket);
       socket.on('error', () => {});
       socket.once('data', (hello) => {
         this.shown.push(showsTicket(hello));
-        if (this.shown.at(-1) === true) {
+        if (this.shown.at(-1) === true && ticket === 'send away') {
           socket.destroy();
           return;
         }
@@ -127,8 +127,8 @@ class Doorman {
     });
   }
 
-  static async start(to: number): Promise<Doorman> {
-    const doorman = new Doorman(to);
+  static async start(to: number, ticket: 'let in' | 'send away' = 'send away'): Promise<Doorman> {
+    const doorman = new Doorman(to, ticket);
     await new Promise<void>((resolve) => doorman.#server.listen(0, '127.0.0.1', resolve));
     doorman.port = (doorman.#server.address() as AddressInfo).port;
     open.push(doorman);
@@ -229,6 +229,51 @@ function copy(records: Store<TicketRecord>, change: Partial<TicketRecord> = {}):
 }
 
 const KEY = 'r1/auth/0';
+
+describe('a TLS connection', () => {
+  it('conformance 35: goes to port 2083 where none is named, with the secret "radsec"', () => {
+    const files = { ca_file: 'ca.pem', certificate_file: 'castgate.pem', key_file: 'castgate.pem' };
+    const one = { name: 'r1', address: '198.18.0.2', transport: 'tls', tls: files };
+    const [server] = configOf({ radius: { servers: [one] } }).radius.servers;
+    expect(server?.tls?.port).toBe(2083);
+    expect(server?.secret).toEqual(new TextEncoder().encode('radsec'));
+  });
+
+  it('conformance 35: has a certificate of each end, and says radius/1.0 by ALPN', async () => {
+    const peer = await Peer.start({ ALPNProtocols: ['radius/1.0'] });
+    const node = new Node(serverOf(peer));
+    await node.connect();
+    const [socket] = peer.sockets;
+    expect(socket?.authorized).toBe(true);
+    expect(socket?.getPeerCertificate().raw).toEqual(new X509Certificate(text('castgate.pem')).raw);
+    expect(socket?.alpnProtocol).toBe('radius/1.0');
+  });
+
+  it.each([
+    ['another certificate than the name asks for', 'radius/1.0', 'another'],
+    ['no protocol of RADIUS with MD5', 'radius/1.1', 'server'],
+  ])('conformance 35: is none with a server that has %s', async (_, protocol, certificate) => {
+    const peer = await Peer.start({ ALPNProtocols: [protocol] }, certificate);
+    const node = new Node(serverOf(peer));
+    node.streams.open(() => ['auth']);
+    await until(() => node.lost.length > 0);
+    expect(node.lost).toEqual(['refused']);
+    expect(node.connected).toBe(0);
+  });
+
+  it('conformance 35: sends nothing before the handshake is done, also where it resumes a session', async () => {
+    const peer = await Peer.start();
+    const doorman = await Doorman.start(peer.port, 'let in');
+    const server = serverOf(peer, { port: doorman.port });
+    const first = new Node(server);
+    await first.connect();
+    await new Node(server, copy(first.records)).connect('without a ticket');
+    await until(() => peer.sessions.length === 2);
+    // That there is no early data showsTicket() has looked at.
+    expect(doorman.shown).toEqual([false, true]);
+    expect(peer.sessions).toEqual(['full', 'resumed']);
+  });
+});
 
 describe('conformance 35: a TLS session', () => {
   it('is resumed by a node that has the records of another one', async () => {
