@@ -7,6 +7,7 @@ import {
   filterAfter,
   type HostFilter,
   inCompatibilityMode,
+  isSourceSpecific,
   type MembershipRecord,
   membershipKey,
 } from '../igmp/membership.ts';
@@ -23,12 +24,14 @@ export interface Reporter {
   readonly mac: Mac;
 }
 
-/** How long things hold without being said again, in milliseconds. */
-export interface MembershipTimes {
+/** How long things hold without being said again, in milliseconds, and what is put in where no source is named. */
+export interface MembershipOptions {
   /** Group membership interval (RFC 9776 §8.4); who is querier may change it. */
   readonly intervalMs: (now: number, vlan: number, group: IpAddress) => number;
   /** Older host present interval (RFC 9776 §8.13); undefined: the membership interval. */
   readonly olderPresentMs: number | undefined;
+  /** The source map: what a source-specific group means without sources. */
+  readonly sourcesOf: (group: IpAddress) => readonly IpAddress[];
 }
 
 /** What one record of a report means for one host's wish. */
@@ -37,22 +40,24 @@ export interface Meant {
   readonly before: MembershipRecord | undefined;
   /** Undefined: nothing of the group (any more). */
   readonly filter: HostFilter | undefined;
-  /** The record of a host of this version. */
+  /** The record of a host of this version, with sources where the source map has them. */
   readonly record: GroupRecord;
+  /** The sources of the filter that come from the map. */
+  readonly mapped: readonly IpAddress[];
   readonly v1Until: number;
   readonly v2Until: number;
 }
 
 export class MembershipTable {
   readonly #records: RecordMap<MembershipRecord>;
-  readonly #times: MembershipTimes;
+  readonly #options: MembershipOptions;
   readonly #ofHost = new KeyIndex();
   readonly #deadlines = new DeadlineHeap();
 
   /** Takes up the records that the store holds already. */
-  constructor(records: RecordMap<MembershipRecord>, times: MembershipTimes) {
+  constructor(records: RecordMap<MembershipRecord>, options: MembershipOptions) {
     this.#records = records;
-    this.#times = times;
+    this.#options = options;
     for (const record of records.values()) this.#index(record);
     records.follow((key, before, after) => {
       this.#ofHost.move(key, before?.host, after?.host);
@@ -83,12 +88,18 @@ export class MembershipTable {
     const olderUntil =
       version === 3
         ? 0
-        : now + (this.#times.olderPresentMs ?? this.#times.intervalMs(now, from.vlan, record.group));
+        : now + (this.#options.olderPresentMs ?? this.#options.intervalMs(now, from.vlan, record.group));
     const v1Until = version === 1 ? olderUntil : (before?.v1Until ?? 0);
     const v2Until = version === 2 ? olderUntil : (before?.v2Until ?? 0);
     const meant = inCompatibilityMode(record, v1Until > now, v2Until > now && version === 3);
     if (meant === undefined) return undefined;
-    return { host, before, filter: filterAfter(before, meant), record: meant, v1Until, v2Until };
+    const any = this.#anySource(before, meant);
+    if (any !== undefined) return { host, before, ...any, v1Until, v2Until };
+    const filter = filterAfter(before, meant);
+    const isStill = (source: IpAddress) =>
+      filter?.sources.includes(source) && !meant.sources.includes(source);
+    const mapped = (before?.mapped ?? NONE).filter(isStill);
+    return { host, before, filter, record: meant, mapped, v1Until, v2Until };
   }
 
   /**
@@ -103,10 +114,11 @@ export class MembershipTable {
     lingering?: { readonly sources: readonly IpAddress[]; readonly until: number },
   ): MembershipRecord {
     const { host, before, record, v1Until, v2Until } = meant;
+    const mapped = meant.mapped.length === 0 ? undefined : meant.mapped;
     const { port, vlan, mac } = from;
     const { group } = record;
     const { mode, sources } = filter;
-    const until = now + this.#times.intervalMs(now, vlan, group);
+    const until = now + this.#options.intervalMs(now, vlan, group);
     let sourceUntil = mode === 'exclude' ? [] : sourceDeadlines(until, filter, record, before);
     if (lingering !== undefined) {
       sourceUntil = sourceUntil.map((at, i) =>
@@ -117,10 +129,26 @@ export class MembershipTable {
     const key = membershipKey(host, group);
     const kept: MembershipRecord = {
       ...before,
-      ...{ v: 1, key, host, port, vlan, mac, group, mode, sources, sourceUntil, expiresAt, v1Until, v2Until },
+      ...{ v: 1, key, host, port, vlan, mac, group, mode, sources, sourceUntil, mapped, expiresAt },
+      ...{ v1Until, v2Until },
     };
     this.#put(kept);
     return kept;
+  }
+
+  /** The wish by the map as it is now; undefined where nothing remains of it. The same record: nothing changes. */
+  remap(record: MembershipRecord): MembershipRecord | undefined {
+    if (record.mapped === undefined) return record;
+    const named = namedSources(record);
+    const mapped = this.#options.sourcesOf(record.group).filter((source) => !named.includes(source));
+    const sources = [...named, ...mapped].sort();
+    if (sources.length === 0) return undefined;
+    if (sources.join() === record.sources.join()) return record;
+    const last = Math.max(...record.sourceUntil);
+    const sourceUntil = sources.map((source) => record.sourceUntil[record.sources.indexOf(source)] ?? last);
+    const next = { ...record, sources, sourceUntil, mapped, expiresAt: Math.min(...sourceUntil) };
+    this.#put(next);
+    return next;
   }
 
   /** The host said that it leaves: the wish ends at `until` at the latest, unless it is said again. */
@@ -175,6 +203,22 @@ export class MembershipTable {
     return this.#deadlines.next();
   }
 
+  /** A wish for any source of a group that the map has sources of: all of these but those that it excludes. */
+  #anySource(
+    before: MembershipRecord | undefined,
+    record: GroupRecord,
+  ): Pick<Meant, 'filter' | 'record' | 'mapped'> | undefined {
+    const { group, type } = record;
+    if (type !== RecordType.IsExclude && type !== RecordType.ToExclude) return undefined;
+    const all = isSourceSpecific(group) ? this.#options.sourcesOf(group) : NONE;
+    if (all.length === 0) return undefined;
+    const named = before === undefined ? NONE : namedSources(before);
+    const mapped = all.filter((source) => !named.includes(source) && !record.sources.includes(source));
+    const sources = [...named.filter((source) => !record.sources.includes(source)), ...mapped];
+    const said = { ...record, type: RecordType.ToInclude, sources };
+    return { filter: filterAfter(before, said), record: said, mapped };
+  }
+
   #put(record: MembershipRecord): void {
     this.#records.put(record.key, record);
     this.#index(record);
@@ -184,6 +228,11 @@ export class MembershipTable {
     this.#ofHost.add(host, key);
     this.#deadlines.set(key, expiresAt);
   }
+}
+
+/** The sources that the host named itself. */
+function namedSources({ mode, sources, mapped = NONE }: MembershipRecord): readonly IpAddress[] {
+  return mode === 'exclude' ? NONE : sources.filter((source) => !mapped.includes(source));
 }
 
 /** When each source ends: `until` where it was said now. */
@@ -200,3 +249,5 @@ function sourceDeadlines(
     return before?.sourceUntil[index] ?? until;
   });
 }
+
+const NONE: readonly IpAddress[] = [];

@@ -10,6 +10,7 @@ import { closest } from './file/did-you-mean.ts';
 import type { KeyPath } from './file/problem.ts';
 import { infoAt, keysUnder } from './reference/reference.ts';
 import { formatDuration } from './schema/duration.ts';
+import { checkSsmMap } from './ssm-map.ts';
 
 /** Something that does not fit at `path`. */
 export interface Finding {
@@ -28,6 +29,7 @@ export function findings(content: unknown): Finding[] {
   checkServerLists(content, report);
   checkDynamicAuthorization(content, report);
   checkExtraAttributes(content, report);
+  checkSsmMap(content, report);
   checkRelations(content, report);
   checkAccounting(content, report);
   checkHa(content, report);

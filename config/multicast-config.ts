@@ -1,6 +1,8 @@
 /** The section `multicast` as the daemon sees it. */
+import type { SsmMap } from '../auth/rights/ssm-map.ts';
 import type { IpAddress } from '../wire/address.ts';
 import type { FileConfig } from './schema/schema.ts';
+import { toSsmMap } from './ssm-map.ts';
 
 export interface MulticastConfig {
   readonly robustness: number;
@@ -15,6 +17,8 @@ export interface MulticastConfig {
   /** Undefined: the membership interval. */
   readonly olderPresentMs: number | undefined;
   readonly igmpv1: 'accept' | 'ignore';
+  /** What any-source wishes for source-specific groups mean. */
+  readonly ssmMap: SsmMap;
   readonly lastMemberQueryIntervalMs: number;
   readonly lastMemberQueryCount: number;
   readonly leave: 'by-host' | 'immediate' | 'normal';
@@ -51,6 +55,7 @@ export function toMulticastConfig(m: FileConfig['multicast']): MulticastConfig {
     otherQuerierPresentMs: m.other_querier_present_interval,
     olderPresentMs: m.older_version_present_interval,
     igmpv1: m.igmpv1,
+    ssmMap: toSsmMap(m.ssm_map),
     lastMemberQueryIntervalMs: m.last_member_query_interval,
     lastMemberQueryCount: m.last_member_query_count ?? m.robustness,
     leave: m.leave,

@@ -24,6 +24,8 @@ export interface MembershipRecord {
   readonly sources: readonly IpAddress[];
   /** In include mode, beside each source, when it ends unless it is said again; empty in exclude mode. */
   readonly sourceUntil: readonly number[];
+  /** Those of the sources that the source map put in where the host named none; undefined: none. */
+  readonly mapped?: readonly IpAddress[] | undefined;
   /** The next time at which something of this ends unless it is said again (RFC 9776 §8.4). */
   readonly expiresAt: number;
   /** Until when the host counts as an IGMPv1, and as an IGMPv2 or MLDv1 host (RFC 9776 §7.3.2). */

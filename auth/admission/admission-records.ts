@@ -10,7 +10,7 @@ import type {
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import type { RecordMap } from '../../wire/records.ts';
 import type { GrantOptions } from '../grant-table.ts';
-import type { MembershipTimes, Reporter } from '../membership-table.ts';
+import type { MembershipOptions, Reporter } from '../membership-table.ts';
 import type { LimitOptions, LimitReason } from '../rights/channel-limits.ts';
 import type { PolicyOptions } from '../rights/channel-policy.ts';
 import type { ChannelWeight } from '../rights/channel-use.ts';
@@ -63,7 +63,7 @@ export type RevokeCause =
   | 'switch-failed'
   | 'shutdown';
 
-export interface AdmissionOptions extends MembershipTimes, GrantOptions {
+export interface AdmissionOptions extends MembershipOptions, GrantOptions {
   readonly maxGroupsPerHost: number;
   readonly limits: LimitOptions;
   readonly leave: LeaveOptions;

@@ -128,6 +128,11 @@ export class Admission {
     source: IpAddress | undefined,
     note: Note,
   ): Verdict | 'granted' | 'waiting' {
+    const mapped = source === undefined && isSourceSpecific(group) ? this.#options.sourcesOf(group) : [];
+    if (mapped.length > 0) {
+      note('source map', `any source means ${mapped.join(', ')}: of the first`);
+      return this.explain(now, from, group, mapped[0], note);
+    }
     const host = hostKey(from.port, from.vlan, from.mac);
     const key = channelKey(host, group, source);
     const { port, vlan, mac } = from;
@@ -211,12 +216,18 @@ export class Admission {
 
   /**
    * The configuration was another one: who is not in wants nothing where nobody is let through any more, and the limits
-   * of ports, VLANs and uplinks may be lower ones.
+   * of ports, VLANs and uplinks may be lower ones. What wishes mean by the source map follows the map.
    */
-  reconfigured(): void {
+  reconfigured(now: number): void {
     for (const membership of [...this.#stores.memberships.values()]) {
-      if (this.#stores.sessions.has(membership.host) || this.#options.monitors(membership.port)) continue;
-      this.#drop(membership, 'mode-changed');
+      const session = this.#stores.sessions.get(membership.host);
+      if (session === undefined && !this.#options.monitors(membership.port)) {
+        this.#drop(membership, 'mode-changed');
+        continue;
+      }
+      const remapped = this.#memberships.remap(membership);
+      if (remapped === undefined) this.#drop(membership, 'permission-withdrawn');
+      else if (remapped !== membership) this.#reconcile(now, session, remapped, 'permission-withdrawn');
     }
     this.#changes.ofSwitch();
   }

@@ -27,10 +27,11 @@ export class Leaves {
   /** The host says that it wants nothing of the group any more. */
   leave(now: number, membership: MembershipRecord): void {
     const { options, grants, memberships, emit, drop } = this.#parts;
-    const { port, vlan, group, mode, sources } = membership;
+    const { port, vlan, group, mode, sources, mapped } = membership;
     if (options.mode === 'normal') {
       memberships.shorten(membership, now + options.lastMemberMs);
-      const asked = mode === 'include' ? sources : [];
+      // A host that named no source answers to the group.
+      const asked = mode === 'include' && mapped === undefined ? sources : [];
       emit({ kind: 'ask-port', port, vlan, group, sources: asked });
       return;
     }

@@ -1,10 +1,13 @@
 /** The keys of the section `multicast`: IGMP and MLD towards subscribers and routers. */
 import {
+  addresses,
+  channelRanges,
   choice,
   duration,
   flag,
   optionalAddress,
   optionalDuration,
+  optionalListOf,
   optionalWhole,
   section,
   whole,
@@ -59,6 +62,13 @@ export const multicastSection = section(
       of: ['accept', 'ignore'],
       fallback: 'accept',
     }),
+    ssm_map: optionalListOf(
+      'what a join without sources means in 232.0.0.0/8 and ff3x::/32; the longest prefix counts, and other such joins are refused',
+      {
+        groups: channelRanges({ about: 'which groups, by prefix' }),
+        sources: addresses({ about: 'where they come from: the join is one for each of these' }),
+      },
+    ),
     last_member_query_interval: duration({
       about: 'time in which hosts answer after a leave',
       min: '100ms',

@@ -103,6 +103,7 @@ export class Channels {
         },
         intervalMs: (now, vlan, group) => this.#signalling.membershipIntervalMs(now, vlan, ipFamily(group)),
         olderPresentMs: multicast.olderPresentMs,
+        sourcesOf: (group) => multicast.ssmMap.sourcesOf(group),
         ignoreIgmpV1: multicast.igmpv1 === 'ignore',
         encodingCarriesSource: carriesSource(groups.encoding),
         deliverToHost: multicast.deliverTo === 'host',
@@ -240,7 +241,7 @@ export class Channels {
   /** The configuration was another one until now: what is granted is held to the one that is there. */
   reconfigured(now: number): void {
     for (const { key } of [...this.#parts.stores.sessions.values()]) this.#admission.rightsChanged(now, key);
-    this.#admission.reconfigured();
+    this.#admission.reconfigured(now);
     this.#carryOut(now);
     this.resume(now);
   }

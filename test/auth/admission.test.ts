@@ -73,6 +73,7 @@ class Gate {
       weigh: () => ({ kbps: 0, priority: 0 }),
       intervalMs: () => GMI,
       olderPresentMs: undefined,
+      sourcesOf: () => [],
       ignoreIgmpV1: false,
       encodingCarriesSource: false,
       deliverToHost: false,

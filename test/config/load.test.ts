@@ -281,6 +281,21 @@ groups: [1]
       'multicast: { query_interval: 10s }\n',
       'must be shorter than query_interval',
     ],
+    ...[
+      ["[{ groups: ['239.1.1.1'], sources: [192.0.2.1] }]", 'groups are of 232.0.0.0/8 or ff3x::/32'],
+      ["[{ groups: ['224.0.0.0/4'], sources: [192.0.2.1] }]", 'groups are of 232.0.0.0/8 or ff3x::/32'],
+      ["[{ groups: ['ff3e::/16'], sources: ['2001:db8::1'] }]", 'groups are of 232.0.0.0/8 or ff3x::/32'],
+      ["[{ groups: ['232.1.1.1 from 192.0.2.1'], sources: [192.0.2.1] }]", 'write the group alone'],
+      ["[{ groups: ['232.1.1.1'], sources: ['2001:db8::1'] }]", 'is not of the family of all groups'],
+      ["[{ groups: ['232.1.1.1'], sources: [239.1.1.1] }]", 'is a group address'],
+      ["[{ groups: ['232.1.1.1'] }]", 'names none: write one at least'],
+      ['[{ sources: [192.0.2.1] }]', 'names none: write one at least'],
+    ].map(([entry = '', message = '']): [string, RegExp, string, string] => [
+      `a source map ${entry}`,
+      /$/,
+      `multicast: { ssm_map: ${entry} }\n`,
+      message,
+    ]),
     ['a group as querier', /$/, 'multicast: { querier: { address: 239.1.1.1 } }\n', 'is a group address'],
     [
       'accounting that would go nowhere',
