@@ -501,6 +501,22 @@ export class ConnectionBackup {
       socket.write(octets);
     }
     socket.uncork();
+    // The segments wait in the queue by now: whoever has a long turn to take would let them wait for the event loop.
+    this.#options.guard.poll();
+    if (connection.flow.waiting.length > 0) this.#takeIn(connection);
+  }
+
+  /** A segment waits that acknowledges what has come: that is taken up now, without the event loop. */
+  #takeIn(connection: Connection): void {
+    const { socket, fd } = connection;
+    const room = new Uint8Array(READ_OCTETS);
+    // Of a socket that is destroyed the descriptor may be another one's by now. The end of the stream is told by the event loop.
+    while (socket?.destroyed === false) {
+      const length = this.#options.native.inetReceive(fd, room);
+      if (length <= 0) return;
+      const octets = room.slice(0, length);
+      this.#turn(connection, () => this.#received(connection, octets));
+    }
   }
 
   /** Octets that the peer has acknowledged on the socket that there is. */
@@ -620,6 +636,7 @@ const MOST_TRIES = 200;
 /** For what is acknowledged without an answer. */
 const TRIM_MS = 100;
 const LOOK_MS = 4;
+const READ_OCTETS = 65_536;
 const QUICK_ASK_MS = 5;
 const QUICK_ASKS = 40;
 const SLOW_ASK_MS = 50;
