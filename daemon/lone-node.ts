@@ -24,6 +24,8 @@ export class LoneNode implements Node {
   readonly #fed: FedStores;
   readonly #watch: TurnWatch | undefined;
   readonly #isWarm: boolean;
+  /** Hosts that may not have heard what the last run told them at its end. */
+  readonly #unsaid: ReadonlySet<string> | undefined;
   #goesOn = false;
   /** Nothing is taken up, and the disk is another process's. */
   #resting: boolean;
@@ -42,9 +44,11 @@ export class LoneNode implements Node {
     this.#watch = watch;
     this.#resting = draft !== undefined;
     this.#state = draft?.state ?? new SavedState(config, log);
-    const saved = draft?.fed ?? this.#state.load(now);
+    const loaded = draft === undefined ? this.#state.load(now) : undefined;
+    const saved = draft?.fed ?? loaded;
+    this.#unsaid = loaded?.unsaid;
     this.#isWarm = saved !== undefined;
-    this.#fed = saved ?? emptyStores(config);
+    this.#fed = saved === undefined ? emptyStores(config) : { stores: saved.stores, feed: saved.feed };
     if (this.#isWarm && draft === undefined) grantGrace(this.#fed.stores, now, graceMs(config));
     const { stores } = this.#fed;
     const disk = this.accountingDisk;
@@ -175,7 +179,7 @@ export class LoneNode implements Node {
       hosts: [...sessions.values()].map(openingOfSession),
       channels: [...forwardings.values()].map((record) => ({ ...record, filter: filterOf(record) })),
     });
-    this.serving.turn((at) => this.serving.core.resume(at, 'kept'));
+    this.serving.turn((at) => this.serving.core.resume(at, 'kept', false, this.#unsaid));
   }
 }
 

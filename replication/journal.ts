@@ -18,6 +18,12 @@ export interface JournalHead {
   readonly bridge: string;
 }
 
+/** How a journal ends. */
+export interface JournalEnd {
+  /** What the last turn changed, where nothing is known to have come after it: its effects may not have left. */
+  readonly lastTurn: readonly Change[];
+}
+
 /** Why a journal is not gone on with. */
 export type JournalFault = 'no-journal' | 'other-boot' | 'other-bridge' | 'damaged';
 
@@ -54,27 +60,29 @@ export function journalEntry(batch: Batch): Uint8Array {
   return encodeFrame(FrameType.Changes, batch.octets);
 }
 
-/** Puts a journal's records into empty stores. Undefined: they are as they were at its end. */
+/** Puts a journal's records into empty stores, as they were at its end. */
 export function readJournal(
   octets: Uint8Array,
   head: JournalHead,
   stores: ReplicatedStores,
-): JournalFault | undefined {
+): JournalFault | JournalEnd {
   const reader = new FrameReader();
   const [first, ...frames] = reader.push(octets);
   if (first === undefined) return octets.length === 0 ? 'no-journal' : 'damaged';
   if (first.type !== FrameType.Message) return 'damaged';
   const fault = compareHead(first.payload, head);
   if (fault !== undefined) return fault;
+  let lastTurn: readonly Change[] = [];
   for (const { type, payload } of frames) {
     if (type !== FrameType.Records && type !== FrameType.Changes) continue;
     const changes = readChanges(payload);
     if (typeof changes === 'string') return 'damaged';
+    lastTurn = type === FrameType.Changes ? changes : [];
     for (const { store, key, record } of changes)
       if (!SECRET.has(store)) stores.store(store).apply(key, record);
   }
   // A checksum that is wrong, unlike an end that is missing, means that what was read cannot be trusted.
-  return reader.fault === undefined ? undefined : 'damaged';
+  return reader.fault === undefined ? { lastTurn } : 'damaged';
 }
 
 function compareHead(payload: Uint8Array, head: JournalHead): JournalFault | undefined {

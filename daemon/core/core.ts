@@ -22,6 +22,7 @@ import { type Facility, facilityOf, type Logger } from '../log/log.ts';
 import { isTrialToken, Trials } from '../operator/trials.ts';
 import { DynamicAuthorization, isAuthorizationToken } from '../radius/dynamic-authorization.ts';
 import { type ConnectionGoesOn, Radius } from '../radius/radius.ts';
+import type { Said } from '../subscribers/authenticators.ts';
 import { PortLinks } from '../subscribers/port-links.ts';
 import { Subscribers } from '../subscribers/subscribers.ts';
 import { DataPlane } from './data-plane.ts';
@@ -178,14 +179,14 @@ export class Core {
    * castgate goes on with the records of its stores: the switch gets the state that they say, requests in
    * flight are sent again as they were, hosts are told again what they may not have heard, upstream hears at
    * once what is received here. Servers are told nothing: for them nothing happened. `counters`: whether the
-   * switch's counters go on or begin at zero. `programmed`: the switch has that state already. `saidUntil`:
-   * what the node that served before decided until then has left, where that is known.
+   * switch's counters go on or begin at zero. `programmed`: the switch has that state already. `said`:
+   * what has left of what was decided before, where that is known.
    */
-  resume(now: number, counters: 'kept' | 'new', programmed = false, saidUntil?: number): void {
+  resume(now: number, counters: 'kept' | 'new', programmed = false, said?: Said): void {
     this.links.reconfigured();
     if (programmed) this.links.resume();
     else for (const { effect } of new DataPlane(this.stores).all()) this.#effects.push(effect);
-    this.subscribers.resume(now, counters, saidUntil);
+    this.subscribers.resume(now, counters, said);
     this.channels.resume(now);
     this.books.resume(now, counters);
     this.radius.resume(now);

@@ -19,6 +19,7 @@ import {
 import { dirname } from 'node:path';
 import type { Batch } from '../../replication/change-log.ts';
 import {
+  type JournalEnd,
   type JournalFault,
   type JournalHead,
   journalEntry,
@@ -57,10 +58,10 @@ export class JournalFile {
   }
 
   /**
-   * Puts what an earlier run left into empty stores. Undefined: they are as that run left them. A file whose
+   * Puts what an earlier run left into empty stores: they are as that run left them. A file whose
    * daemon was last alive more than `maxAgeMs` ago is not used: too much may have happened unseen.
    */
-  load(stores: ReplicatedStores, now: number, maxAgeMs: number): JournalFault | 'too-old' | undefined {
+  load(stores: ReplicatedStores, now: number, maxAgeMs: number): JournalFault | 'too-old' | JournalEnd {
     let octets: Uint8Array;
     try {
       if (now - statSync(this.#path).mtimeMs > maxAgeMs) return 'too-old';

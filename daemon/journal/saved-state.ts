@@ -22,6 +22,12 @@ export interface FedStores {
   readonly feed: Feed;
 }
 
+/** What the last run left. */
+export interface LoadedStores extends FedStores {
+  /** Hosts whose authenticator the last turn was about: what it told them may not have left. */
+  readonly unsaid: ReadonlySet<string>;
+}
+
 /** Stores without records. */
 export function emptyStores(config: Config): FedStores {
   const feed = new Feed();
@@ -57,7 +63,7 @@ export class SavedState {
   }
 
   /** What the last run left, where it can be gone on with. */
-  load(now: number): FedStores | undefined {
+  load(now: number): LoadedStores | undefined {
     const { restart } = this.#config;
     // A journal that nobody keeps must not come to life again when somebody switches this on.
     if (!restart.warm) {
@@ -65,9 +71,15 @@ export class SavedState {
       return undefined;
     }
     const loaded = emptyStores(this.#config);
-    const fault = this.#journal.load(loaded.stores, now, restart.maxAgeMs);
-    if (fault === undefined) return loaded;
-    if (fault !== 'no-journal') this.#log.warn('journal-not-used', { why: fault });
+    const end = this.#journal.load(loaded.stores, now, restart.maxAgeMs);
+    if (typeof end === 'object') {
+      const { name } = loaded.stores.authenticators;
+      return {
+        ...loaded,
+        unsaid: new Set(end.lastTurn.flatMap(({ store, key }) => (store === name ? [key] : []))),
+      };
+    }
+    if (end !== 'no-journal') this.#log.warn('journal-not-used', { why: end });
     return undefined;
   }
 

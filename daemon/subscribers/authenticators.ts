@@ -39,6 +39,9 @@ export interface AuthenticatorPeers {
   sendEap(port: PortConfig, host: HostPlace, eap: Uint8Array, about: string): void;
 }
 
+/** What has left of what hosts were told before: all until a time, or all but what these hosts were told. */
+export type Said = number | ReadonlySet<string>;
+
 export class Authenticators {
   readonly #parts: CoreParts;
   readonly #peers: AuthenticatorPeers;
@@ -190,12 +193,13 @@ export class Authenticators {
   /**
    * Says again what hosts were told last, where it may not have left or is a question to them. Not oftener:
    * a wpa_supplicant that has its EAP-Success takes a second one for the beginning of another conversation, and
-   * logs in again when nothing follows. What was decided before `saidUntil` has left.
+   * logs in again when nothing follows.
    */
-  resume(now: number, saidUntil = now - STILL_NEWS_MS): void {
+  resume(now: number, said: Said = now - STILL_NEWS_MS): void {
     for (const record of [...this.#parts.stores.authenticators.values()]) {
-      if (this.#toldAt(record) >= saidUntil)
-        this.run(now, record, 'takeover', (machine) => machine.repeat(now));
+      const toldAt = this.#toldAt(record);
+      const hasLeft = typeof said === 'number' ? toldAt < said : toldAt < Infinity && !said.has(record.key);
+      if (!hasLeft) this.run(now, record, 'takeover', (machine) => machine.repeat(now));
     }
   }
 

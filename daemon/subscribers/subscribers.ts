@@ -21,7 +21,7 @@ import type { Mac } from '../../wire/address.ts';
 import { isMalformed } from '../../wire/malformed.ts';
 import { isHostGone, type SessionEnd } from '../accounting/end-cause.ts';
 import type { CoreParts } from '../core/parts.ts';
-import { Authenticators } from './authenticators.ts';
+import { Authenticators, type Said } from './authenticators.ts';
 import { countersOfReceived, countersOfSent, eapFrame, PAE_GROUP_ADDRESS } from './eapol-frames.ts';
 import { Entrance } from './entrance.ts';
 import { Fallbacks } from './fallbacks.ts';
@@ -270,13 +270,12 @@ export class Subscribers {
 
   /**
    * Says again what hosts were told last, where that was a moment ago or is a question to them. `counters`:
-   * whether the switch is the one from before, or another one. `saidUntil`: what was decided before
-   * has left for certain.
+   * whether the switch is the one from before, or another one.
    */
-  resume(now: number, counters: 'kept' | 'new', saidUntil?: number): void {
+  resume(now: number, counters: 'kept' | 'new', said?: Said): void {
     if (counters === 'new') this.#hellos.moved();
     this.#sessions.resume(now);
-    this.#authenticators.resume(now, saidUntil);
+    this.#authenticators.resume(now, said);
     for (const { name } of this.#parts.ports.values()) {
       if (!this.#parts.stores.fallbacks.has(name)) this.#vacated(now, name);
     }

@@ -113,8 +113,8 @@ export class LedgerNode {
   static journalOf(machine: Machine, config: Config): LedgerStores | undefined {
     if (machine.journal === undefined) return undefined;
     const fed = ledgerStores(config);
-    const fault = readJournal(Buffer.concat(machine.journal), HEAD, fed.stores);
-    return fault === undefined ? fed : undefined;
+    const end = readJournal(Buffer.concat(machine.journal), HEAD, fed.stores);
+    return typeof end === 'object' ? fed : undefined;
   }
 
   /** Serves with what there is: `cold` with nothing but what the disk knows, else with all records. */

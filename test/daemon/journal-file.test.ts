@@ -29,7 +29,8 @@ function begun(): { journal: JournalFile; stores: Stores } {
 
 const load = (head = HEAD) => {
   const stores = new Stores(1000);
-  return { fault: new JournalFile(path, head, silentLog).load(stores, Date.now(), 600_000), stores };
+  const end = new JournalFile(path, head, silentLog).load(stores, Date.now(), 600_000);
+  return { fault: typeof end === 'string' ? end : undefined, stores };
 };
 const age = () => utimesSync(path, new Date(Date.now() - HOUR_MS), new Date(Date.now() - HOUR_MS));
 

@@ -169,15 +169,18 @@ export class World {
     return stores;
   }
 
-  /** Another core goes on with what the change feed has said, as after a takeover; under another file, maybe. */
-  takeOver(more?: Readonly<Record<string, unknown>>): void {
+  /**
+   * Another core goes on with what the change feed has said, as after a takeover; under another file, maybe. `unsaid`:
+   * the only hosts that may not have heard what they were told last, as after a restart with a journal.
+   */
+  takeOver(more?: Readonly<Record<string, unknown>>, unsaid?: ReadonlySet<string>): void {
     if (more !== undefined) this.config = configOf(more);
     const told = this.changes;
     this.changes = [];
     const stores = this.#newStores();
     for (const { store, key, record } of told) stores.store(store).apply(key, structuredClone(record));
     this.core = this.#newCore(stores);
-    this.turn(() => this.core.resume(this.now, 'kept'));
+    this.turn(() => this.core.resume(this.now, 'kept', false, unsaid));
   }
 
   /**

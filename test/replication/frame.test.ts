@@ -62,7 +62,7 @@ describe('frames', () => {
     if (batch === undefined) throw new Error('nothing changed');
     expect(batch.octets.length).toBeGreaterThan(MAX_FRAME_OCTETS);
     const loaded = new Keeper();
-    expect(readJournal(Buffer.concat([begin, journalEntry(batch)]), head, loaded)).toBeUndefined();
+    expect(readJournal(Buffer.concat([begin, journalEntry(batch)]), head, loaded)).toBeTypeOf('object');
     expect(Object.keys(loaded.contents())).toHaveLength(Object.keys(stores.contents()).length);
     expect(loaded.contents()).toEqual(stores.contents());
   });

@@ -48,10 +48,30 @@ describe('journal', () => {
           if (at > length) break;
         }
         const stores = new Keeper();
-        expect(readJournal(octets.subarray(0, length), HEAD, stores)).toBeUndefined();
+        expect(readJournal(octets.subarray(0, length), HEAD, stores)).toBeTypeOf('object');
         expect(stores.contents()).toEqual(whole <= 1 ? {} : states[whole - 1]);
       }),
     );
+  });
+
+  it('says what the last turn changed, and nothing where it begins anew after that', () => {
+    const { frames } = written([
+      [['a', 1]],
+      [
+        ['b', 2],
+        ['c', 3],
+      ],
+    ]);
+    const lastTurn = (octets: Uint8Array) => {
+      const end = readJournal(octets, HEAD, new Keeper());
+      return typeof end === 'string' ? end : end.lastTurn.map(({ store, key }) => `${store}/${key}`);
+    };
+    const octets = Buffer.concat(frames);
+    expect(lastTurn(octets)).toEqual(['things/b', 'things/c']);
+    // Cut off in the middle of that turn: the one before it is the last.
+    expect(lastTurn(octets.subarray(0, octets.length - 1))).toEqual(['things/a']);
+    const records = frames[1] ?? new Uint8Array(0);
+    expect(lastTurn(Buffer.concat([octets, records]))).toEqual([]);
   });
 
   it('is not used once any octet of it has changed', () => {
@@ -61,10 +81,10 @@ describe('journal', () => {
       const broken = Uint8Array.from(octets);
       broken[at] = (broken[at] ?? 0) ^ 0x40;
       const stores = new Keeper();
-      const fault = readJournal(broken, HEAD, stores);
+      const end = readJournal(broken, HEAD, stores);
       // A length that grew looks like a file that was cut off: what is behind is left out, never misread.
-      if (fault === undefined) expect([{}, ...states]).toContainEqual(stores.contents());
-      else expect(fault).toBe('damaged');
+      if (typeof end === 'object') expect([{}, ...states]).toContainEqual(stores.contents());
+      else expect(end).toBe('damaged');
     }
   });
 
@@ -81,7 +101,7 @@ describe('journal', () => {
     const octets = Buffer.concat([...journalSnapshot(HEAD, stores), entry]);
     expect(octets.includes(ticket.session)).toBe(false);
     const read = new Keeper();
-    expect(readJournal(octets, HEAD, read)).toBeUndefined();
+    expect(readJournal(octets, HEAD, read)).toBeTypeOf('object');
     expect(read.contents()).toEqual({ things: { a: { n: 1 } } });
     // One that an older version has written, which did not know what it was.
     const older = new ChangeLog(0);
@@ -89,7 +109,7 @@ describe('journal', () => {
     const of = older.seal();
     const old = Buffer.concat([octets, of === undefined ? new Uint8Array(0) : journalEntry(of)]);
     const readAgain = new Keeper();
-    expect(readJournal(old, HEAD, readAgain)).toBeUndefined();
+    expect(readJournal(old, HEAD, readAgain)).toBeTypeOf('object');
     expect(readAgain.contents()).toEqual({ things: { a: { n: 1 } } });
   });
 

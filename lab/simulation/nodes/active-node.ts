@@ -155,15 +155,18 @@ export class ActiveNode {
     this.#serve();
   }
 
-  /** Goes on with its journal's records, on the switch that it left. */
-  startAgain(): void {
+  /**
+   * Goes on with its journal's records, on the switch that it left. `unsaid`: hosts that may not have heard what they
+   * were told last, where it is known that all others have.
+   */
+  startAgain(unsaid?: ReadonlySet<string>): void {
     this.turn((now) => this.core.dropChangedPorts(now));
     const { sessions, forwardings } = this.stores;
     this.chassis.keepOnly(
       new Set([...sessions.values()].map(({ key }) => key)),
       new Set([...forwardings.values()].map(({ key }) => key)),
     );
-    this.#resume('kept');
+    this.#resume('kept', unsaid);
     this.#serve();
   }
 
@@ -247,12 +250,12 @@ export class ActiveNode {
     this.turn((now) => this.core.handleTimeout(now));
   }
 
-  #resume(counters: 'kept' | 'new'): void {
+  #resume(counters: 'kept' | 'new', unsaid?: ReadonlySet<string>): void {
     const { refused } = this.bridge;
     const disputed = disputedHosts(this.stores).size > 0;
     const before = possessionsOf(this.stores);
     this.#watched = [];
-    this.turn((now) => this.core.resume(now, counters));
+    this.turn((now) => this.core.resume(now, counters, false, unsaid));
     const sent = this.#watched;
     this.#watched = undefined;
     if (this.bridge.refused === refused && !disputed) checkPossessions(before, this.stores, sent);

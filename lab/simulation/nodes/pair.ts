@@ -218,7 +218,8 @@ export class Pair {
     if (fate === 'restart') {
       this.#left = active.chassis;
       this.#loseLink();
-      agenda.after(pause, 'the daemon starts again', () => this.#startAgain(active.chassis));
+      const waits = active.gate.waiting.length > 0;
+      agenda.after(pause, 'the daemon starts again', () => this.#startAgain(active.chassis, waits));
       return;
     }
     this.#loseStandby();
@@ -250,18 +251,20 @@ export class Pair {
     this.#await();
   }
 
-  #startAgain(chassis: Chassis): void {
+  /** `waits`: effects of more than the last turn may not have left, since they waited for a standby. */
+  #startAgain(chassis: Chassis, waits: boolean): void {
     this.figures.restarts++;
     this.#forgetStates();
     // The same program as before, so of the same version.
     const stores = this.#stores(this.#generation - 1);
-    chassis.journal?.read(stores);
+    const lastTurn = chassis.journal?.read(stores);
     this.#skew.takesOver(stores);
     this.#left = undefined;
     const node = this.#node(chassis, stores, digestOf(stores));
     this.active = node;
     this.#world.begins(node);
-    node.startAgain();
+    const told = lastTurn?.flatMap(({ store, key }) => (store === stores.authenticators.name ? [key] : []));
+    node.startAgain(waits || told === undefined ? undefined : new Set(told));
     this.#world.tookOver(node, 'restart');
     this.#await();
   }

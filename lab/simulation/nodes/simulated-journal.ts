@@ -14,7 +14,7 @@ import type { ReplicatedStores } from '../../../replication/replicated-stores.ts
 import type { Change, ChangeFeed } from '../../../session/store.ts';
 import type { Random } from '../../random.ts';
 import { differenceOf, imageOf, type StateImage } from '../checks/state-image.ts';
-import { must } from '../checks/violation.ts';
+import { must, Violation } from '../checks/violation.ts';
 
 export class SimulatedJournal implements ChangeFeed {
   readonly #rotateOctets: number;
@@ -71,15 +71,14 @@ export class SimulatedJournal implements ChangeFeed {
     return true;
   }
 
-  /** Reads the file into empty stores, and looks whether they are as they were. */
-  read(stores: ReplicatedStores): void {
-    const fault = readJournal(Buffer.concat(this.#frames), HEAD, stores);
-    must(fault === undefined, () => `the journal${this.#torn ? ', torn,' : ''} cannot be read: ${fault}`);
+  /** Reads the file into empty stores, and looks whether they are as they were. What the last turn changed. */
+  read(stores: ReplicatedStores): readonly Change[] {
+    const end = readJournal(Buffer.concat(this.#frames), HEAD, stores);
+    const how = this.#torn ? ', torn,' : '';
+    if (typeof end === 'string') throw new Violation(`the journal${how} cannot be read: ${end}`);
     const differs = differenceOf(this.#state, imageOf(stores));
-    must(
-      differs === undefined,
-      () => `the journal${this.#torn ? ', torn,' : ''} is not what the stores were: ${differs} differs`,
-    );
+    must(differs === undefined, () => `the journal${how} is not what the stores were: ${differs} differs`);
+    return end.lastTurn;
   }
 
   #rotate(stores: ReplicatedStores): void {
