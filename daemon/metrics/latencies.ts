@@ -2,7 +2,6 @@
  * How long a login, a join and a leave took, from the frame at the switch to the effects that have left: the
  * open port, the programmed channel. Where a standby must have the records first, its answer is part of it.
  */
-import { LRUCache } from 'lru-cache';
 import type { Change } from '../../session/store.ts';
 import type { TurnWatch } from '../core/turn-watch.ts';
 import type { Metrics, Times } from './metrics.ts';
@@ -19,8 +18,8 @@ export class Latencies implements TurnWatch {
   readonly #logins: Times;
   readonly #joins: Times;
   readonly #leaves: Times;
-  readonly #authenticating = new LRUCache<string, number>({ max: REMEMBERED });
-  readonly #asked = new LRUCache<string, number>({ max: REMEMBERED });
+  readonly #authenticating = new Beginnings();
+  readonly #asked = new Beginnings();
   #arrivedAt: number | undefined;
   #beganAt = 0;
   /** What happened in this turn. */
@@ -102,16 +101,14 @@ export class Latencies implements TurnWatch {
       this.#authenticating.set(host, this.#beganAt);
       return;
     }
-    const since = from === 'AUTHENTICATING' ? this.#authenticating.get(host) : undefined;
+    const since = from === 'AUTHENTICATING' ? this.#authenticating.take(host) : undefined;
     if (since === undefined) return;
-    this.#authenticating.delete(host);
     this.#note(this.#logins, since, RESULTS[to] ?? 'aborted');
   }
 
   #decided(host: string, fields: object | undefined, result: string, by: string): void {
     const key = `${host}/${text(fields, 'group')}/${text(fields, 'source') || '*'}`;
-    const asked = this.#asked.get(key);
-    this.#asked.delete(key);
+    const asked = this.#asked.take(key);
     // A question that another node asked: nobody here knows when.
     if (asked === undefined && by === 'radius') return;
     this.#note(this.#joins, asked ?? this.#beganAt, result, by);
@@ -119,6 +116,32 @@ export class Latencies implements TurnWatch {
 
   #note(times: Times, since: number, ...labels: readonly string[]): void {
     this.#noted.push({ times, since, labels });
+  }
+}
+
+/** When something began that has not ended, by its key; of too many the oldest are forgotten. */
+class Beginnings {
+  readonly #at = new Map<string, number>();
+
+  has(key: string): boolean {
+    return this.#at.has(key);
+  }
+
+  set(key: string, at: number): void {
+    this.#at.delete(key);
+    this.#at.set(key, at);
+    if (this.#at.size <= REMEMBERED) return;
+    for (const oldest of this.#at.keys()) {
+      this.#at.delete(oldest);
+      return;
+    }
+  }
+
+  /** Undefined where it is not known; afterwards it is not. */
+  take(key: string): number | undefined {
+    const at = this.#at.get(key);
+    if (at !== undefined) this.#at.delete(key);
+    return at;
   }
 }
 
