@@ -18,6 +18,7 @@ import { type IpAddress, ipFamily } from '../../wire/address.ts';
 import { u32 } from '../../wire/bytes.ts';
 import { isMalformed } from '../../wire/malformed.ts';
 import type { CoreParts } from '../core/parts.ts';
+import { GeneralQueries } from './general-queries.ts';
 import { queryFrame, reportFrames, type Sender, senderOf } from './group-frames.ts';
 
 export class GroupSignalling {
@@ -27,6 +28,7 @@ export class GroupSignalling {
   readonly #routers: RouterPorts;
   readonly #proxy: ProxyReporter;
   readonly #specific: SpecificQueries;
+  readonly #general: GeneralQueries;
   readonly #vlansOfSessions: (port: string) => readonly number[];
 
   /** Takes up the records that the stores hold already. */
@@ -39,6 +41,7 @@ export class GroupSignalling {
     this.#election = new QuerierElection(multicast, stores.otherQueriers);
     this.#routers = new RouterPorts(stores.routerPorts);
     this.#specific = new SpecificQueries(multicast, stores.specificQueries);
+    this.#general = new GeneralQueries(multicast.querier);
     this.#proxy = new ProxyReporter(
       { ...multicast, olderQuerierTimeoutMs: multicast.olderPresentMs ?? membershipIntervalMs(multicast) },
       stores.upstreamGroups,
@@ -244,11 +247,12 @@ export class GroupSignalling {
   }
 
   #ask(now: number, port: string, vlan: number, family: 4 | 6, maxResponseMs: number): void {
-    const from = this.#sender(port);
-    if (from === undefined) return;
-    const { multicast } = this.#parts.config;
-    const terms = this.#election.querier(now, vlan, family) ?? multicast;
-    const frame = queryFrame(from, terms, { family, maxResponseMs });
+    const { readings, config } = this.#parts;
+    const mac = readings.macOf(port);
+    const bridge = readings.macOf(undefined);
+    if (mac === undefined || bridge === undefined) return;
+    const terms = this.#election.querier(now, vlan, family) ?? config.multicast;
+    const frame = this.#general.frame({ mac, bridge, terms, family, maxResponseMs });
     this.#parts.effect({ kind: 'frame', port, vlan, frame });
   }
 
