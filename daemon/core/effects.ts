@@ -86,7 +86,7 @@ export interface FailedEffect {
 
 /** Carries effects out, and gives back those that failed. */
 export function carryOut(all: readonly Effect[], target: Switch, datagrams: DatagramSender): FailedEffect[] {
-  const effects = forwardsFirst(all);
+  const effects = operationsFirst(all);
   const failed: FailedEffect[] = [];
   const shut = new Set<string>();
   for (let at = 0; at < effects.length; ) {
@@ -108,26 +108,50 @@ export function carryOut(all: readonly Effect[], target: Switch, datagrams: Data
 }
 
 type Operation = Extract<Effect, SwitchOperation>;
+type SentFrame = Extract<Effect, { kind: 'frame' }>;
+type Telling = SentFrame | Extract<Effect, { kind: 'datagram' }>;
+
+function isOperation(effect: Effect): effect is Operation {
+  return effect.kind === 'open-host' || effect.kind === 'close-host' || effect.kind === 'forward';
+}
 
 /**
- * Channels before the frames and datagrams around them, which only tell others: so the channels of several joins are
- * neighbours. Their own order stays, and nothing overtakes what is about hosts and links.
+ * What the switch does before the frames and datagrams around it, which only tell others: so the logins and joins of a
+ * turn are neighbours, and a port is open before anybody hears of it. Their own order stays, and nothing overtakes what
+ * is about links, connections and how a port is served.
  */
-function forwardsFirst(effects: readonly Effect[]): readonly Effect[] {
-  if (effects.length < 3) return effects;
+function operationsFirst(effects: readonly Effect[]): readonly Effect[] {
+  if (effects.length < 2) return effects;
   const ordered: Effect[] = [];
-  let telling: Effect[] = [];
+  let telling: Telling[] = [];
   for (const effect of effects) {
-    const tells = effect.kind === 'datagram' || (effect.kind === 'frame' && effect.about === undefined);
-    if (tells) telling.push(effect);
-    else if (effect.kind === 'forward') ordered.push(effect);
+    if (effect.kind === 'datagram' || effect.kind === 'frame') telling.push(effect);
+    else if (isOperation(effect)) ordered.push(effect);
     else {
-      ordered.push(...telling, effect);
+      ordered.push(...onceEach(telling), effect);
       telling = [];
     }
   }
-  ordered.push(...telling);
+  ordered.push(...onceEach(telling));
   return ordered;
+}
+
+/** Of a frame that is to leave several times (a query for each of the hosts that came in) the last stays. */
+function onceEach(telling: readonly Telling[]): readonly Telling[] {
+  const later = new Map<Uint8Array, SentFrame[]>();
+  const once: Telling[] = [];
+  for (let at = telling.length - 1; at >= 0; at--) {
+    const effect = telling[at];
+    if (effect === undefined) continue;
+    if (effect.kind === 'frame' && effect.about === undefined) {
+      const same = later.get(effect.frame);
+      if (same?.some(({ port, vlan }) => port === effect.port && vlan === effect.vlan) === true) continue;
+      if (same === undefined) later.set(effect.frame, [effect]);
+      else same.push(effect);
+    }
+    once.push(effect);
+  }
+  return once.length === telling.length ? telling : once.reverse();
 }
 
 /** Neighbours that the switch takes together. */
@@ -135,7 +159,7 @@ function operationsFrom(effects: readonly Effect[], at: number): Operation[] {
   const run: Operation[] = [];
   for (let i = at; i < effects.length; i++) {
     const effect = effects[i];
-    if (effect?.kind !== 'open-host' && effect?.kind !== 'close-host' && effect?.kind !== 'forward') break;
+    if (effect === undefined || !isOperation(effect)) break;
     run.push(effect);
   }
   return run;

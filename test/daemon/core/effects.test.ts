@@ -32,12 +32,15 @@ describe('carryOut', () => {
     const bridge = make();
     const effects = [open(1), open(2), forward('239.1.1.1'), say('host 1'), open(3), say('host 3')];
     expect(carryOut(effects, bridge, datagrams)).toEqual([]);
-    expect(bridge.together).toEqual([['open-host', 'open-host', 'forward']]);
+    expect(bridge.together).toEqual([['open-host', 'open-host', 'forward', 'open-host']]);
     expect(bridge.openHosts()).toEqual([host(1), host(2), host(3)]);
     expect(bridge.takeSent()).toHaveLength(2);
+    expect(carryOut([open(4), say('host 4')], bridge, datagrams)).toEqual([]);
+    expect(bridge.together).toHaveLength(1);
+    expect(bridge.takeSent()).toHaveLength(1);
   });
 
-  it('puts channels before what only tells others, and nothing before what is about hosts', () => {
+  it('puts hosts and channels before what only tells others, and nothing before what is about a link', () => {
     const bridge = make();
     const report = (octet: number): Effect => {
       return { kind: 'frame', port: 'up0', vlan: 0, frame: new Uint8Array(60).fill(octet) };
@@ -50,13 +53,17 @@ describe('carryOut', () => {
       ask,
       forward('239.1.1.2'),
       report(2),
+      { kind: 'port-link', port: 'swp2', up: false } as const,
       open(1),
       say('host 1'),
       forward('239.1.1.3'),
       report(3),
     ];
     carryOut(effects, bridge, { send: (_server, _port, _socket, bytes) => sent.push(bytes[0] ?? 0) });
-    expect(bridge.together).toEqual([['forward', 'forward']]);
+    expect(bridge.together).toEqual([
+      ['forward', 'forward'],
+      ['open-host', 'forward'],
+    ]);
     expect(bridge.takeSent().map(({ port, frame }) => [port, frame[0]])).toEqual([
       ['up0', 1],
       ['up0', 2],
@@ -65,6 +72,33 @@ describe('carryOut', () => {
     ]);
     expect(sent).toEqual([9]);
     expect(bridge.openHosts()).toEqual([host(1)]);
+  });
+
+  it('sends what is the same frame once to each port, when all is said that comes before its last time', () => {
+    const bridge = make();
+    const query = new Uint8Array(60).fill(7);
+    const same = (port: string, vlan = 0): Effect => ({ kind: 'frame', port, vlan, frame: query });
+    const other: Effect = { kind: 'frame', port: 'swp1', vlan: 0, frame: Uint8Array.from(query) };
+    const effects = [
+      open(1),
+      say('host 1'),
+      same('swp1'),
+      same('swp2'),
+      open(2),
+      say('host 2'),
+      same('swp1'),
+      same('swp1', 5),
+      other,
+    ];
+    carryOut(effects, bridge, datagrams);
+    expect(bridge.takeSent().map(({ port, vlan, frame }) => [port, vlan, frame[0]])).toEqual([
+      ['swp1', 0, 0],
+      ['swp2', 0, 7],
+      ['swp1', 0, 0],
+      ['swp1', 0, 7],
+      ['swp1', 5, 7],
+      ['swp1', 0, 7],
+    ]);
   });
 
   it('gives back each that failed, and leaves unsaid what follows from it', () => {
