@@ -6,13 +6,14 @@
 import { randomFillSync } from 'node:crypto';
 import type { Config } from '../config/config.ts';
 import type { ConnectionGuard } from '../connection-backup/linux/connection-guard.ts';
+import type { RadiusPort } from '../radius/client/request-record.ts';
 import { nasAttributes } from '../session/nas-attributes.ts';
 import { Alarm, now as wallClock } from '../switch/clock.ts';
 import type { Switch, SwitchEvent } from '../switch/switch.ts';
 import { Core } from './core/core.ts';
 import { EffectGate } from './core/effect-gate.ts';
 import { carryOut, type DatagramSender, type Effect } from './core/effects.ts';
-import { type EventTurn, turnsOf } from './core/event-turns.ts';
+import { type EventTurn, turnsOf, turnsOfDatagrams } from './core/event-turns.ts';
 import type { Stores } from './core/stores.ts';
 import { successor } from './core/successor.ts';
 import { endTurn, type TurnEnd } from './core/turn.ts';
@@ -92,7 +93,8 @@ export class Serving {
     this.#sockets = new RadiusTransports(
       config,
       {
-        datagram: (server, port, socket, bytes) =>
+        datagrams: (server, port, socket, many) => this.#answered(server, port, socket, many),
+        packet: (server, port, socket, bytes) =>
           this.turn((at) => this.core.datagram(at, server, port, socket, bytes)),
         dynamicRequest: (socket, from, bytes) =>
           this.turn((at) => this.core.dynamicRequest(at, socket, from, bytes)),
@@ -291,6 +293,21 @@ export class Serving {
   #commitConnections(): void {
     const { commit } = this.#options;
     if (commit?.mayAct === true) this.#backedUp?.committed(commit.committed);
+  }
+
+  /** Datagrams of one server that came together. A bug in one of them does not keep the others. */
+  #answered(server: string, port: RadiusPort, socket: number, many: readonly Uint8Array[]): void {
+    for (const together of turnsOfDatagrams(many)) {
+      this.turn((at) => {
+        for (const bytes of together) {
+          try {
+            this.core.datagram(at, server, port, socket, bytes);
+          } catch (cause) {
+            this.#failClosed(cause, undefined);
+          }
+        }
+      });
+    }
   }
 
   /** A bug in one of them shuts the port; the others are heard all the same. */

@@ -14,6 +14,9 @@ export type Watch = object & { readonly watch: unique symbol };
 /** Frames of one read: the octets of all, and five numbers for each: ifindex, VLAN tag or -1, offset, length, packet type. */
 export type PacketListener = (octetsOrErrno: Uint8Array | number, meta: Int32Array, count: number) => void;
 
+/** Datagrams of one read, one behind the other, of 4,096 octets at most, with their lengths; or a negative errno (ICMP). */
+export type DatagramsListener = (octetsOrErrno: Uint8Array | number, lengths: Int32Array) => void;
+
 /** One netlink datagram, or a negative errno (-ENOBUFS: some were lost). */
 export type NetlinkListener = (octetsOrErrno: Uint8Array | number) => void;
 
@@ -61,6 +64,8 @@ export interface Native {
     remotePort: number,
     receiveBufferOctets: number,
   ): number;
+  /** Reads a connected socket. From now on the watch owns the descriptor. */
+  datagramWatch(fd: number, listener: DatagramsListener): Watch | number;
   /** Sends on a connected socket without waiting. */
   socketSend(fd: number, octets: Uint8Array): number;
   /** A Unix stream socket that listens; its name in the file system stays when it is closed. */

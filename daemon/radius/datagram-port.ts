@@ -1,5 +1,5 @@
 /**
- * A UDP socket by its descriptor, so that another process can go on with it: what arrives while nobody reads waits
+ * A UDP socket that anybody may send to, by its descriptor, so that another process can go on with it: what arrives while nobody reads waits
  * in the kernel for whoever reads next.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
@@ -31,14 +31,9 @@ export class DatagramPort {
     this.#events = events;
   }
 
-  /** Binds a socket, and connects it where `remote` says to whom. The errno's name where it cannot. */
-  static open(
-    local: DatagramPeer,
-    remote: DatagramPeer | undefined,
-    events: DatagramEvents,
-  ): DatagramPort | string {
-    const { address = '', port = 0 } = remote ?? {};
-    const fd = loadNative().udpOpen(local.address, local.port, address, port, RECEIVE_BUFFER);
+  /** Binds a socket. The errno's name where it cannot. */
+  static open(local: DatagramPeer, events: DatagramEvents): DatagramPort | string {
+    const fd = loadNative().udpOpen(local.address, local.port, '', 0, RECEIVE_BUFFER);
     return fd < 0 ? errnoName(fd) : new DatagramPort(fd, local.address, events);
   }
 
@@ -70,13 +65,7 @@ export class DatagramPort {
     reader.close();
   }
 
-  /** Of a connected socket. The errno's name where it was not sent. */
-  send(bytes: Uint8Array): string | undefined {
-    const sent = loadNative().socketSend(this.#fd, bytes);
-    return sent < 0 ? errnoName(sent) : undefined;
-  }
-
-  /** Of one that is not connected, while somebody reads. */
+  /** While somebody reads. */
   sendTo({ address, port }: DatagramPeer, bytes: Uint8Array, failed: (error: Error) => void): void {
     this.#reader?.send(bytes, port, address, (error) => {
       if (error !== null) failed(error);

@@ -98,7 +98,7 @@ export class DynamicSockets {
 
   #bind(number: number, address: IpAddress, first: boolean): void {
     const { port } = this.#config;
-    const opened = DatagramPort.open({ address, port }, undefined, this.#events(number, address));
+    const opened = DatagramPort.open({ address, port }, this.#events(number, address));
     if (typeof opened !== 'string') {
       this.#ports.set(number, opened);
       if (!this.#resting) opened.read();

@@ -9,16 +9,21 @@ import { ipFamily } from '../../wire/address.ts';
 import type { DatagramSender } from '../core/effects.ts';
 import type { InheritedSocket } from '../inherited-sockets.ts';
 import type { Logger } from '../log/log.ts';
-import { DatagramPort } from './datagram-port.ts';
+import { ConnectedPort } from './connected-port.ts';
 
-/** Told of every datagram that came from a server's address and port. The octets are the listener's. */
-export type DatagramListener = (server: string, port: RadiusPort, socket: number, bytes: Uint8Array) => void;
+/** Told of the datagrams that came together from a server's address and port. The octets are the listener's. */
+export type DatagramsListener = (
+  server: string,
+  port: RadiusPort,
+  socket: number,
+  many: readonly Uint8Array[],
+) => void;
 
 interface Line {
   /** From where to where it leads. */
   readonly way: string;
   /** Undefined: it cannot be had yet. */
-  port: DatagramPort | undefined;
+  port: ConnectedPort | undefined;
   /** What waits for it. */
   waiting: Uint8Array[];
   retry: NodeJS.Timeout | undefined;
@@ -27,7 +32,7 @@ interface Line {
 export class RadiusSockets implements DatagramSender {
   #config: Pick<RadiusConfig, 'servers' | 'sourcePorts' | 'maxSourcePorts'>;
   #servers: ReadonlyMap<string, RadiusServerConfig>;
-  readonly #listener: DatagramListener;
+  readonly #listener: DatagramsListener;
   readonly #log: Logger;
   readonly #refused: (server: string, port: RadiusPort) => void;
   readonly #lines = new Map<string, Line>();
@@ -37,7 +42,7 @@ export class RadiusSockets implements DatagramSender {
 
   constructor(
     config: Pick<RadiusConfig, 'servers' | 'sourcePorts' | 'maxSourcePorts'>,
-    listener: DatagramListener,
+    listener: DatagramsListener,
     log: Logger,
     refused: (server: string, port: RadiusPort) => void = () => {},
   ) {
@@ -64,7 +69,7 @@ export class RadiusSockets implements DatagramSender {
       const config = place && this.#servers.get(place.server);
       if (place === undefined || config === undefined || this.#way(place) !== way) loadNative().close(fd);
       else {
-        const port = new DatagramPort(fd, config.address, this.#events(place));
+        const port = new ConnectedPort(fd, this.#events(place));
         this.#lines.set(name, { way, port, waiting: [], retry: undefined });
       }
     }
@@ -135,7 +140,7 @@ export class RadiusSockets implements DatagramSender {
       address: config.address,
       port: place.port === 'auth' ? config.authPort : config.acctPort,
     };
-    const opened = DatagramPort.open(local, remote, this.#events(place));
+    const opened = ConnectedPort.open(local, remote, this.#events(place));
     if (typeof opened === 'string') {
       if (this.#isForNow(opened) && tries < MAX_TRIES) {
         line.retry = setTimeout(() => this.#open(place, line, tries + 1), RETRY_MS);
@@ -153,11 +158,9 @@ export class RadiusSockets implements DatagramSender {
 
   #events({ server, port, number }: Place) {
     return {
-      message: (bytes: Uint8Array) => this.#listener(server, port, number, bytes),
+      messages: (many: readonly Uint8Array[]) => this.#listener(server, port, number, many),
       // ICMP errors of a server that is down arrive here, or with the next packet that is sent.
-      error: (error: Error) => {
-        this.#unsent(server, port, 'code' in error ? String(error.code) : error.message);
-      },
+      error: (errno: string) => this.#unsent(server, port, errno),
     };
   }
 

@@ -15,14 +15,13 @@ import type { InheritedSocket } from '../inherited-sockets.ts';
 import type { Logger } from '../log/log.ts';
 import { connectionKey } from './radius.ts';
 import { wayDigest } from './radius-changes.ts';
-import type { DatagramListener } from './radius-sockets.ts';
 import { type StreamEvents, StreamPort } from './stream-port.ts';
 import { type TicketShelf, TlsAttempt, tlsSettings } from './tls-attempt.ts';
 
 /** Who is told of what becomes of connections; `socket` counts those to one server's port. */
 export interface StreamListeners {
-  /** Packets. The octets are the listener's. */
-  readonly datagram: DatagramListener;
+  /** A packet. The octets are the listener's. */
+  readonly packet: (server: string, port: RadiusPort, socket: number, bytes: Uint8Array) => void;
   readonly connected: (server: string, port: RadiusPort, socket: number) => void;
   readonly lost: (server: string, port: RadiusPort, socket: number, why: 'closed' | 'refused') => void;
   /** A handshake of TLS is done, or there was a ticket and it was of no use. */
@@ -228,7 +227,7 @@ export class RadiusStreams {
         forget(connection);
         return;
       case 'packet':
-        this.#listeners.datagram(server.name, port, number, action.bytes);
+        this.#listeners.packet(server.name, port, number, action.bytes);
         return;
       case 'connected':
         this.#log.info('radius-connected', {

@@ -11,12 +11,13 @@ import type { Logger } from '../log/log.ts';
 import type { BackedUpStreams } from './backed-up-streams.ts';
 import { type DynamicListener, DynamicSockets } from './dynamic-sockets.ts';
 import { listensOn, streamsOf } from './radius-changes.ts';
-import { RadiusSockets } from './radius-sockets.ts';
+import { type DatagramsListener, RadiusSockets } from './radius-sockets.ts';
 import { RadiusStreams, type StreamListeners } from './radius-streams.ts';
 import type { TicketShelf } from './tls-attempt.ts';
 
 /** Who is told of what arrives. The octets are theirs. */
 export interface TransportListeners extends StreamListeners {
+  readonly datagrams: DatagramsListener;
   readonly dynamicRequest: DynamicListener;
   /** The host of a server refused a datagram (ICMP). */
   readonly refused: (server: string, port: RadiusPort) => void;
@@ -45,7 +46,7 @@ export class RadiusTransports implements DatagramSender {
     this.#shelf = shelf;
     this.#log = log;
     this.#backedUp = backedUp;
-    this.#datagrams = new RadiusSockets(radius, listeners.datagram, log, listeners.refused);
+    this.#datagrams = new RadiusSockets(radius, listeners.datagrams, log, listeners.refused);
     this.#streams = this.#newStreams();
     this.#dynamic = new DynamicSockets(radius.dynamicAuthorization, listeners.dynamicRequest, log);
   }

@@ -81,6 +81,13 @@ static struct bytes bytes_at(napi_env env, napi_value value) {
   return result;
 }
 
+/* A typed array of its own: not a Buffer, whose slice() is no copy. */
+static bool make_array(napi_env env, napi_typedarray_type type, size_t count, size_t width, void **data, napi_value *result) {
+  napi_value memory;
+  return napi_create_arraybuffer(env, count * width, data, &memory) == napi_ok &&
+         napi_create_typedarray(env, type, count, memory, 0, result) == napi_ok;
+}
+
 /* ---- watches: a descriptor polled by the event loop ------------------------------------------------- */
 
 #define ROUNDS_PER_WAKE 1
@@ -370,12 +377,11 @@ static int read_batch(struct watch *w) {
   if (count <= 0) return count < 0 ? -errno : 0;
   size_t total = 0;
   for (int i = 0; i < count; i++) total += messages[i].msg_len;
-  napi_value arguments[3], array;
+  napi_value arguments[3];
   void *octets = NULL;
   int32_t *meta = NULL;
-  if (napi_create_buffer(w->env, total, &octets, &arguments[0]) != napi_ok ||
-      napi_create_arraybuffer(w->env, (size_t)count * META_PER_FRAME * sizeof *meta, (void **)&meta, &array) != napi_ok ||
-      napi_create_typedarray(w->env, napi_int32_array, (size_t)count * META_PER_FRAME, array, 0, &arguments[1]) != napi_ok)
+  if (!make_array(w->env, napi_uint8_array, total, 1, &octets, &arguments[0]) ||
+      !make_array(w->env, napi_int32_array, (size_t)count * META_PER_FRAME, sizeof *meta, (void **)&meta, &arguments[1]))
     return -ENOMEM;
   size_t at = 0;
   for (int i = 0; i < count; i++) {
@@ -407,7 +413,7 @@ static int read_packets(struct watch *w) {
   return 0;
 }
 
-/* packetWatch(fd, (octets: Buffer, meta: Int32Array, count) | (-errno)): meta is ifindex, tag, offset, length, type. */
+/* packetWatch(fd, (octets: Uint8Array, meta: Int32Array, count) | (-errno)): meta is ifindex, tag, offset, length, type. */
 static napi_value packet_watch(napi_env env, napi_callback_info info) {
   ARGS(2);
   return begin_watch(env, int_at(env, argv[0]), argv[1], read_packets, (size_t)FRAMES_PER_BATCH * FRAME_ROOM);
@@ -729,6 +735,44 @@ static napi_value socket_send(napi_env env, napi_callback_info info) {
   return outcome(env, send(int_at(env, argv[0]), octets.data, octets.length, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
+#define DATAGRAMS_PER_BATCH 32
+/* RADIUS packets have 4,096 octets at most, and what is behind them in a datagram is padding (RFC 2865 section 3). */
+#define DATAGRAM_ROOM 4096
+
+/* One recvmmsg, one callback (octets, lengths). */
+static int read_datagrams(struct watch *w) {
+  struct mmsghdr messages[DATAGRAMS_PER_BATCH];
+  struct iovec vectors[DATAGRAMS_PER_BATCH];
+  for (int i = 0; i < DATAGRAMS_PER_BATCH; i++) {
+    vectors[i] = (struct iovec){w->buffer + (size_t)i * DATAGRAM_ROOM, DATAGRAM_ROOM};
+    messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &vectors[i], .msg_iovlen = 1}};
+  }
+  int count = recvmmsg(w->fd, messages, DATAGRAMS_PER_BATCH, MSG_DONTWAIT, NULL);
+  if (count < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+  if (count == 0) return 0;
+  size_t total = 0;
+  for (int i = 0; i < count; i++) total += messages[i].msg_len;
+  napi_value arguments[2];
+  void *octets = NULL;
+  int32_t *lengths = NULL;
+  if (!make_array(w->env, napi_uint8_array, total, 1, &octets, &arguments[0]) ||
+      !make_array(w->env, napi_int32_array, (size_t)count, sizeof *lengths, (void **)&lengths, &arguments[1]))
+    return -ENOMEM;
+  for (int i = 0; i < count; i++) {
+    if (messages[i].msg_len > 0) memcpy(octets, vectors[i].iov_base, messages[i].msg_len);
+    octets = (uint8_t *)octets + messages[i].msg_len;
+    lengths[i] = (int32_t)messages[i].msg_len;
+  }
+  deliver(w, 2, arguments);
+  return 0;
+}
+
+/* datagramWatch(fd, (octets: Uint8Array, lengths: Int32Array) | (-errno)): of a connected socket. */
+static napi_value datagram_watch(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  return begin_watch(env, int_at(env, argv[0]), argv[1], read_datagrams, (size_t)DATAGRAMS_PER_BATCH * DATAGRAM_ROOM);
+}
+
 /* unixListen(path): a Unix stream socket that listens; whoever closes it leaves its name where it is. */
 static napi_value unix_listen(napi_env env, napi_callback_info info) {
   ARGS(1);
@@ -811,7 +855,7 @@ static napi_value init(napi_env env, napi_value exports) {
       {"socketPair", socket_pair},       {"duplicate", duplicate},
       {"descriptorsSend", descriptors_send}, {"descriptorsReceive", descriptors_receive},
       {"udpOpen", udp_open},             {"socketSend", socket_send},
-      {"unixListen", unix_listen},
+      {"datagramWatch", datagram_watch}, {"unixListen", unix_listen},
       {"packetSend", packet_send},       {"packetSendMany", packet_send_many},
       {"packetStatistics", packet_statistics},
       {"packetGroup", packet_group},     {"packetSteer", packet_steer},

@@ -1,6 +1,6 @@
 /** Which of the switch's events are one turn. */
 import { describe, expect, it } from 'vitest';
-import { turnsOf } from '../../../daemon/core/event-turns.ts';
+import { turnsOf, turnsOfDatagrams } from '../../../daemon/core/event-turns.ts';
 import type { SwitchEvent } from '../../../switch/switch.ts';
 
 const frame = (port: string, vlan = 0): SwitchEvent => {
@@ -28,5 +28,13 @@ describe('turnsOf', () => {
       [frame('swp1')],
     ]);
     expect(turnsOf([])).toEqual([]);
+  });
+
+  it('has what came together from a server in one turn, sixteen datagrams at most, in order', () => {
+    const many = Array.from({ length: 33 }, (_, i) => Uint8Array.of(i));
+    const turns = turnsOfDatagrams(many);
+    expect(turns.map(({ length }) => length)).toEqual([16, 16, 1]);
+    expect(turns.flat()).toEqual(many);
+    expect(turnsOfDatagrams(many.slice(0, 2))).toEqual([many.slice(0, 2)]);
   });
 });

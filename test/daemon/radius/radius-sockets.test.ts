@@ -23,7 +23,11 @@ describe('sockets towards RADIUS servers', () => {
     await new Promise<void>((resolve) => remote.bind(0, '127.0.0.1', resolve));
     const heard: number[][] = [];
     const servers = server({ auth_port: remote.address().port });
-    const sockets = new RadiusSockets(servers, (...[, , , bytes]) => heard.push([...bytes]), silentLog);
+    const sockets = new RadiusSockets(
+      servers,
+      (...[, , , many]) => heard.push(...many.map((bytes) => [...bytes])),
+      silentLog,
+    );
     sockets.send('r1', 'auth', 3, Uint8Array.of(1, 2, 3));
     await until(() => heard.length > 0);
     expect(heard).toEqual([[3, 2, 1]]);
@@ -97,7 +101,11 @@ describe('sockets towards RADIUS servers', () => {
     await new Promise<void>((resolve) => remote.bind(0, '127.0.0.1', resolve));
     const servers = server({ auth_port: remote.address().port });
     const heard: string[] = [];
-    const old = new RadiusSockets(servers, (...[, , , [first]]) => heard.push(`old ${first}`), silentLog);
+    const old = new RadiusSockets(
+      servers,
+      (...[, , , many]) => heard.push(...many.map(([first]) => `old ${first}`)),
+      silentLog,
+    );
     old.send('r1', 'auth', 0, Uint8Array.of(1));
     await until(() => heard.length === 1);
     old.rest();
@@ -110,7 +118,11 @@ describe('sockets towards RADIUS servers', () => {
     await until(() => from.length === 3);
     const copies = old.sockets().map((socket) => ({ ...socket, fd: loadNative().duplicate(socket.fd) }));
     old.close();
-    const next = new RadiusSockets(servers, (...[, , , [first]]) => heard.push(`next ${first}`), silentLog);
+    const next = new RadiusSockets(
+      servers,
+      (...[, , , many]) => heard.push(...many.map(([first]) => `next ${first}`)),
+      silentLog,
+    );
     next.inherit(copies);
     next.open();
     next.read();
@@ -120,6 +132,62 @@ describe('sockets towards RADIUS servers', () => {
     expect(new Set(from).size).toBe(1);
     next.close();
     remote.close();
+  });
+
+  it('tell what came together at once, each octet for octet, and no more of one than a RADIUS packet has', async () => {
+    const remote = createSocket('udp4');
+    let answered = 0;
+    remote.on('message', ([first = 0], { port }) => {
+      remote.send(new Uint8Array(first === 9 ? 5000 : first).fill(first), port, () => answered++);
+    });
+    await new Promise<void>((resolve) => remote.bind(0, '127.0.0.1', resolve));
+    const servers = server({ auth_port: remote.address().port });
+    const heard: (readonly Uint8Array[])[] = [];
+    const sockets = new RadiusSockets(servers, (...[, , , many]) => heard.push(many), silentLog);
+    sockets.open();
+    sockets.rest();
+    for (const first of [3, 0, 9, 1]) sockets.send('r1', 'auth', 0, Uint8Array.of(first));
+    await until(() => answered === 4);
+    sockets.read();
+    await until(() => heard.length > 0);
+    expect(heard).toHaveLength(1);
+    expect(heard[0]?.map(({ length }) => length)).toEqual([3, 0, 4096, 1]);
+    expect(heard[0]?.map((bytes) => new Set(bytes))).toEqual([
+      new Set([3]),
+      new Set(),
+      new Set([9]),
+      new Set([1]),
+    ]);
+    // A copy is a copy: records keep parts of what came.
+    const [first] = heard[0] ?? [];
+    expect(first?.slice(1).buffer).not.toBe(first?.buffer);
+    sockets.close();
+    remote.close();
+  });
+
+  it('say that nobody listens there, and go on', async () => {
+    const remote = createSocket('udp4');
+    await new Promise<void>((resolve) => remote.bind(0, '127.0.0.1', resolve));
+    const { port } = remote.address();
+    await new Promise<void>((resolve) => remote.close(() => resolve()));
+    const refused: string[] = [];
+    const heard: number[] = [];
+    const sockets = new RadiusSockets(
+      server({ auth_port: port }),
+      (...[, , , many]) => heard.push(...many.map(({ length }) => length)),
+      silentLog,
+      (...where) => refused.push(where.join(' ')),
+    );
+    sockets.send('r1', 'auth', 0, Uint8Array.of(1));
+    await until(() => refused.length === 1);
+    expect(refused).toEqual(['r1 auth']);
+    const again = createSocket('udp4', (bytes, from) => again.send(bytes, from.port));
+    await new Promise<void>((resolve) => again.bind(port, '127.0.0.1', resolve));
+    sockets.send('r1', 'auth', 0, Uint8Array.of(1, 2));
+    await until(() => heard.length > 0);
+    expect(heard).toEqual([2]);
+    sockets.close();
+    again.close();
   });
 
   it('that lead elsewhere in the next process are not gone on with', () => {

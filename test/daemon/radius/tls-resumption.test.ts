@@ -176,7 +176,7 @@ class Node {
       [server],
       [],
       {
-        datagram: () => {},
+        packet: () => {},
         connected: () => {
           this.connected++;
         },
