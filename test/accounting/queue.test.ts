@@ -109,7 +109,7 @@ describe('order', () => {
     expect(seen).toEqual(Array.from({ length: 5_000 }, (_, i) => `start r${i}`));
   });
 
-  it('what the RADIUS client could not send comes again, first, after a while', () => {
+  it('conformance 39: what the RADIUS client could not send comes again, first, after a while', () => {
     const { queue, add, drain, name } = makeQueue({ window: 2, retryMs: 500 });
     for (const about of ['a', 'b', 'c']) add('start', about);
     const [a = '', b = ''] = drain();

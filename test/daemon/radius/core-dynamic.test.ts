@@ -425,21 +425,24 @@ describe('change of authorization', () => {
     inside(w, 'alice');
     const proxies = [utf8('one'), Uint8Array.of(0, 255, 7), utf8('one')].map((v) => octets(T.ProxyState, v));
     const given = octets(T.State, Uint8Array.of(9, 0, 9));
-    const back = (code: 40 | 43, attributes: readonly RadiusAttribute[]) => {
-      const { attributes: got = [] } = client.send(client.request(code, attributes)) ?? {};
-      return got
-        .filter(({ type }) => type === T.ProxyState || type === T.State)
-        .map(({ type, value }) => ({ type, value: Uint8Array.from(value) }));
+    const back = (
+      code: typeof RadiusCode.CoaRequest | typeof RadiusCode.DisconnectRequest,
+      attributes: readonly RadiusAttribute[],
+    ) => {
+      const answer = client.send(client.request(code, attributes));
+      const echoed = (answer?.attributes ?? []).filter(
+        ({ type }) => type === T.ProxyState || type === T.State,
+      );
+      return [answer?.code, ...echoed.map(({ type, value }) => ({ type, value: Uint8Array.from(value) }))];
     };
     const plain = [...proxies, userName('alice')];
     const change = [integer(T.SessionTimeout, 900), given];
-    expect(back(RadiusCode.CoaRequest, [...plain, ...change])).toEqual([...proxies, given]);
-    expect(back(RadiusCode.CoaRequest, [...proxies, userName('nobody'), ...change])).toEqual([
-      ...proxies,
-      given,
-    ]);
-    expect(back(RadiusCode.DisconnectRequest, [...proxies, userName('nobody')])).toEqual(proxies);
-    expect(back(RadiusCode.DisconnectRequest, plain)).toEqual(proxies);
+    const { CoaRequest, CoaAck, CoaNak, DisconnectRequest, DisconnectAck, DisconnectNak } = RadiusCode;
+    const nobody = [...proxies, userName('nobody')];
+    expect(back(CoaRequest, [...plain, ...change])).toEqual([CoaAck, ...proxies, given]);
+    expect(back(CoaRequest, [...nobody, ...change])).toEqual([CoaNak, ...proxies, given]);
+    expect(back(DisconnectRequest, nobody)).toEqual([DisconnectNak, ...proxies]);
+    expect(back(DisconnectRequest, plain)).toEqual([DisconnectAck, ...proxies]);
   });
 });
 
