@@ -49,6 +49,7 @@ export interface Config {
     readonly maxHosts: number;
     /** Of the whole switch: hosts without a login that ports in monitor mode are known to let through. */
     readonly maxMonitoredHosts: number;
+    readonly maxMonitoredHostsPerPort: number;
   };
   readonly radius: RadiusConfig;
   readonly groups: GroupsConfig;
@@ -258,6 +259,7 @@ export function toConfig(path: string, file: FileConfig, secrets: ReadonlyMap<st
       maxHostsPerPort: a.max_hosts_per_port,
       maxHosts: a.max_hosts,
       maxMonitoredHosts: a.max_monitored_hosts,
+      maxMonitoredHostsPerPort: a.max_monitored_hosts_per_port,
     },
     radius: {
       servers,

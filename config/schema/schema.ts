@@ -321,6 +321,12 @@ export const fileSchema = z.strictObject({
       max: 65536,
       fallback: 1024,
     }),
+    max_monitored_hosts_per_port: whole({
+      about: 'the same for one port, so that a flood on it leaves room for the others',
+      min: 1,
+      max: 65536,
+      fallback: 256,
+    }),
   }),
   radius: requiredSection('RADIUS servers and how they are asked', {
     servers: listOf('the servers', {

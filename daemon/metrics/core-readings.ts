@@ -84,7 +84,7 @@ export function coreReadings(core: () => Core | undefined): Reading[] {
     ),
     portCounter(
       'castgate_monitored_unlisted_total',
-      'The same for hosts that found no place in the table (authenticator.max_monitored_hosts)',
+      'Seconds in which hosts found no place in the table (authenticator.max_monitored_hosts)',
       'monitored-unlisted',
     ),
     gauge('castgate_monitored_hosts', 'Hosts that are not in and are let through', ['port'], (of) =>

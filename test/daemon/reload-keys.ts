@@ -155,6 +155,7 @@ export const KEY_CHANGES: Readonly<Record<string, KeyChange>> = {
   'authenticator.max_hosts_per_port': live(16),
   'authenticator.max_hosts': live(64),
   'authenticator.max_monitored_hosts': live(16),
+  'authenticator.max_monitored_hosts_per_port': live(16),
   'radius.servers': live([{ name: 'r1', address: '198.18.0.2', secret_file: 'secret' }]),
   'radius.servers[].name': live('r9', { reported: 'radius.servers', loginBeginsAgain: true }),
   'radius.servers[].address': live('198.18.0.8'),

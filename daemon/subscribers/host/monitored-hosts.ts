@@ -1,7 +1,7 @@
 /**
  * Who is let through without being in: hosts on ports in monitor mode, each with why `auto` would keep it out.
  * The port itself is open (port-services.ts), so that nobody is kept out for want of a record here: a host that
- * finds the table full passes and is not listed, which is said.
+ * finds the table full, or its port's part of it, passes and is not listed, which is said.
  */
 import type { Config } from '../../../config/config.ts';
 import { KeyIndex } from '../../../session/key-index.ts';
@@ -15,8 +15,10 @@ export class MonitoredHosts {
   readonly #gone: (now: number, key: string) => void;
   readonly #ofPort = new KeyIndex();
   readonly #deadlines = new DeadlineHeap();
-  /** It is said once that there is no room. */
-  #isFull = false;
+  /** Ports of which it was said that there is no room; it is said once. */
+  readonly #full = new Set<string>();
+  /** When it was last counted, by port. */
+  readonly #unlistedAt = new Map<string, number>();
 
   /** Takes up the records that the store holds already. `gone`: a host is not there any more. */
   constructor(parts: CoreParts, gone: (now: number, key: string) => void) {
@@ -46,7 +48,9 @@ export class MonitoredHosts {
   /** A host that is not in sent a frame. Whether it is listed. */
   heard(now: number, place: HostPlace): boolean {
     const before = this.#of(place);
-    if (before === undefined) return this.decided(now, place, 'not-authenticated');
+    // Of a host that is not listed each frame is the first one: none of them is a decision.
+    if (before === undefined)
+      return !this.#hasNoRoom(now, place.port) && this.decided(now, place, 'not-authenticated');
     if (now - before.heardAt > KEPT_MS / 4) this.#put({ ...before, heardAt: now });
     return true;
   }
@@ -58,7 +62,7 @@ export class MonitoredHosts {
     const key = hostKey(port, vlan, mac);
     tally.count(port, `monitored/${reason}`);
     const before = stores.monitoredHosts.get(key);
-    if (before === undefined && this.#hasNoRoom(port)) return false;
+    if (before === undefined && this.#hasNoRoom(now, port)) return false;
     this.#put({ v: 1, key, port, vlan, mac, reason, since: before?.since ?? now, heardAt: now });
     log[before?.reason === reason ? 'debug' : 'info']('host-let-through', { host: key, reason });
     return true;
@@ -71,7 +75,7 @@ export class MonitoredHosts {
     this.#parts.stores.monitoredHosts.delete(key);
     this.#ofPort.remove(record.port, key);
     this.#deadlines.set(key, undefined);
-    this.#isFull = false;
+    this.#full.clear();
   }
 
   /** The port is down. */
@@ -100,13 +104,21 @@ export class MonitoredHosts {
     this.#gone(now, key);
   }
 
-  #hasNoRoom(port: string): boolean {
+  /** Counted once a second for a port, however many frames and hosts there are. */
+  #hasNoRoom(now: number, port: string): boolean {
     const { stores, config, tally, log } = this.#parts;
-    const limit = config.authenticator.maxMonitoredHosts;
-    if (stores.monitoredHosts.size < limit) return false;
-    tally.count(port, 'monitored-unlisted');
-    if (!this.#isFull) log.warn('monitor-table-full', { port, limit });
-    this.#isFull = true;
+    const { maxMonitoredHosts, maxMonitoredHostsPerPort } = config.authenticator;
+    const portIsFull = this.countOfPort(port) >= maxMonitoredHostsPerPort;
+    if (!portIsFull && stores.monitoredHosts.size < maxMonitoredHosts) return false;
+    if (now - (this.#unlistedAt.get(port) ?? Number.NEGATIVE_INFINITY) >= 1000) {
+      this.#unlistedAt.set(port, now);
+      tally.count(port, 'monitored-unlisted');
+    }
+    if (!this.#full.has(port)) {
+      const limit = portIsFull ? maxMonitoredHostsPerPort : maxMonitoredHosts;
+      log.warn('monitor-table-full', { port, limit });
+    }
+    this.#full.add(port);
     return true;
   }
 

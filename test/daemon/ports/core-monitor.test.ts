@@ -215,8 +215,32 @@ describe('the table of hosts that are let through', () => {
     expect(w.core.stores.monitoredHosts.size).toBe(2);
     expect(hosts.map((host) => passes(w, host))).toEqual([true, true, true, true]);
     expect(w.logged('monitor-table-full')).toMatchObject([{ port: 'swp1', limit: 2 }]);
-    expect(metric(w, 'castgate_monitored_unlisted_total')).toEqual([[2, 'swp1']]);
-    expect(metric(w, 'castgate_monitored_decisions_total')).toEqual([[4, 'swp1', 'not-authenticated']]);
+    expect(metric(w, 'castgate_monitored_unlisted_total')).toEqual([[1, 'swp1']]);
+    expect(metric(w, 'castgate_monitored_decisions_total')).toEqual([[2, 'swp1', 'not-authenticated']]);
+  });
+
+  it('counts who has no place in it once a second, however much comes', () => {
+    const w = full();
+    for (const name of ['a', 'b']) arp(w.host(name));
+    for (let frame = 0; frame < 100; frame++) {
+      arp(w.host(`stranger ${frame % 10}`));
+      w.pass(25);
+    }
+    expect(metric(w, 'castgate_monitored_unlisted_total')).toEqual([[3, 'swp1']]);
+    expect(metric(w, 'castgate_monitored_decisions_total')).toEqual([[2, 'swp1', 'not-authenticated']]);
+  });
+
+  it('has room for the hosts of another port, whatever comes on one', () => {
+    const w = new World({
+      ports: { swp1: { mode: 'monitor' }, swp2: { mode: 'monitor' }, swp3: {} },
+      authenticator: { max_monitored_hosts: 100, max_monitored_hosts_per_port: 3 },
+    });
+    for (let host = 0; host < 200; host++) arp(w.host(`stranger ${host}`));
+    const other = w.host('other', 'swp2');
+    arp(other);
+    expect(w.core.subscribers.monitoredHostsOfPort('swp1')).toBe(3);
+    expect(w.core.subscribers.monitoredHostsOfPort('swp2')).toBe(1);
+    expect(w.logged('monitor-table-full')).toMatchObject([{ port: 'swp1', limit: 3 }]);
   });
 
   it('takes no place from who is in, nor from who logs in', () => {
