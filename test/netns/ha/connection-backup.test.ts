@@ -24,11 +24,14 @@ afterEach(async ({ task }) => {
 
 const QUESTIONS = 100;
 
-/** Asks, and kills the node that serves meanwhile; gives the other one. `atDeath` is done at the same moment. */
+/**
+ * Asks, and kills the node that serves meanwhile; gives the other one. `beforeDeath` is done while it is frozen: it cannot
+ * tell the other one anything any more.
+ */
 async function killUnderLoad(
   on: TakeoverLab,
   first: number,
-  atDeath?: () => Promise<void>,
+  beforeDeath?: () => Promise<void>,
 ): Promise<NodeName> {
   const active = await on.inStep();
   const other = active === 'a' ? 'b' : 'a';
@@ -49,7 +52,9 @@ async function killUnderLoad(
     },
     () => on.nodes[active].tail(40),
   );
-  await Promise.all([on.nodes[active].castgate.kill(), atDeath?.()]);
+  if (beforeDeath !== undefined) on.nodes[active].castgate.process?.signal('SIGSTOP');
+  await beforeDeath?.();
+  await on.nodes[active].castgate.kill();
   return other;
 }
 
