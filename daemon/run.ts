@@ -58,8 +58,14 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
   const log = openLog(config.log.level);
   sayPrivileges(config, log);
   const service = new ServiceNotify(process.env, log);
+  // From before it serves, as whoever asked for an upgrade may end it at once.
+  const told = options.upgrade === undefined ? undefined : stopSignal();
   const daemon =
-    options.upgrade === undefined ? new Daemon(config, log) : await takenOver(config, log, options.upgrade);
+    options.upgrade === undefined
+      ? new Daemon(config, log)
+      : await Promise.race([takenOver(config, log, options.upgrade), told]);
+  // The other process sees its end, and serves on.
+  if (typeof daemon === 'string') process.exit(1);
   if (daemon === undefined) return 1;
   const refused = options.upgrade === undefined ? await daemon.start() : undefined;
   if (refused !== undefined) {
@@ -74,14 +80,13 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
     void daemon.reload.run().finally(() => service.ready(daemon.describe()));
   });
   process.on('SIGUSR2', () => void daemon.upgrade.run());
-  const signal = await Promise.race([stopSignal(), daemon.upgrade.done]);
-  if (signal === undefined) {
+  const signal = await Promise.race([told ?? stopSignal(), daemon.upgrade.done]);
+  if (signal === undefined || (await daemon.upgrade.abandon())) {
     // Another process serves: whatever is closed here is still in use there.
     service.close();
     await log.close();
     process.exit(0);
   }
-  await daemon.upgrade.abandon();
   service.stopping(`stopping, after ${signal}`);
   log.info('stopping', { signal, cleanup: options.cleanup });
   await daemon.stop(options.cleanup);

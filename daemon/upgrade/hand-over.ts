@@ -64,13 +64,17 @@ export interface HandOverTimes {
   readonly pauseMs: number;
 }
 
-/** Tells what was done, or why this process goes on. Never throws, never leaves two that serve. */
+/**
+ * Tells what was done, or why this process goes on. Never throws, never leaves two that serve. `abandoned`: this process
+ * is told to end; the new one is ended, unless it may serve already.
+ */
 export async function handOver(
   incumbent: Incumbent,
   newcomer: Newcomer,
   times: HandOverTimes,
+  abandoned: AbortSignal = new AbortController().signal,
 ): Promise<HandedOver | { readonly refused: string }> {
-  const heard = new Heard(newcomer);
+  const heard = new Heard(newcomer, abandoned);
   const following = new Following(incumbent.fed, newcomer);
   let resting = false;
   try {
@@ -95,6 +99,7 @@ export async function handOver(
     newcomer.say({ ...handed.facts, say: 'take' });
     const given = times.now();
     await heard.next('ready', patience);
+    heard.decide();
     newcomer.say({ say: 'go' });
     await heard.next('serving', patience);
     const said = times.now();
@@ -123,10 +128,18 @@ function objectionTo({ protocol, records, leastReader, oldestRead }: HandoverMes
 /** What the new process says, one after the other. */
 class Heard {
   failure: string | undefined;
+  readonly #abandoned: AbortSignal;
+  readonly #abandon = () => {
+    this.failure ??= 'this process is told to end';
+    this.#waiting?.();
+  };
   readonly #messages: HandoverMessage[] = [];
   #waiting: (() => void) | undefined;
 
-  constructor(newcomer: Newcomer) {
+  constructor(newcomer: Newcomer, abandoned: AbortSignal) {
+    this.#abandoned = abandoned;
+    if (abandoned.aborted) this.#abandon();
+    else abandoned.addEventListener('abort', this.#abandon, { once: true });
     newcomer.listen({
       message: (message) => {
         this.#messages.push(message);
@@ -137,6 +150,12 @@ class Heard {
         this.#waiting?.();
       },
     });
+  }
+
+  /** Throws what has failed. From now on the handover is no longer abandoned: the new process may serve. */
+  decide(): void {
+    if (this.failure !== undefined) throw new Error(this.failure);
+    this.#abandoned.removeEventListener('abort', this.#abandon);
   }
 
   /** The next message, which is to be this one. Throws why it does not come. */

@@ -74,6 +74,12 @@ export class HandoverChannel {
     return [...out];
   }
 
+  /** Closes it when what was said last has left. */
+  finish(): void {
+    this.#socket.once('close', () => loadNative().close(this.#descriptors));
+    this.#socket.destroySoon();
+  }
+
   close(): void {
     this.#socket.destroy();
     loadNative().close(this.#descriptors);

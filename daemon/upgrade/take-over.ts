@@ -217,6 +217,8 @@ class TakeOver {
     this.#state.accountingDisk?.succeed();
     successor.begin();
     if (told) this.#channel.say({ say: 'began' });
+    // Else this process could not end while the other one does not.
+    this.#channel.finish();
     hurry(false);
     this.#done(true);
   }

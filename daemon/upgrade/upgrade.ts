@@ -24,7 +24,9 @@ export class Upgrade {
   readonly done = new Promise<undefined>((resolve) => {
     this.#finish = () => resolve(undefined);
   });
-  #newcomer: Newcomer | undefined;
+  readonly #abandoned = new AbortController();
+  /** What comes, or came last, of one. */
+  #outcome: Promise<HandedOver | { readonly refused: string }> | undefined;
   #isRunning = false;
 
   constructor(daemon: Upgradable, log: Logger, start = startProgram) {
@@ -39,8 +41,10 @@ export class Upgrade {
 
   async run(path?: string): Promise<Upgraded> {
     if (this.#isRunning) return { refused: 'an upgrade is running already' };
+    if (this.#abandoned.signal.aborted) return { refused: 'this process is about to end' };
     this.#isRunning = true;
-    const result = await this.#run(path);
+    this.#outcome = this.#run(path);
+    const result = await this.#outcome;
     if ('refused' in result) {
       this.#isRunning = false;
       this.#log.error('upgrade-failed', { why: result.refused, means: 'this process serves on' });
@@ -51,24 +55,29 @@ export class Upgrade {
     return result;
   }
 
-  /** Ends a process that was to go on, where there is one: this one is about to end by itself. */
-  async abandon(): Promise<void> {
-    await this.#newcomer?.end();
+  /**
+   * This process is told to end: ends one that was to go on, where it does not serve yet. True where it does: this one
+   * has nothing left to put in order.
+   */
+  async abandon(): Promise<boolean> {
+    this.#abandoned.abort();
+    const outcome = await this.#outcome;
+    return outcome !== undefined && !('refused' in outcome);
   }
 
   async #run(path: string | undefined): Promise<Upgraded> {
     const { incumbent } = this.#daemon;
     if (incumbent === undefined) return { refused: REFUSED_OF_A_PAIR };
+    let newcomer: Newcomer;
     try {
       const program = programAt(path);
       this.#log.info('upgrade-begins', { program });
-      this.#newcomer = this.#start(program);
+      newcomer = this.#start(program);
     } catch (cause) {
       return { refused: cause instanceof Error ? cause.message : String(cause) };
     }
-    const result = await handOver(incumbent, this.#newcomer, { ...TIMES, now: () => performance.now() });
-    this.#newcomer = undefined;
-    return result;
+    const times = { ...TIMES, now: () => performance.now() };
+    return handOver(incumbent, newcomer, times, this.#abandoned.signal);
   }
 }
 

@@ -71,8 +71,13 @@ describe.skipIf(reason !== undefined)(`an upgrade ${reason ?? ''}`, { timeout: 9
         (await castgate.groups()).some(({ group, state }) => group === FILM && state === 'granted') ||
         undefined,
     );
-    process.kill(pids.at(-1) ?? 0, 'SIGTERM');
-    await until('the last one has ended', 10_000, () => !existsSync(castgate.socket) || undefined);
+    // Told to end while the process before it is still leaving, as systemd does with all processes of a unit.
+    const leaving = pids.at(-1) ?? 0;
+    const last = await askDaemon(castgate.socket, 'upgrade', {}, 60_000);
+    const { pid } = 'failed' in last ? { pid: 0 } : (last.result as HandedOver);
+    for (const each of [pid, leaving]) process.kill(each, 'SIGTERM');
+    await until('both have ended', 10_000, () => ![pid, leaving].some(isRunning) || undefined);
+    expect(existsSync(castgate.socket)).toBe(false);
   });
 
   it('hands connections to RADIUS servers over TCP on: the server sees one, and no request twice', async () => {
@@ -179,6 +184,15 @@ describe.skipIf(reason !== undefined)(`an upgrade ${reason ?? ''}`, { timeout: 9
     });
   });
 });
+
+/** False of one that has ended, also where nobody has asked yet how. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 /** Processes that run a program. */
 function processesOf(program: string): number[] {

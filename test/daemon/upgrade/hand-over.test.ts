@@ -181,6 +181,26 @@ describe('a handover', () => {
     }
   }
 
+  it.each(['begin', 'complete', 'take', 'go'] as const)(
+    'is abandoned at %s where this process is told to end, but not once the other one may serve',
+    async (at) => {
+      const incumbent = new Serves();
+      const newcomer = new Follows(incumbent);
+      const told = new AbortController();
+      const say = newcomer.say.bind(newcomer);
+      newcomer.say = (message) => {
+        say(message);
+        if (message.say === at) told.abort();
+      };
+      const patient = { ...times, startMs: 10_000, prepareMs: 10_000, pauseMs: 10_000 };
+      const result = await handOver(incumbent, newcomer, patient, told.signal);
+      expect([incumbent.serving, newcomer.serves]).toEqual([at !== 'go', at === 'go']);
+      expect(newcomer.ended).toBe(at === 'go' ? 0 : 1);
+      if (at === 'go') expect(result).toMatchObject({ pid: 4711 });
+      else expect(result).toEqual({ refused: 'this process is told to end' });
+    },
+  );
+
   it('refuses a process of another protocol, and one that cannot read these records', async () => {
     for (const hello of [
       { protocol: HANDOVER_PROTOCOL + 1 },
