@@ -4,24 +4,29 @@ import { connect } from 'node:net';
 /** The daemon's answer, or why there is none: one line that says what to do. */
 export type ControlAnswer = { readonly result: unknown } | { readonly failed: string };
 
-/** Asks one question. Never throws. */
+/** Asks one question. Never throws. `givenUp`: nobody waits for the answer any more, and nothing is left open. */
 export function askDaemon(
   path: string,
   verb: string,
   params: Readonly<Record<string, unknown>> = {},
   timeoutMs = 5000,
+  givenUp?: AbortSignal,
 ): Promise<ControlAnswer> {
   return new Promise((resolve) => {
     const socket = connect(path);
     const chunks: Buffer[] = [];
     const finish = (answer: ControlAnswer) => {
       clearTimeout(timer);
+      givenUp?.removeEventListener('abort', giveUp);
       socket.destroy();
       resolve(answer);
     };
     const timer = setTimeout(() => {
       finish({ failed: `no answer on ${path} within ${timeoutMs / 1000} s: see the daemon's log` });
     }, timeoutMs);
+    const giveUp = () => finish({ failed: 'given up' });
+    if (givenUp?.aborted === true) return giveUp();
+    givenUp?.addEventListener('abort', giveUp, { once: true });
     socket.once('connect', () => socket.write(`${JSON.stringify({ verb, params })}\n`));
     socket.on('data', (chunk: Buffer) => {
       chunks.push(chunk);

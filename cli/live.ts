@@ -5,8 +5,8 @@ import type { Output } from './output.ts';
 export interface Live {
   readonly goesOn: boolean;
   pause(ms: number): Promise<void>;
-  /** Resolves when it is to end. */
-  readonly ended: Promise<void>;
+  /** Aborted when it is to end. */
+  readonly ending: AbortSignal;
 }
 
 /** Until Ctrl-C, SIGTERM, or the signal that whoever runs the command has given. */
@@ -24,7 +24,7 @@ export function live(output: Output): Live {
     get goesOn() {
       return !signal.aborted;
     },
-    ended,
+    ending: signal,
     async pause(ms) {
       let timer: NodeJS.Timeout | undefined;
       const over = new Promise<void>((resolve) => {

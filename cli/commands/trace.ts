@@ -34,9 +34,8 @@ export function addTrace(program: Command, { output, done }: Context): void {
       const { id } = begun.result as { id: string };
       output.err('castgate: following; Ctrl-C ends it\n');
       while (going.goesOn) {
-        const asked = askDaemon(path, 'trace', { id }, PATIENCE_MS);
-        const answer = await Promise.race([asked, going.ended]);
-        if (answer === undefined) return;
+        const answer = await askDaemon(path, 'trace', { id }, PATIENCE_MS, going.ending);
+        if (!going.goesOn) return;
         if ('failed' in answer) return failed(answer.failed);
         const { events, lost } = answer.result as {
           events: readonly Record<string, unknown>[];

@@ -1,5 +1,6 @@
 /** The commands that act, follow and test, against a control socket that says what it was asked. */
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -214,6 +215,24 @@ describe('trace', () => {
       '12:30:15.250  swp1/0/m                  join-refused      reason=no-session',
     ]);
   });
+
+  it('leaves nothing open that it waits for when it is ended', async () => {
+    const stop = new AbortController();
+    const path = join(folder, 'silent.sock');
+    const silent = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', (chunk) => {
+        // The first question begins the trace; the second one is answered by nobody.
+        if (chunk.includes('"id"')) stop.abort();
+        else socket.write(`${JSON.stringify({ ok: true, result: { id: '1' } })}\n`);
+      });
+    });
+    await new Promise<void>((done) => silent.listen(path, done));
+    const output = { out: () => {}, err: () => {}, stop: stop.signal };
+    expect(await runCommand(['trace', '--socket', path], output)).toBe(0);
+    // Resolves when no connection is left, long before the patience of a question is over.
+    await new Promise<void>((done) => silent.close(() => done()));
+  }, 10_000);
 
   it('keeps what came from the network off the terminal', async () => {
     steps = [[{ at: 0, event: 'x', account: '\x1b[2Jevil\n' }]];
