@@ -6,7 +6,8 @@ const REAL = ['test/netns/**/*.test.ts', 'test/page/**/*.test.ts'];
 const WAITING = [
   'test/netns/radius/*.test.ts',
   'test/netns/ports/*.test.ts',
-  'test/netns/{end-to-end,ledger,mld,operator,reload,rights,story}.test.ts',
+  'test/netns/installed/*.test.ts',
+  'test/netns/{accounting-counts,end-to-end,lab,ledger,metrics,mld,operator,reload,rights,story,upgrade}.test.ts',
 ];
 
 export default defineConfig({
