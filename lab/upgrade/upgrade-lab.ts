@@ -1,7 +1,7 @@
 /** A switch with many subscribers whose castgate is upgraded, and what each of them saw of that. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { GroupRow, SessionRow } from '../../daemon/show/show-rows.ts';
+import type { GroupRow, RadiusRow, SessionRow } from '../../daemon/show/show-rows.ts';
 import type { HandedOver } from '../../daemon/upgrade/hand-over.ts';
 import type { TakeOverStep } from '../../daemon/upgrade/take-over.ts';
 import { RECORDS_VERSION } from '../../replication/record-version.ts';
@@ -45,6 +45,8 @@ export class UpgradeLab {
   readonly #folder: string;
   /** At the RADIUS server, those over TCP that castgate keeps. */
   readonly #connections: readonly string[];
+  /** What castgate had said over TCP, and the server had heard, when the last round ended. */
+  #overTcp = { sent: 0, again: 0, came: 0 };
 
   private constructor(
     lab: Lab,
@@ -162,6 +164,7 @@ export class UpgradeLab {
       await made.#settled();
       made.#books.take(lab.radius.accountingRecords());
       made.#books.faults();
+      made.#overTcp = await made.#saidOverTcp();
       return made;
     } catch (error) {
       lab.close();
@@ -240,6 +243,13 @@ export class UpgradeLab {
     const connections = await connectionsTo(this.#lab);
     for (const one of this.#connections)
       if (!connections.includes(one)) wrong.push(`the RADIUS server lost a connection over TCP: ${one}`);
+    const heard = this.#overTcp;
+    const said = await this.#saidOverTcp();
+    this.#overTcp = said;
+    // What castgate sends again it counts as sent: more that came is what was handed over and left twice.
+    const more = said.came - heard.came - (said.sent - heard.sent);
+    if (more !== 0)
+      wrong.push(`requests over TCP: ${Math.abs(more)} ${more > 0 ? 'came twice' : 'never came'}`);
     this.#books.take(this.#lab.radius.accountingRecords());
     wrong.push(...this.#books.faults());
     if (this.#books.accountingOn > 1) wrong.push('an Accounting-On');
@@ -250,7 +260,7 @@ export class UpgradeLab {
     return {
       name,
       pauseMs: outcome.pauseMs,
-      did: `${sum((one) => one.logins)} logins (longest ${Math.max(...seen.map((one) => one.longestLoginMs)).toFixed(0)} ms), ${sum((one) => one.logoffs)} logoffs, ${sum((one) => one.joins)} joins, ${sum((one) => one.leaves)} leaves, ${changes.acknowledged} CoA, ${kept} sessions kept${outcome.refused === undefined ? '' : `; ${outcome.refused}`}`,
+      did: `${sum((one) => one.logins)} logins (longest ${Math.max(...seen.map((one) => one.longestLoginMs)).toFixed(0)} ms), ${sum((one) => one.logoffs)} logoffs, ${sum((one) => one.joins)} joins, ${sum((one) => one.leaves)} leaves, ${changes.acknowledged} CoA, ${said.sent - heard.sent} requests over TCP, ${said.again - heard.again} of them again, ${kept} sessions kept${outcome.refused === undefined ? '' : `; ${outcome.refused}`}`,
       wrong,
     };
   }
@@ -334,6 +344,21 @@ export class UpgradeLab {
       return rows.every(({ waiting }) => waiting === 0) ? true : undefined;
     });
     await pause(200);
+  }
+
+  /** Once nothing is in flight: what castgate has sent over TCP since it began, and what the server has written down. */
+  async #saidOverTcp(): Promise<{ readonly sent: number; readonly again: number; readonly came: number }> {
+    const row = await until('answers over TCP', 60_000, async () => {
+      const rows = await this.#ask<RadiusRow>('radius');
+      return rows.find(({ server, inFlight }) => server === 'by-tcp' && inFlight === 0);
+    });
+    await pause(200);
+    const { radius } = this.#lab;
+    const questions = radius
+      .accessRequests()
+      .filter((record) => record.text('H3C-IPv4-Multicast-Receive-Group') !== undefined);
+    const came = questions.length + radius.accountingRecords().length;
+    return { sent: row.sent, again: row.retransmits, came };
   }
 
   async #sessions(): Promise<readonly SessionRow[]> {
