@@ -149,9 +149,17 @@ export class Active {
     this.serving.release();
   }
 
-  /** What it served with is taken up: from here on `tick` is called. */
+  /**
+   * What it served with is taken up: from here on `tick` is called. The lease of the takeover, which had to last for that,
+   * is cut down to what a node that stops here may have.
+   */
   begin(): void {
+    const { bridge, config, log } = this.#options;
     this.#tickedAt = wallClock();
+    const refused = bridge.extendLease(config.ha.leaseMs);
+    // One that has run out meanwhile stays out until `tick` has had time to hear of a successor.
+    if (refused !== undefined && refused.errno !== 'ESTALE')
+      log.error('lease-refused', { why: refused.failed, errno: refused.errno });
     this.serving.release();
   }
 

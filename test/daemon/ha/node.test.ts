@@ -197,4 +197,14 @@ describe('a node of two', () => {
     await until(() => pair.a.bridge.isUnfenced);
     expect(pair.a.row.epoch).toBe(1);
   });
+
+  it('that freezes in the moment in which it has taken over carries nothing for longer than any other', async () => {
+    const pair = await open({ lease: '60ms', alone_after: '1s' });
+    // No timer has had its turn since: the lease of the takeover itself is longer by far.
+    expect(await pair.a.promote()).toEqual({ role: 'active' });
+    expect(pair.a.bridge.isUnfenced).toBe(true);
+    const until_ = performance.now() + 100;
+    while (performance.now() < until_);
+    expect(pair.a.bridge.isUnfenced).toBe(false);
+  });
 });
