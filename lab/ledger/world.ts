@@ -20,14 +20,8 @@ import type { NodeStores } from '../simulation/nodes/node-stores.ts';
 import { ReplicationLink } from '../simulation/nodes/replication-link.ts';
 import { AccessPolicy } from '../simulation/outside/access-policy.ts';
 import { Agenda } from '../simulation/outside/agenda.ts';
-import {
-  ANY_SOURCE_GROUPS,
-  addressIn,
-  GROUPS,
-  NETWORK_SOURCES,
-  openAccounts,
-  SOURCE_GROUPS,
-} from '../simulation/outside/people.ts';
+import { ANY_SOURCE_GROUPS, GROUPS, NETWORK_SOURCES, SOURCE_GROUPS } from '../simulation/outside/channels.ts';
+import { addressIn, openAccounts } from '../simulation/outside/people.ts';
 import { RadiusService, type ServiceWorld } from '../simulation/outside/radius-service.ts';
 import { type HostWorld, type LoginTimes, Subscriber } from '../simulation/outside/subscriber.ts';
 import { SECRET, UPLINK } from '../simulation/plan.ts';

@@ -1,7 +1,7 @@
 /** What people, operators and faults do to the switch while a run goes on; each is drawn with a weight. */
 import { hostKey } from '../../session/records.ts';
 import { type IpAddress, ipFamily } from '../../wire/address.ts';
-import { ANY_SOURCE_GROUPS, GROUPS, NETWORK_SOURCES, SOURCE_GROUPS } from './outside/people.ts';
+import { ANY_SOURCE_GROUPS, GROUPS, NETWORK_SOURCES, SOURCE_GROUPS } from './outside/channels.ts';
 import type { Subscriber } from './outside/subscriber.ts';
 import { SERVERS } from './plan.ts';
 import type { World } from './world.ts';
@@ -55,7 +55,8 @@ function join(world: World, who: Subscriber): void {
     if (sources.length > 0) who.want(random.pick(SOURCE_GROUPS[family]), sources);
     return;
   }
-  who.want(random.pick(ANY_SOURCE_GROUPS[family]), undefined);
+  const mapped = random.chance(0.15) ? SOURCE_GROUPS[family].slice(0, 1) : [];
+  who.want(random.pick([...ANY_SOURCE_GROUPS[family], ...mapped]), undefined);
 }
 
 function leave(world: World, who: Subscriber): void {
@@ -149,6 +150,8 @@ function changeChannel(world: World): void {
     ? random.pick([...(pair.active?.stores.grants.values() ?? []), anyPair(world)])
     : anyPair(world);
   if (!policy.accounts.has(account)) return;
+  // What comes with the logins of the account changes with them.
+  if (policy.rights.has(`${account} ${group}`)) return;
   const verb = change(world, account, group);
   if (verb !== undefined) dynamic.change({ verb, account, group });
 }

@@ -6,6 +6,7 @@
 import type { Config } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
 import type { Random } from '../random.ts';
+import { MAPPED_SOURCES, SOURCE_GROUPS } from './outside/channels.ts';
 
 export interface Plan {
   readonly ports: readonly string[];
@@ -37,6 +38,8 @@ export interface Plan {
   readonly calm: boolean;
   /** The two nodes are of different versions. */
   readonly skewed: boolean;
+  /** Some accounts' logins bring rights to channels, previews and limits. */
+  readonly rights: boolean;
 }
 
 /** Of the replication link. Probabilities are per piece of the stream. */
@@ -105,6 +108,7 @@ export function drawPlan(random: Random, actions: number): Plan {
     },
     calm,
     skewed: random.chance(0.25),
+    rights: random.chance(0.6),
   };
 }
 
@@ -140,7 +144,12 @@ export function simulatedConfig(ports: readonly string[]): Config {
       query_interval: `${QUERY_INTERVAL_MS / 1000}s`,
       query_response_interval: `${QUERY_RESPONSE_MS / 1000}s`,
       unsolicited_report_interval: '1s',
+      ssm_map: ([4, 6] as const).map((family) => ({
+        groups: SOURCE_GROUPS[family].slice(0, 1),
+        sources: MAPPED_SOURCES[family],
+      })),
     },
+    previews: { length: '8s', interval: '4s', count: 3, reset: '60s' },
     accounting: { interim_interval: '10s' },
   };
   const loaded = parseConfig(JSON.stringify(file), 'simulated', () => ({ secret: SECRET, remarks: [] }));

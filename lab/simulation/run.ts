@@ -4,9 +4,10 @@
  */
 import { channelKey, hostKey } from '../../session/records.ts';
 import { act, wake } from './actions.ts';
+import { channelsOf } from './checks/state-checks.ts';
 import { must } from './checks/violation.ts';
 import type { PairFigures } from './nodes/pair.ts';
-import { ANY_SOURCE_GROUPS } from './outside/people.ts';
+import { ANY_SOURCE_GROUPS, anySourceOf } from './outside/channels.ts';
 import type { Subscriber } from './outside/subscriber.ts';
 import { World, type WorldOptions } from './world.ts';
 
@@ -140,11 +141,15 @@ class Run {
     const stores = pair.active?.stores;
     const host = hostKey(who.port, who.identity.vlan, who.mac);
     if (stores === undefined || !who.isSurelyIn(agenda.now) || !stores.sessions.has(host)) return false;
+    const limit = stores.sessions.get(host)?.rights?.maxGroups ?? Number.POSITIVE_INFINITY;
     return [...who.wishes].every(([group, sources]) => {
-      const may = policy.permits.has(`${who.account} ${group}`);
-      return (sources ?? [undefined]).every(
-        (source) => stores.grants.has(channelKey(host, group, source)) === may,
-      );
+      const pair = `${who.account} ${group}`;
+      if (policy.rights.get(pair) === 'preview') return true;
+      const may = policy.permits.has(pair);
+      return (sources ?? anySourceOf(group)).every((source) => {
+        const does = stores.grants.has(channelKey(host, group, source));
+        return does === may || (may && channelsOf(stores, who.account) >= limit);
+      });
     });
   }
 

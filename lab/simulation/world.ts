@@ -26,13 +26,14 @@ import type { ActiveNode, Doom } from './nodes/active-node.ts';
 import { type Fate, Pair, type PairWorld } from './nodes/pair.ts';
 import { AccessPolicy, SENT_GROUPS } from './outside/access-policy.ts';
 import { Agenda } from './outside/agenda.ts';
+import { NETWORK_SOURCES } from './outside/channels.ts';
 import {
   type ChannelOrder,
   DYNAMIC_CLIENT,
   DynamicClient,
   type DynamicWorld,
 } from './outside/dynamic-client.ts';
-import { NETWORK_SOURCES, openAccounts, settle } from './outside/people.ts';
+import { openAccounts, settle } from './outside/people.ts';
 import { RadiusService, type ServiceWorld } from './outside/radius-service.ts';
 import type { HostWorld, LoginTimes, Subscriber } from './outside/subscriber.ts';
 import { UpstreamRouter } from './outside/upstream-router.ts';
@@ -108,8 +109,8 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
     this.#dieAt = dieAt;
     this.crashesLeft = dieAt === undefined ? this.plan.crashes : 0;
     this.config = simulatedConfig(this.plan.ports);
-    this.policy = new AccessPolicy(this.random);
-    openAccounts(this.policy, this.random);
+    this.policy = new AccessPolicy(this.random, (station) => this.#otherRights(station));
+    openAccounts(this.policy, this.random, this.plan.rights);
     this.radius = new RadiusService(this, this.plan.radius);
     this.dynamic = new DynamicClient(this, this.plan.radius);
     this.subscribers = settle(this.plan, this.random, this.policy, this);
@@ -190,7 +191,11 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
         const accounts = [...(this.#usedAt.get(port) ?? [])];
         const since = this.agenda.now - PERMISSION_MS - this.idleMs;
         must(
-          accounts.some((account) => this.policy.wasPermitted(account, group, since)),
+          accounts.some(
+            (account) =>
+              this.policy.wasPermitted(account, group, since) ||
+              this.policy.hadRight(account, group, since - LONG_AGO_MS),
+          ),
           () => `${port} receives ${group}, which nobody behind it may`,
         );
         this.books.delivered(port, vlan, group, octets, active?.gate.waiting.length === 0);
@@ -470,11 +475,18 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
       if (session?.account !== account || key !== membershipKey(host, group)) continue;
       for (const source of mode === 'exclude' ? [undefined] : sources) {
         must(
-          stores.grants.has(channelKey(host, group, source)) || this.#mayRefuse(),
+          stores.grants.has(channelKey(host, group, source)) ||
+            session.rights?.maxGroups !== undefined ||
+            this.#mayRefuse(),
           () => `${host} wants ${group} and does not receive it after a grant`,
         );
       }
     }
+  }
+
+  /** A login of the station brings other rights than the last one. */
+  #otherRights(station: string): void {
+    for (const who of this.subscribers) if (stationText(who.mac) === station) who.mark('withdrawn');
   }
 
   /** The switch has refused something lately, or may still. */
@@ -515,7 +527,9 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
         this.#explain(host, 'the session', cause);
       } else if (event === 'channel-ended') {
         this.books.said(`channel/${channelKey(host, group, source)}`, cause);
-        this.#explain(host, `channel ${group}`, cause);
+        const looked =
+          cause === 'preview-ended' && this.policy.rights.get(`${said['account']} ${group}`) === 'preview';
+        if (!looked) this.#explain(host, `channel ${group}`, cause);
       }
       if (said['reason'] === 'radius-timeout' && event.endsWith('-refused')) {
         must(

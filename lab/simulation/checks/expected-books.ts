@@ -201,6 +201,7 @@ const TERMINATE_CAUSES: Readonly<Record<string, number>> = {
   'membership-timeout': 4,
   'session-timeout': 5,
   'permission-ended': 5,
+  'preview-ended': 5,
   'permission-withdrawn': 6,
   'admin-reset': 6,
   'switch-failed': 9,

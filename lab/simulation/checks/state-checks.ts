@@ -30,6 +30,7 @@ export function checkRecords(stores: Stores, now: number): void {
     must(expiresAt >= now, () => `the wish ${key} should have ended`);
   }
   checkGrants(stores, now);
+  checkLimits(stores);
   checkForwardings(stores);
   checkQuestions(stores);
   checkAccounting(stores);
@@ -69,6 +70,27 @@ export function checkSwitch(stores: Stores, bridge: MemorySwitch, held: readonly
     channels.delete(key);
   }
   must(channels.size === 0, () => `forwarded without a grant: ${[...channels.keys()].join(', ')}`);
+}
+
+/** Channels of the account: each once for each port, however many of its hosts are there. */
+export function channelsOf(stores: Stores, account: string): number {
+  const channels = new Set<string>();
+  for (const grant of stores.grants.values()) {
+    const { port, vlan, group, source } = grant;
+    if (grant.account === account) channels.add(`${port}/${vlan}/${group}/${source ?? '*'}`);
+  }
+  return channels.size;
+}
+
+/** No account has more channels than the most that a login of it allows. */
+function checkLimits(stores: Stores): void {
+  const most = new Map<string, number>();
+  for (const { account, rights } of stores.sessions.values())
+    most.set(account, Math.max(most.get(account) ?? 0, rights?.maxGroups ?? Infinity));
+  for (const [account, limit] of most) {
+    const used = limit === Infinity ? 0 : channelsOf(stores, account);
+    must(used <= limit, () => `${account} has ${used} channels, and its logins allow ${limit}`);
+  }
 }
 
 function checkGrants(stores: Stores, now: number): void {

@@ -75,6 +75,8 @@ class ProbeLog implements Logger {
     const { cause, host = '' } = (fields ?? {}) as { readonly cause?: string; readonly host?: string };
     if (event !== 'session-ended' && event !== 'channel-ended') return;
     if (cause === 'switch-failed' && this.#disputed.has(host)) return;
+    // A preview ends when it does, whoever serves.
+    if (cause === 'preview-ended') return;
     must(cause === 'lost-carrier', () => `a takeover here: ${event} by ${cause}, ${JSON.stringify(fields)}`);
   }
   warn(event: string, fields?: object): void {

@@ -65,11 +65,22 @@ export class AccessPolicy {
   /** Stations whose last Access-Accept but one ended the session. */
   readonly #endedBefore = new Set<string>();
   readonly #conversations = new Map<string, Conversation>();
+  /** `account group` of what comes with a login, while the account may have it. */
+  readonly rights = new Map<string, 'watch' | 'preview'>();
+  /** How many channels an account may have, where its logins say that; of three logins one says one less. */
+  readonly limits = new Map<string, number>();
+  /** When a login last brought the right. */
+  readonly #rightAt = new Map<string, number>();
+  /** By station: the rights of the last Access-Accept, as text. */
+  readonly #lastRights = new Map<string, string>();
   readonly #random: Random;
+  readonly #changed: (station: string) => void;
   #states = 0;
 
-  constructor(random: Random) {
+  /** `changed`: a login of the station brings other rights than the last one. */
+  constructor(random: Random, changed: (station: string) => void = () => {}) {
     this.#random = random;
+    this.#changed = changed;
   }
 
   permit(account: string, group: IpAddress, seconds: number | undefined): void {
@@ -88,6 +99,11 @@ export class AccessPolicy {
     return this.permits.has(pair) || (this.#withdrawnAt.get(pair) ?? Number.NEGATIVE_INFINITY) >= since;
   }
 
+  /** Whether a login of the account brought a right to the group since. */
+  hadRight(account: string, group: IpAddress, since: number): boolean {
+    return (this.#rightAt.get(`${account} ${group}`) ?? Number.NEGATIVE_INFINITY) >= since;
+  }
+
   /** The times of the last Access-Accept for a station. */
   timesOf(station: string): LoginTimes {
     return this.#times.get(station) ?? { askedAgainAfterMs: LEAST_REAUTH_PERIOD_MS, endsAfterMs: Infinity };
@@ -98,7 +114,7 @@ export class AccessPolicy {
     return this.timesOf(station).endsAfterMs !== Infinity || this.#endedBefore.has(station);
   }
 
-  judgeLogin(_now: number, { attributes }: RadiusPacket): Reply {
+  judgeLogin(now: number, { attributes }: RadiusPacket): Reply {
     const bytes = eapMessage(attributes) ?? new Uint8Array(0);
     const eap = decodeEap(bytes);
     must(!isMalformed(eap) && eap.code === EapCode.Response, () => 'an Access-Request with no EAP response');
@@ -122,7 +138,7 @@ export class AccessPolicy {
     }
     if (conversation.roundsLeft > 1) return this.#challenge(eap.id, account, conversation.roundsLeft - 1);
     const station = firstText(attributes, AttributeType.CallingStationId) ?? '';
-    return this.#accept(eap.id, account, station);
+    return this.#accept(now, eap.id, account, station);
   }
 
   /** A group question: no EAP, a group in the vendor's attribute. */
@@ -172,7 +188,27 @@ export class AccessPolicy {
     return [octets(AttributeType.NasFilterRule, new TextEncoder().encode(rule))];
   }
 
-  #accept(id: number, account: Account, station: string): Reply {
+  /** What comes with a login: channels, and how many. */
+  #receiveRights(now: number, { name }: Account, station: string): readonly RadiusAttribute[] {
+    const words = [...this.rights].flatMap(([pair, kind]) => {
+      if (!pair.startsWith(`${name} `) || !this.permits.has(pair)) return [];
+      this.#rightAt.set(pair, now);
+      return [`${kind} ${pair.slice(name.length + 1)}`];
+    });
+    const most = this.limits.get(name);
+    const limit = most === undefined ? undefined : this.#states % 3 === 0 ? most - 1 : most;
+    const all = `${name}: ${[...words, limit].join(', ')}`;
+    if (this.#lastRights.get(station) !== all) this.#changed(station);
+    this.#lastRights.set(station, all);
+    return [
+      ...words.map((text) => vendorSpecific(NATIVE_VENDOR, CastgateAttribute.Right, utf8(text))),
+      ...(limit === undefined
+        ? []
+        : [vendorSpecific(NATIVE_VENDOR, CastgateAttribute.MaxGroups, Uint8Array.of(0, 0, 0, limit))]),
+    ];
+  }
+
+  #accept(now: number, id: number, account: Account, station: string): Reply {
     const { timeout, seconds } = account;
     if (this.timesOf(station).endsAfterMs === Infinity) this.#endedBefore.delete(station);
     else this.#endedBefore.add(station);
@@ -199,12 +235,14 @@ export class AccessPolicy {
         octets(AttributeType.Class, new TextEncoder().encode(`class of ${account.name}`)),
         ...times,
         ...this.#sendRight(station),
+        ...this.#receiveRights(now, account, station),
         ...this.#filter(),
       ],
     };
   }
 }
 
+const utf8 = (text: string) => new TextEncoder().encode(text);
 /** Groups that subscribers send to. */
 const GROUP_TYPES: ReadonlySet<number> = new Set([
   H3cAttribute.Ipv4MulticastReceiveGroup,

@@ -1,12 +1,12 @@
 /** Who lives in a simulated world: accounts with their permissions, and subscribers on the ports. */
-import type { IpAddress } from '../../../wire/address.ts';
 import type { Random } from '../../random.ts';
 import type { Plan } from '../plan.ts';
 import type { AccessPolicy } from './access-policy.ts';
+import { GROUPS } from './channels.ts';
 import { type HostWorld, type Identity, Subscriber } from './subscriber.ts';
 
-/** Accounts, and who may receive what: of some pairs never, of some from the beginning. */
-export function openAccounts(policy: AccessPolicy, random: Random): void {
+/** Accounts, and who may receive what: of some pairs never, of some from the beginning, of some with the login. */
+export function openAccounts(policy: AccessPolicy, random: Random, rights = false): void {
   for (const name of ['alice', 'bob', 'carol', 'dave']) {
     policy.accounts.set(name, {
       name,
@@ -18,6 +18,13 @@ export function openAccounts(policy: AccessPolicy, random: Random): void {
     for (const group of GROUPS) {
       if (random.chance(0.7)) policy.permit(name, group, random.pick([undefined, undefined, 15, 40]));
     }
+    if (!rights) continue;
+    for (const group of GROUPS) {
+      const kind = random.pick([undefined, undefined, 'watch', 'preview'] as const);
+      if (kind !== undefined) policy.rights.set(`${name} ${group}`, kind);
+    }
+    const limit = random.pick([undefined, undefined, 2, 4]);
+    if (limit !== undefined) policy.limits.set(name, limit);
   }
 }
 
@@ -44,24 +51,3 @@ export function settle(plan: Plan, random: Random, policy: AccessPolicy, world: 
 export function addressIn(family: 4 | 6, number: number): Pick<Identity, 'family' | 'ip'> {
   return { family, ip: family === 4 ? `10.77.0.${number}` : `fe80::${number}` };
 }
-
-/** By family. */
-export const ANY_SOURCE_GROUPS: Readonly<Record<4 | 6, readonly IpAddress[]>> = {
-  4: ['239.1.1.1', '239.1.1.2', '239.1.1.3', '239.1.1.4'],
-  6: ['ff15::1:1', 'ff15::1:2', 'ff15::1:3', 'ff15::1:4'],
-};
-export const SOURCE_GROUPS: Readonly<Record<4 | 6, readonly IpAddress[]>> = {
-  4: ['232.1.1.1', '232.1.1.2'],
-  6: ['ff35::8000:1', 'ff35::8000:2'],
-};
-export const GROUPS: readonly IpAddress[] = [
-  ...ANY_SOURCE_GROUPS[4],
-  ...SOURCE_GROUPS[4],
-  ...ANY_SOURCE_GROUPS[6],
-  ...SOURCE_GROUPS[6],
-];
-/** Where channels come from. */
-export const NETWORK_SOURCES: Readonly<Record<4 | 6, readonly IpAddress[]>> = {
-  4: ['10.9.0.1', '10.9.0.2', '10.9.0.3'],
-  6: ['2001:db8:9::1', '2001:db8:9::2', '2001:db8:9::3'],
-};
