@@ -24,6 +24,8 @@ export function grantGrace(stores: Stores, now: number, graceMs: number): void {
     stores.memberships.put(record.key, { ...record, sourceUntil, expiresAt });
   }
   for (const record of [...stores.grants.values()]) {
+    // A preview cannot be renewed: it is over when it is.
+    if (record.access === 'preview') continue;
     if (record.expiresAt < least) stores.grants.put(record.key, { ...record, expiresAt: least });
   }
   for (const record of [...stores.sessions.values()]) {
