@@ -346,6 +346,8 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
   tookOver(node: ActiveNode, fate: Fate): void {
     this.say(`${node.name} goes on (${fate})`);
     if (fate === 'cold') this.coldStarts++;
+    // An older node has no answers of its own to take back: those of the newer one are as they were.
+    if (this.plan.skewed) this.dynamic.taken.clear();
     // What it knows of who is under way is old, or nothing.
     if (fate === 'takeover' || fate === 'restart') this.#expectConversations();
     this.#toCheck = true;
