@@ -47,6 +47,7 @@ export class Fence {
   #forMs = 0;
   #renewal: Uint8Array = NOTHING;
   #opening: Uint8Array = NOTHING;
+  #commits = 0;
 
   /** Throws the errno's name where the socket cannot be made. `now` in milliseconds, monotonic. */
   constructor(now: () => number = () => performance.now()) {
@@ -56,7 +57,12 @@ export class Fence {
   /** Puts the table there, without a lease. EEXIST or EPERM: another process has it. */
   shut(ports: Iterable<string>): Refusal | undefined {
     const names = [...ports].map((port) => portElement('subscribers', port).key);
-    return this.#socket.transact(batch((message) => putTable(message, names))).refusal;
+    return this.#commit(batch((message) => putTable(message, names)));
+  }
+
+  /** Commits to nftables by this object. */
+  get commits(): number {
+    return this.#commits;
   }
 
   /** True while the lease is alive. */
@@ -83,7 +89,7 @@ export class Fence {
   drop(): Refusal | undefined {
     this.#until = 0;
     if (this.#isShut) return undefined;
-    const { refusal } = this.#socket.transact(batch((message) => putDeleteElement(message, LEASE, ACK)));
+    const refusal = this.#commit(batch((message) => putDeleteElement(message, LEASE, ACK)));
     if (refusal !== undefined && refusal.errno !== 'ENOENT') return refusal;
     this.#isShut = true;
     return undefined;
@@ -97,11 +103,17 @@ export class Fence {
 
   #lease(request: Uint8Array, ms: number): Refusal | undefined {
     const began = this.#now();
-    const { refusal } = this.#socket.transact(request);
+    const refusal = this.#commit(request);
     if (refusal !== undefined) return refusal;
     this.#until = began + ms;
     this.#isShut = false;
     return undefined;
+  }
+
+  #commit(request: Uint8Array): Refusal | undefined {
+    const { refusal } = this.#socket.transact(request);
+    if (refusal === undefined) this.#commits++;
+    return refusal;
   }
 
   #prepare(ms: number): void {

@@ -42,6 +42,7 @@ import { NetlinkSocket, type Refusal } from './netlink/netlink-socket.ts';
 import {
   batch,
   decodeElements,
+  decodeGeneration,
   decodeNamedCounter,
   decodeRule,
   encodeDeleteTable,
@@ -51,6 +52,7 @@ import {
   encodeDumpRules,
   encodeGetChain,
   encodeGetElement,
+  encodeGetGeneration,
   encodeSetChanges,
   type SetChange,
   type SetElement,
@@ -70,6 +72,8 @@ export class Kernel {
   readonly #route: NetlinkSocket;
   readonly #netfilter: NetlinkSocket;
   readonly #namespace: NetworkNamespace;
+  /** Commits to nftables by this object. */
+  #commits = 0;
 
   /** Throws the errno's name where a socket cannot be made. */
   constructor(mdb: MdbWay) {
@@ -225,9 +229,7 @@ export class Kernel {
   }
 
   changeSets(table: string, changes: readonly SetChange[]): Refusal | undefined {
-    return changes.length === 0
-      ? undefined
-      : this.#netfilter.transact(encodeSetChanges(table, changes)).refusal;
+    return changes.length === 0 ? undefined : this.#commit(encodeSetChanges(table, changes));
   }
 
   /** The counter of one element; undefined where there is no such element. */
@@ -288,18 +290,29 @@ export class Kernel {
     const octets = batch((message) => {
       for (const chain of chains) putFilterChain(message, table, chain);
     });
-    return this.#netfilter.transact(octets).refusal;
+    return this.#commit(octets);
   }
 
   /** Removes a chain of a filter; EBUSY while a host's packets are led there. */
   deleteFilterChain(table: string, name: string): Refusal | undefined {
-    return this.#netfilter.transact(batch((message) => putDeleteChain(message, table, name))).refusal;
+    return this.#commit(batch((message) => putDeleteChain(message, table, name)));
   }
 
   /** A table that is not there is no error. */
   deleteTable(table: string): Refusal | undefined {
-    const { refusal } = this.#netfilter.transact(encodeDeleteTable(table));
+    const refusal = this.#commit(encodeDeleteTable(table));
     return refusal?.errno === 'ENOENT' ? undefined : refusal;
+  }
+
+  /**
+   * Commits to nftables of others in this network namespace, so far as it can be told: the kernel's number of the last
+   * one, less those that were made here. Only whether it is the same as before means something. One that changed nothing
+   * has no number: then it is another one, as after a commit of somebody else.
+   */
+  othersCommits(ownElsewhere: number): number | undefined {
+    const [message] = this.#netfilter.transact(encodeGetGeneration()).messages;
+    const last = message === undefined ? undefined : decodeGeneration(message);
+    return last === undefined ? undefined : (last - this.#commits - ownElsewhere) >>> 0;
   }
 
   /** Spawns `nft` once: for the start, and for the repair of a table that someone removed. */
@@ -309,6 +322,12 @@ export class Kernel {
     );
     if (error !== undefined) return { errno: 'ENOENT', text: `nft: ${error.message}` };
     return status === 0 ? undefined : { errno: 'EINVAL', text: `nft: ${stderr.split('\n')[0] ?? ''}` };
+  }
+
+  #commit(octets: Uint8Array): Refusal | undefined {
+    const { refusal } = this.#netfilter.transact(octets);
+    if (refusal === undefined) this.#commits++;
+    return refusal;
   }
 
   #links(request: Uint8Array): Link[] {

@@ -29,6 +29,8 @@ export const NftMessage = {
   NewElement: 12,
   GetElement: 13,
   DeleteElement: 14,
+  NewGeneration: 15,
+  GetGeneration: 16,
   NewObject: 18,
   GetObject: 19,
 } as const;
@@ -134,6 +136,18 @@ export function decodeRule(message: Message): string | undefined {
   const fields = attributes(message.body, NFGENMSG);
   const handle = fields.get(NFTA_RULE_HANDLE);
   return handle === undefined ? undefined : `${textOf(fields.get(NFTA_RULE_CHAIN))}/${toHex(handle)}`;
+}
+
+/** Asks for the number of the last commit: each one that changes anything in any table of the namespace gets the next. */
+export function encodeGetGeneration(): Uint8Array {
+  return putHeader(new MessageWriter(), NftMessage.GetGeneration, MessageFlag.Request).end().bytes();
+}
+
+/** The number in a message of the answer. */
+export function decodeGeneration(message: Message): number | undefined {
+  if (message.type !== (NFNL_SUBSYS_NFTABLES << 8) + NftMessage.NewGeneration) return undefined;
+  const id = attributes(message.body, NFGENMSG).get(NFTA_GEN_ID);
+  return id?.length === 4 ? viewOf(id).getUint32(0) : undefined;
 }
 
 /** Removes a table with everything in it. */
@@ -263,6 +277,7 @@ const NFNL_MSG_BATCH_END = 0x11;
 const NFPROTO_BRIDGE = 7;
 const NFGENMSG = 4;
 const NFTA_TABLE_NAME = 1;
+const NFTA_GEN_ID = 1;
 const NFTA_CHAIN_TABLE = 1;
 const NFTA_CHAIN_NAME = 3;
 const NFTA_RULE_TABLE = 1;

@@ -11,6 +11,7 @@ import type { PortState } from '../port/port-state.ts';
 import { type Inspection, inspectMacs, inspectMemberships, inspectSets, isLarge } from './inspection.ts';
 import { type Expectation, reconcileMacs, reconcileMemberships, reconcileSets } from './reconcile.ts';
 import { expectation, type Running } from './running.ts';
+import { Untouched } from './untouched.ts';
 
 /** One after the other compares one of the kernel's tables with what castgate has opened. */
 const RECONCILERS: readonly ((kernel: Kernel, expected: Expectation) => string | undefined)[] = [
@@ -29,6 +30,7 @@ export class Caretaker {
   readonly #linkWatch: LinkWatch;
   #timer: NodeJS.Timeout | undefined;
   #audits = 0;
+  readonly #sets = new Untouched(MOST_TRUSTED);
   #inspection: Inspection | undefined;
 
   /** Hears of changes from now on, also of those that come before begin(). */
@@ -149,13 +151,25 @@ export class Caretaker {
     this.#audits++;
     if (this.#audits % LOOKS_PER_RECONCILIATION !== 0) return;
     const look = RECONCILERS[(this.#audits / LOOKS_PER_RECONCILIATION) % RECONCILERS.length];
-    if (look === undefined) return;
-    if (isLarge(this.#running)) this.#inspect(INSPECTIONS[RECONCILERS.indexOf(look)]?.(this.#running));
-    else for (const what of this.#reconcile(look)) this.#tell({ kind: 'repaired', what });
+    if (look === undefined || !isLarge(this.#running)) {
+      if (look !== undefined)
+        for (const what of this.#reconcile(look)) this.#tell({ kind: 'repaired', what });
+    } else if (look === reconcileSets) this.#inspectSets();
+    else this.#inspect(INSPECTIONS[RECONCILERS.indexOf(look)]?.(this.#running));
   }
 
-  /** One page a turn of the event loop. */
-  #inspect(inspection: Inspection | undefined): void {
+  /** Reads them only where somebody else may have changed them: with many hosts, reading is what costs. */
+  #inspectSets(): void {
+    const { kernel, fence } = this.#running;
+    if (this.#inspection !== undefined) return;
+    const others = kernel.othersCommits(fence?.commits ?? 0);
+    if (!this.#sets.isRight(others)) {
+      this.#inspect(inspectSets(this.#running), () => this.#sets.foundRight(others));
+    }
+  }
+
+  /** One page a turn of the event loop. `right`: nothing was wrong. */
+  #inspect(inspection: Inspection | undefined, right: () => void = () => {}): void {
     if (inspection === undefined || this.#inspection !== undefined) return;
     this.#inspection = inspection;
     const step = () => {
@@ -166,7 +180,8 @@ export class Caretaker {
         return;
       }
       this.#inspection = undefined;
-      if (value !== undefined) this.#tell({ kind: 'repaired', what: value });
+      if (value === undefined) right();
+      else this.#tell({ kind: 'repaired', what: value });
     };
     step();
   }
@@ -194,3 +209,5 @@ function turn(): Promise<void> {
 
 const LOOK_INTERVAL_MS = 1000;
 const LOOKS_PER_RECONCILIATION = 10;
+/** Ten minutes: each table's turn comes every half minute. */
+const MOST_TRUSTED = 20;

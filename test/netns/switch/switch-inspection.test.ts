@@ -3,6 +3,8 @@
  * put right, and what changes meanwhile is not taken for wrong.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MDB_WAYS } from '../../../switch/linux/bridge/mdb-way.ts';
+import { Kernel } from '../../../switch/linux/kernel.ts';
 import type { LinuxSwitch } from '../../../switch/linux/linux-switch.ts';
 import type { SwitchOperation } from '../../../switch/switch.ts';
 import { whyNoNamespaces } from '../namespaces.ts';
@@ -64,6 +66,24 @@ describe.skipIf(reason !== undefined).each(['database', 'table'] as const)(
       expect(lines).toEqual([]);
       expect(rounds).toBeGreaterThan(20);
       expect(sw.audit()).toEqual([]);
+    });
+
+    it('tells commits of others to nftables from its own', async () => {
+      const watched = rig.lab.within('sw', () => new Kernel(MDB_WAYS[sourcesIn]));
+      const key = Buffer.alloc(24);
+      key.write('swp1');
+      key.set([2, 0, 0, 9, 9, 9], 16);
+      const element = { set: 'hosts_in', key } as const;
+      const others = watched.othersCommits(0);
+      expect(others).toBeTypeOf('number');
+      expect(watched.changeSets('castgate', [{ change: 'add', ...element }])).toBeUndefined();
+      expect(watched.changeSets('castgate', [{ change: 'remove', ...element }])).toBeUndefined();
+      expect(watched.changeSets('castgate', [{ change: 'remove', ...element }])?.errno).toBe('ENOENT');
+      expect(watched.othersCommits(0)).toBe(others);
+      await rig.sw(`nft delete element bridge castgate hosts_in '{ "swp1" . ${mac(4)} }'`);
+      expect(watched.othersCommits(0)).not.toBe(others);
+      expect(watched.othersCommits(1)).toBe(others);
+      watched.close();
     });
 
     it('puts right what others did, and says how much', async () => {
