@@ -5,12 +5,12 @@
  */
 import { type Mac, macAt, macBytes } from '../../../wire/address.ts';
 import {
-  attributes,
+  ATTRIBUTE_HEADER,
   littleEndian,
   type Message,
   MessageFlag,
   MessageWriter,
-  numberOf,
+  TYPE_MASK,
   viewOf,
 } from './message.ts';
 
@@ -81,21 +81,43 @@ export function encodeDumpFdb(bridge: number, port: number): Uint8Array {
   return message.attributeU32(NDA_MASTER, bridge).end().bytes();
 }
 
-/** The entry in a message; undefined where it is none of a bridge. */
+/**
+ * The entry in a message; undefined where it is none of a bridge. Of each host there is one, and all of them are read
+ * again and again: so its attributes are walked in place.
+ */
 export function decodeFdb(message: Message): FdbEntry | undefined {
-  if (message.type !== NeighbourMessage.New && message.type !== NeighbourMessage.Delete) return undefined;
-  if (message.body.length < NEIGHBOUR_HEADER) return undefined;
-  const view = viewOf(message.body);
-  if (view.getUint8(0) !== AF_BRIDGE) return undefined;
-  const fields = attributes(message.body, NEIGHBOUR_HEADER);
-  const address = fields.get(NDA_LLADDR);
+  const { type, body } = message;
+  if (type !== NeighbourMessage.New && type !== NeighbourMessage.Delete) return undefined;
+  if (body.length < NEIGHBOUR_HEADER || body[0] !== AF_BRIDGE) return undefined;
+  const view = viewOf(body);
+  let mac: Mac | undefined;
+  let vlan = 0;
+  let hasMaster = false;
+  for (let at = NEIGHBOUR_HEADER; at + ATTRIBUTE_HEADER <= body.length; ) {
+    const length = view.getUint16(at, littleEndian);
+    if (length < ATTRIBUTE_HEADER || at + length > body.length) break;
+    const value = at + ATTRIBUTE_HEADER;
+    const octets = length - ATTRIBUTE_HEADER;
+    switch (view.getUint16(at + 2, littleEndian) & TYPE_MASK) {
+      case NDA_LLADDR:
+        mac = octets === 6 ? macAt(body, value) : undefined;
+        break;
+      case NDA_VLAN:
+        if (octets === 2) vlan = view.getUint16(value, littleEndian);
+        break;
+      case NDA_MASTER:
+        hasMaster = true;
+        break;
+    }
+    at += (length + 3) & ~3;
+  }
   // Entries without a master are the device's own list of addresses, not the bridge's table.
-  if (address?.length !== 6 || !fields.has(NDA_MASTER)) return undefined;
+  if (mac === undefined || !hasMaster) return undefined;
   const state = view.getUint16(8, littleEndian);
   return {
     port: view.getInt32(4, littleEndian),
-    vlan: numberOf(fields.get(NDA_VLAN)) ?? 0,
-    mac: macAt(address, 0),
+    vlan,
+    mac,
     kind: (state & NUD_PERMANENT) !== 0 ? 'local' : (state & NUD_NOARP) !== 0 ? 'static' : 'learned',
     sticky: (view.getUint8(10) & NTF_STICKY) !== 0,
   };

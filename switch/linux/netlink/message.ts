@@ -26,9 +26,11 @@ export const MessageFlag = {
 export const MessageType = { Error: 2, Done: 3 } as const;
 
 const HEADER = 16;
-const ATTRIBUTE_HEADER = 4;
+/** Length and type. */
+export const ATTRIBUTE_HEADER = 4;
 const NESTED = 0x8000;
-const TYPE_MASK = 0x3fff;
+/** What of an attribute's type is its number. */
+export const TYPE_MASK = 0x3fff;
 
 /** Writes messages one after the other into one array, as one sendto takes them. */
 export class MessageWriter {
