@@ -1,6 +1,7 @@
 /**
  * The Backend machine, 802.1X-2004 §8.2.9, Figure 8-13: between the Authenticator PAE and the EAP layer. It
- * sends what EAP has to say to the host, and waits for the server no longer than serverTimeout.
+ * sends what EAP has to say to the host, and waits for the server no longer than serverTimeout: aWhile means something in
+ * RESPONSE alone, and runs there alone.
  */
 import { stopEap } from './eap-pass-through.ts';
 import { count, type MachineStep } from './machine-step.ts';
@@ -31,6 +32,7 @@ export function stepBackend(step: MachineStep): boolean {
       if (r.eapNoReq) {
         r.eapNoReq = false;
         r.backend = 'IGNORE';
+        r.aWhile = undefined;
         return true;
       }
       return takeOutcome(step);
@@ -59,6 +61,7 @@ function takeOutcome(step: MachineStep): boolean {
   if (r.eapFail) {
     count(step, 'backendAuthFails');
     r.backend = 'FAIL';
+    r.aWhile = undefined;
     r.eapFail = false;
     r.authFail = true;
     transmit(step);
@@ -67,6 +70,7 @@ function takeOutcome(step: MachineStep): boolean {
   if (r.eapSuccess) {
     count(step, 'backendAuthSuccesses');
     r.backend = 'SUCCESS';
+    r.aWhile = undefined;
     r.eapSuccess = false;
     r.authSuccess = true;
     transmit(step);
@@ -100,6 +104,7 @@ function enterTimeout(step: MachineStep): true {
   if (r.eap === 'AAA_IDLE') step.actions.push({ kind: 'abort-server', why: 'timeout' });
   stopEap(r);
   r.backend = 'TIMEOUT';
+  r.aWhile = undefined;
   r.authTimeout = true;
   return true;
 }

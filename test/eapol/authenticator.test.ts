@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Authenticator } from '../../eapol/authenticator.ts';
 import { EapCode, EapType, encodeEap } from '../../eapol/eap.ts';
 import { counters, kinds, MachineBench, sent, states } from './machine-bench.ts';
 
@@ -177,6 +178,30 @@ describe('authenticator', () => {
     expect(bench.pass(29_999)).toEqual([]);
     expect(states(bench.pass(1))).toContain('RESTART');
     expect(bench.record.authorized).toBe(true);
+  });
+
+  it('waits for the server in RESPONSE alone: a login that has ended is not looked at again for that', () => {
+    const bench = new MachineBench();
+    const next = () => new Authenticator(bench.record, bench.timers).nextTimeout();
+    bench.do((machine, now) => machine.begin(now));
+    bench.identify();
+    expect(bench.record.aWhile).toBe(bench.now + bench.timers.serverTimeoutMs);
+    bench.challenge(100);
+    expect(bench.record.aWhile).toBeUndefined();
+    bench.respond(4, new Uint8Array(17));
+    bench.accept();
+    expect(bench.record.aWhile).toBeUndefined();
+    expect(next()).toBe(bench.record.reAuthWhen);
+    bench.do((machine, now) => machine.receiveStart(now));
+    bench.identify();
+    bench.reject();
+    expect([bench.record.pae, bench.record.aWhile]).toEqual(['HELD', undefined]);
+    expect(next()).toBe(bench.record.quietWhile);
+    // No answer, so that it ends by the timer itself, and is asked anew.
+    bench.pass(bench.timers.quietPeriodMs);
+    bench.identify();
+    bench.pass(bench.timers.serverTimeoutMs);
+    expect([bench.record.backend, bench.record.aWhile]).toEqual(['IDLE', undefined]);
   });
 
   it('an EAPOL-Start in the middle of a login begins it anew', () => {

@@ -25,6 +25,7 @@ const timers: AuthenticatorTimers = {
 /** One machine on virtual time; every verb returns the actions that it caused. */
 export class MachineBench {
   now = 1_000_000;
+  readonly timers = timers;
   readonly record: AuthenticatorRecord;
   constructor(control: PortControl = 'auto') {
     this.record = initialAuthenticator(
