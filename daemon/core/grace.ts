@@ -24,9 +24,10 @@ export function grantGrace(stores: Stores, now: number, graceMs: number): void {
     stores.memberships.put(record.key, { ...record, sourceUntil, expiresAt });
   }
   for (const record of [...stores.grants.values()]) {
-    // A preview cannot be renewed: it is over when it is.
-    if (record.access === 'preview') continue;
-    if (record.expiresAt < least) stores.grants.put(record.key, { ...record, expiresAt: least });
+    // What cannot be renewed gets no more than a turn to end in.
+    const isRenewable = record.access !== 'preview';
+    const expiresAt = Math.max(record.expiresAt, isRenewable ? least : now);
+    if (expiresAt > record.expiresAt) stores.grants.put(record.key, { ...record, expiresAt });
   }
   for (const record of [...stores.sessions.values()]) {
     if (record.endsAt !== undefined && record.endsAt < least) {

@@ -18,6 +18,6 @@ describe('the grace after a pause', () => {
     ])
       stores.grants.put(record.key, record);
     grantGrace(stores, 2000, 5000);
-    expect([...stores.grants.values()].map(({ expiresAt }) => expiresAt)).toEqual([7000, 1000, 9000]);
+    expect([...stores.grants.values()].map(({ expiresAt }) => expiresAt)).toEqual([7000, 2000, 9000]);
   });
 });
