@@ -28,21 +28,33 @@ export class ForwardingTable {
     });
   }
 
-  /** Sets what the port receives of the group; undefined: nothing. False where that changes nothing. */
-  set(port: string, vlan: number, group: IpAddress, filter: HostFilter | undefined): boolean {
+  /** Sets what the port receives of the group, and what of it routers are told; undefined: nothing. Says what changes. */
+  set(
+    port: string,
+    vlan: number,
+    group: IpAddress,
+    filter: HostFilter | undefined,
+    told: HostFilter | undefined,
+  ): { readonly received: boolean; readonly told: boolean } {
     const key = forwardingKey(port, vlan, group);
-    if (sameFilter(this.#records.get(key), filter)) return false;
+    const there = this.#records.get(key);
+    const changes = {
+      received: !sameFilter(there, filter),
+      told: !sameFilter(there && toldOf(there), told),
+    };
+    if (!changes.received && !changes.told) return changes;
     if (filter === undefined) {
       this.#records.delete(key);
       this.#ofPort.remove(port, key);
       this.#ofGroup.remove(groupKey(vlan, group), key);
-      return true;
+      return changes;
     }
-    const { to: _, ...before }: Partial<ForwardingRecord> = this.#records.get(key) ?? {};
+    const { to: _, told: __, ...before }: Partial<ForwardingRecord> = there ?? {};
     const record: ForwardingRecord = { ...before, v: 1, key, port, vlan, group, ...filter };
-    this.#records.put(key, record);
+    const less = sameFilter(told, filter) ? {} : { told: told ?? ('nothing' as const) };
+    this.#records.put(key, { ...record, ...less });
     this.#index(record);
-    return true;
+    return changes;
   }
 
   /** What the port receives of the group. */
@@ -51,11 +63,12 @@ export class ForwardingTable {
     return record === undefined ? undefined : filterOf(record);
   }
 
-  /** What all ports of the VLAN together receive of the group: what upstream must send. */
+  /** What all ports of the VLAN together receive of the group, as far as upstream is told: what it must send. */
   ofAll(vlan: number, group: IpAddress): HostFilter | undefined {
     const shares: GrantedShare[] = [];
     for (const key of this.#ofGroup.keys(groupKey(vlan, group))) {
-      const record = this.#records.get(key);
+      const there = this.#records.get(key);
+      const record = there && toldOf(there);
       if (record === undefined) continue;
       if (record.mode === 'include') {
         for (const source of record.sources) shares.push({ source, excluded: NONE });
@@ -82,6 +95,12 @@ export class ForwardingTable {
 /** What the record says that the port receives. */
 export function filterOf({ mode, sources, to }: ForwardingRecord): HostFilter {
   return to === undefined ? { mode, sources } : { mode, sources, to };
+}
+
+/** What of it routers are told; undefined: nothing. */
+function toldOf(record: ForwardingRecord): HostFilter | undefined {
+  if (record.told === undefined) return filterOf(record);
+  return record.told === 'nothing' ? undefined : record.told;
 }
 
 function groupKey(vlan: number, group: IpAddress): string {

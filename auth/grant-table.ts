@@ -35,6 +35,9 @@ export class GrantTable {
   readonly #ofMembership = new KeyIndex();
   readonly #ofForwarding = new KeyIndex();
   readonly #ofQuestion = new KeyIndex();
+  /** Of those that RADIUS is still being asked about. */
+  readonly #aheadOf = new KeyIndex();
+  readonly #aheadOfHost = new KeyIndex();
   readonly #deadlines = new DeadlineHeap();
 
   /** Takes up the records that the stores hold already. */
@@ -55,8 +58,7 @@ export class GrantTable {
     this.#forwardings = new ForwardingTable(stores.forwardings);
     for (const record of stores.grants.values()) this.#index(record.grantedAt, record);
     stores.grants.follow((_, before, after) => {
-      const isOther =
-        before?.account !== after?.account || before?.by === 'monitor' || after?.by === 'monitor';
+      const isOther = before?.account !== after?.account || isApart(before) || isApart(after);
       if (before !== undefined && isOther) this.#unindex(before);
       if (after !== undefined) this.#index(after.grantedAt, after);
     });
@@ -72,6 +74,11 @@ export class GrantTable {
 
   countOfHost(host: string): number {
     return this.#ofHost.count(host);
+  }
+
+  /** Of those, the ones that RADIUS is still being asked about. */
+  countAheadOfHost(host: string): number {
+    return this.#aheadOfHost.count(host);
   }
 
   /** The host's grants for one group. */
@@ -122,14 +129,23 @@ export class GrantTable {
     this.#emit({ kind: 'revoked', grant, cause });
   }
 
+  /** Takes a grant out of the table without ending it: another one stands in its place in the same turn, or none does. */
+  setAside(grant: GrantRecord): void {
+    this.#records.delete(grant.key);
+    this.#unindex(grant);
+  }
+
   /** Makes the port, and upstream, follow the grants that there are for the group. */
   update(port: string, vlan: number, group: IpAddress): void {
     const merged = this.#merged(port, vlan, group);
     const to = this.#deliverToHost && merged !== undefined ? this.#onlyHost(port, vlan, group) : undefined;
     const received = merged === undefined || to === undefined ? merged : { ...merged, to };
-    if (!this.#forwardings.set(port, vlan, group, received)) return;
+    const isAhead = this.#aheadOf.count(forwardingKey(port, vlan, group)) > 0;
+    const told = isAhead ? this.#merged(port, vlan, group, false) : received;
+    const changes = this.#forwardings.set(port, vlan, group, received, told);
     const filter = this.#forwardings.of(port, vlan, group);
-    this.#emit({ kind: 'port-filter', port, vlan, group, filter });
+    if (changes.received) this.#emit({ kind: 'port-filter', port, vlan, group, filter });
+    if (!changes.told) return;
     this.#emit({ kind: 'upstream-filter', vlan, group, filter: this.#forwardings.ofAll(vlan, group) });
   }
 
@@ -139,7 +155,7 @@ export class GrantTable {
    */
   decided(now: number, decision: DecisionRecord, told: boolean): void {
     for (const grant of this.#resolve(this.#ofQuestion.keys(decision.key))) {
-      if (!told && !isByAnswer(grant)) continue;
+      if (grant.by === 'optimistic' || (!told && !isByAnswer(grant))) continue;
       if (decision.reason === 'radius-reject' || decision.reason === 'radius-bad-accept')
         this.#end(grant, 'permission-withdrawn');
       else if (isRenewable(grant) && decision.permit && decision.expiresAt > grant.expiresAt) {
@@ -166,7 +182,7 @@ export class GrantTable {
 
   #expire(now: number, grant: GrantRecord): void {
     if (grant.expiresAt <= now) {
-      this.#end(grant, grant.access === 'preview' ? 'preview-ended' : 'permission-ended');
+      this.#end(grant, endOf(grant));
       return;
     }
     this.#deadlines.set(grant.key, grant.expiresAt);
@@ -189,6 +205,10 @@ export class GrantTable {
     this.#arm(now, grant);
     // What is only let through is no account's: it uses up no limit, and no answer is about it.
     if (grant.by === 'monitor') return;
+    if (grant.by === 'optimistic') {
+      this.#aheadOf.add(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
+      this.#aheadOfHost.add(grant.host, grant.key);
+    }
     this.#ofQuestion.add(this.#questionOf(grant), grant.key);
     this.#use.add(grant);
   }
@@ -199,6 +219,10 @@ export class GrantTable {
     this.#ofForwarding.remove(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
     this.#deadlines.set(grant.key, undefined);
     if (grant.by === 'monitor') return;
+    if (grant.by === 'optimistic') {
+      this.#aheadOf.remove(forwardingKey(grant.port, grant.vlan, grant.group), grant.key);
+      this.#aheadOfHost.remove(grant.host, grant.key);
+    }
     this.#ofQuestion.remove(this.#questionOf(grant), grant.key);
     this.#use.remove(grant);
   }
@@ -225,12 +249,12 @@ export class GrantTable {
     return only;
   }
 
-  /** What the grants behind the port add up to. */
-  #merged(port: string, vlan: number, group: IpAddress): HostFilter | undefined {
+  /** What the grants behind the port add up to; `all` false: without those that RADIUS is still being asked about. */
+  #merged(port: string, vlan: number, group: IpAddress, all = true): HostFilter | undefined {
     const shares: GrantedShare[] = [];
     for (const key of this.#ofForwarding.keys(forwardingKey(port, vlan, group))) {
       const grant = this.#records.get(key);
-      if (grant === undefined) continue;
+      if (grant === undefined || (!all && grant.by === 'optimistic')) continue;
       const excluded = this.#excludedBy(grant);
       // One host that receives every source settles it, however many others there are.
       if (grant.source === undefined && excluded.length === 0) return { mode: 'exclude', sources: NONE };
@@ -255,6 +279,16 @@ export class GrantTable {
     }
     return grants;
   }
+}
+
+/** Grants that are kept apart from those that somebody gave. */
+function isApart(grant: GrantRecord | undefined): boolean {
+  return grant?.by === 'monitor' || grant?.by === 'optimistic';
+}
+
+function endOf({ by, access }: GrantRecord): RevokeCause {
+  if (by === 'optimistic') return 'unanswered';
+  return access === 'preview' ? 'preview-ended' : 'permission-ended';
 }
 
 /** What RADIUS permitted when it was asked. */

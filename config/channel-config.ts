@@ -3,6 +3,7 @@ import type { LimitOptions } from '../auth/rights/channel-limits.ts';
 import type { PolicyOptions, Profile } from '../auth/rights/channel-policy.ts';
 import { RangeTable } from '../auth/rights/channel-range.ts';
 import type { ChannelWeight } from '../auth/rights/channel-use.ts';
+import type { OptimismOptions } from '../auth/rights/optimism.ts';
 import type { ChannelRange, ReceiveRight } from '../session/records.ts';
 import type { IpAddress } from '../wire/address.ts';
 import type { FileConfig } from './schema/schema.ts';
@@ -10,6 +11,7 @@ import type { FileConfig } from './schema/schema.ts';
 export interface ChannelsConfig {
   readonly policy: PolicyOptions;
   readonly limits: LimitOptions;
+  readonly optimism: OptimismOptions;
   /** What the table of channels says of one. */
   readonly weigh: (group: IpAddress, source: IpAddress | undefined) => ChannelWeight;
 }
@@ -38,6 +40,13 @@ export function toChannelsConfig(file: FileConfig): ChannelsConfig {
       maxKbpsPerPort: limits.bandwidth_per_port,
       maxKbpsOfUplinks: limits.bandwidth_of_uplinks,
       preempt: limits.preempt,
+    },
+    optimism: {
+      channels: channels.optimistic.channels,
+      waitMs: channels.optimistic.wait,
+      count: channels.optimistic.count,
+      resetMs: channels.optimistic.reset,
+      pauseMs: channels.optimistic.pause,
     },
     weigh: weigher(channels.rates, channels.default_rate),
   };

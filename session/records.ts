@@ -108,6 +108,21 @@ export interface PreviewRecord {
   readonly forgetAt: number;
 }
 
+/** What an account was let have before RADIUS had answered (auth/rights/optimism.ts). */
+export interface OptimismRecord {
+  readonly v: 1;
+  /** The account. */
+  readonly key: string;
+  /** Joins that were opened so since the count was last at zero. */
+  readonly used: number;
+  /** When the count begins anew. */
+  readonly resetAt: number;
+  /** No other one before: the account was refused a channel. */
+  readonly notBefore: number;
+  /** From then on nothing of it matters. */
+  readonly forgetAt: number;
+}
+
 /** One host's permission to receive one channel. No forwarding is without one (design rule 1). */
 export interface GrantRecord {
   readonly v: 1;
@@ -126,9 +141,12 @@ export interface GrantRecord {
   readonly expiresAt: number;
   /**
    * What decided: an answer, a remembered answer, the switch's list, the login's rights. `monitor`: nothing did, the
-   * port lets through what it would refuse; such a grant is no account's, and not accounted for.
+   * port lets through what it would refuse; such a grant is no account's, and not accounted for. `optimistic`: RADIUS is
+   * still being asked; it ends at `expiresAt`, no router hears of it, and nothing of it is accounted for.
    */
-  readonly by: 'radius' | 'cache' | 'always-list' | 'rights' | 'monitor';
+  readonly by: 'radius' | 'cache' | 'always-list' | 'rights' | 'monitor' | 'optimistic';
+  /** By `optimistic`: nothing of the group was forwarded to the port before. */
+  readonly isAlone?: boolean | undefined;
   /** By `monitor`: why it would have been refused. */
   readonly reason?: string | undefined;
   /** A preview ends at `expiresAt` and is not renewed. */
@@ -296,6 +314,8 @@ export interface ForwardingRecord {
   readonly sources: readonly IpAddress[];
   /** The only host that it is for, where it is delivered to that host's MAC address. */
   readonly to?: Mac | undefined;
+  /** What of it routers are told, where that is less: not what RADIUS is still being asked about. */
+  readonly told?: Pick<ForwardingRecord, 'mode' | 'sources'> | 'nothing' | undefined;
 }
 
 /** Key of what one port receives of one group. */

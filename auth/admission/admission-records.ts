@@ -3,6 +3,7 @@ import type { HostFilter, MembershipRecord } from '../../igmp/membership.ts';
 import type {
   ForwardingRecord,
   GrantRecord,
+  OptimismRecord,
   PendingRecord,
   PreviewRecord,
   SessionRecord,
@@ -14,6 +15,7 @@ import type { MembershipOptions, Reporter } from '../membership-table.ts';
 import type { LimitOptions, LimitReason } from '../rights/channel-limits.ts';
 import type { PolicyOptions } from '../rights/channel-policy.ts';
 import type { ChannelWeight } from '../rights/channel-use.ts';
+import type { OptimismOptions } from '../rights/optimism.ts';
 
 /** Every reason for which a join is refused; the label of the counter `joins_refused_total{reason=…}`. */
 export type RefusalReason =
@@ -46,6 +48,9 @@ export type RevokeCause =
   | 'permission-ended'
   | 'permission-withdrawn'
   | 'preview-ended'
+  /** Opened before RADIUS had answered: it did not in time, or it refused. */
+  | 'unanswered'
+  | 'refused'
   /** A channel of more priority needed its place. */
   | 'preempted'
   | 'logoff'
@@ -68,6 +73,7 @@ export interface AdmissionOptions extends MembershipOptions, GrantOptions {
   readonly limits: LimitOptions;
   readonly leave: LeaveOptions;
   readonly policy: PolicyOptions;
+  readonly optimism: OptimismOptions;
   /** What the table of channels says. */
   readonly weigh: (group: IpAddress, source: IpAddress | undefined) => ChannelWeight;
   /** Reports of IGMPv1 count for nothing: such a host cannot say that it leaves. */
@@ -97,6 +103,7 @@ export interface AdmissionStores {
   readonly pending: RecordMap<PendingRecord>;
   readonly forwardings: RecordMap<ForwardingRecord>;
   readonly previews: RecordMap<PreviewRecord>;
+  readonly optimism: RecordMap<OptimismRecord>;
 }
 
 /** A refused join, for the log, the counters and `castgate show groups`. */
@@ -130,6 +137,8 @@ export type AdmissionAction =
       /** Nothing of the group was forwarded to the port before: the switch begins to count with this grant. */
       readonly first: boolean;
     }
+  /** A join is open before RADIUS has answered. */
+  | { readonly kind: 'opened-ahead'; readonly grant: GrantRecord }
   | { readonly kind: 'revoked'; readonly grant: GrantRecord; readonly cause: RevokeCause }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** It would be, and is received all the same; `isNews`: for another reason than before, if at all. */

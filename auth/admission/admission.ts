@@ -26,6 +26,7 @@ import { MembershipTable, type Reporter } from '../membership-table.ts';
 import { ChannelLimits } from '../rights/channel-limits.ts';
 import { ChannelPolicy } from '../rights/channel-policy.ts';
 import { ChannelUse } from '../rights/channel-use.ts';
+import { Optimism } from '../rights/optimism.ts';
 import { Previews } from '../rights/previews.ts';
 import type {
   AdmissionAction,
@@ -34,7 +35,7 @@ import type {
   RefusalReason,
   RevokeCause,
 } from './admission-records.ts';
-import type { GroupAuthorization } from './group-authorization.ts';
+import { type GroupAuthorization, readQuestionKey } from './group-authorization.ts';
 import { type ChannelWish, JoinJudge, type Note, type Verdict } from './join-judge.ts';
 import { Leaves } from './leaves.ts';
 import { LetThrough } from './let-through.ts';
@@ -49,6 +50,7 @@ export class Admission {
   readonly #memberships: MembershipTable;
   readonly #pending: PendingTable;
   readonly #previews: Previews;
+  readonly #optimism: Optimism;
   readonly #judge: JoinJudge;
   readonly #letThrough: LetThrough;
   readonly #leaves: Leaves;
@@ -74,8 +76,9 @@ export class Admission {
     const policy = new ChannelPolicy(options.policy);
     const limits = new ChannelLimits(options.limits, use);
     this.#previews = new Previews(stores.previews);
+    this.#optimism = new Optimism(options.optimism, stores.optimism);
     this.#judge = new JoinJudge({
-      ...{ maxGroupsPerHost: options.maxGroupsPerHost, previews: this.#previews },
+      ...{ maxGroupsPerHost: options.maxGroupsPerHost, previews: this.#previews, optimism: this.#optimism },
       ...{ grants, pending, authorization, policy, limits },
     });
     this.#leaves = new Leaves({
@@ -142,6 +145,10 @@ export class Admission {
     note('membership', wanted ? 'the host wants it' : 'the host has not asked for it, or has left');
     if (isLinkLocalGroup(group)) note('group', 'never leaves the link: passed without being asked for');
     const grant = this.#grants.get(key);
+    if (grant?.by === 'optimistic') {
+      note('open meanwhile', `until RADIUS answers, for ${grant.expiresAt - now} ms at most`);
+      return 'waiting';
+    }
     if (grant !== undefined) {
       note('grant', `for ${Math.floor((now - grant.grantedAt) / 1000)} s, by ${grant.by}`);
       return 'granted';
@@ -163,14 +170,20 @@ export class Admission {
 
   /** RADIUS has decided a question, or `told` it unasked: all who wait for it are granted or refused. */
   decided(now: number, decision: DecisionRecord, told = false): void {
+    if (decision.reason === 'radius-reject' || decision.reason === 'radius-bad-accept')
+      this.#optimism.refused(now, readQuestionKey(decision.key).account);
     for (const pending of this.#pending.ofQuestion(decision.key)) {
       this.#pending.remove(pending);
+      const ahead = this.#grants.get(pending.key);
+      // It must not stand in its own way under a limit.
+      if (ahead?.by === 'optimistic') this.#grants.setAside(ahead);
       const session = this.#stores.sessions.get(pending.host);
       const membership = this.#memberships.of(pending.host, pending.group);
       if (session === undefined || membership === undefined) continue;
       if (!wantedSources(membership).includes(pending.source)) continue;
       const wish = { ...membership, source: pending.source };
       this.#settle(now, session, wish, this.#judge.decided(now, session, wish, decision, 'radius'));
+      if (ahead?.by === 'optimistic' && !this.#grants.has(pending.key)) this.#takeBack(ahead);
     }
     this.#grants.decided(now, decision, told);
     this.#letThrough.goOnWithEnded(now);
@@ -252,6 +265,7 @@ export class Admission {
   handleTimeout(now: number): void {
     this.#grants.handleTimeout(now);
     this.#previews.handleTimeout(now);
+    this.#optimism.handleTimeout(now);
     for (let due = this.#memberships.takeDue(now); due !== undefined; due = this.#memberships.takeDue(now)) {
       const session = this.#stores.sessions.get(due.host);
       const mayWish = session !== undefined || this.#options.monitors(due.port);
@@ -264,7 +278,7 @@ export class Admission {
 
   nextTimeout(): number | undefined {
     let next: number | undefined;
-    for (const part of [this.#memberships, this.#grants, this.#previews]) {
+    for (const part of [this.#memberships, this.#grants, this.#previews, this.#optimism]) {
       const at = part.nextTimeout();
       if (at !== undefined && (next === undefined || at < next)) next = at;
     }
@@ -357,12 +371,39 @@ export class Admission {
         this.#pending.add({ v: 1, key, host, group, source, account, question, since: now });
         if (this.#authorization.ask(now, question, host))
           this.#actions.push({ kind: 'ask', question, session, group, source });
+        if (verdict.opensUntil !== undefined) this.#openAhead(now, session, wish, verdict.opensUntil);
         return;
       }
       case 'grant':
         this.#grant(now, session, wish, verdict);
         return;
     }
+  }
+
+  /** Opens a join that RADIUS is being asked about. A port in monitor mode is not in need of that. */
+  #openAhead(
+    now: number,
+    { account }: SessionRecord,
+    { host, port, vlan, mac, group, source }: ChannelWish,
+    expiresAt: number,
+  ): void {
+    if (this.#options.monitors(port)) return;
+    this.#optimism.opened(now, account);
+    const key = channelKey(host, group, source);
+    const isAlone = !this.#grants.isForwarded(port, vlan, group);
+    const grant: GrantRecord = {
+      ...{ v: 1, key, host, port, vlan, mac, group, source, account, grantedAt: now, expiresAt },
+      ...{ by: 'optimistic', isAlone, classes: [] },
+    };
+    this.#grants.add(now, grant);
+    this.#grants.update(port, vlan, group);
+    this.#actions.push({ kind: 'opened-ahead', grant });
+  }
+
+  /** The answer was no. */
+  #takeBack(grant: GrantRecord): void {
+    this.#grants.update(grant.port, grant.vlan, grant.group);
+    this.#actions.push({ kind: 'revoked', grant, cause: 'refused' });
   }
 
   /** Refused, but where the port lets through what it refuses. */

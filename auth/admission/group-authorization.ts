@@ -229,7 +229,7 @@ export function questionKey(account: string, group: IpAddress, source: IpAddress
 }
 
 /** What `questionKey` made a key of, but for the source. */
-function readQuestionKey(key: string): { readonly account: string; readonly group: IpAddress } {
+export function readQuestionKey(key: string): { readonly account: string; readonly group: IpAddress } {
   const group = key.indexOf('/');
   const source = key.indexOf('/', group + 1);
   return { group: key.slice(0, group), account: key.slice(source + 1) };

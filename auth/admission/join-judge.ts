@@ -9,6 +9,7 @@ import type { IpAddress, Mac } from '../../wire/address.ts';
 import type { GrantTable } from '../grant-table.ts';
 import type { ChannelLimits } from '../rights/channel-limits.ts';
 import type { ChannelPolicy } from '../rights/channel-policy.ts';
+import type { Optimism } from '../rights/optimism.ts';
 import type { Previews } from '../rights/previews.ts';
 import type { RefusalReason } from './admission-records.ts';
 import type { GroupAuthorization } from './group-authorization.ts';
@@ -38,7 +39,8 @@ export type Verdict =
       readonly victims: readonly string[];
     }
   | { readonly kind: 'refuse'; readonly reason: RefusalReason; readonly detail: string | undefined }
-  | { readonly kind: 'ask'; readonly question: string };
+  /** `opensUntil`: meanwhile it may be open until then. */
+  | { readonly kind: 'ask'; readonly question: string; readonly opensUntil: number | undefined };
 
 /** Is told of each step and its answer. */
 export type Note = (step: string, answer: string) => void;
@@ -50,6 +52,7 @@ export interface JudgeParts {
   readonly authorization: GroupAuthorization;
   readonly policy: ChannelPolicy;
   readonly previews: Previews;
+  readonly optimism: Optimism;
   readonly limits: ChannelLimits;
 }
 
@@ -87,7 +90,13 @@ export class JoinJudge {
     if (asked >= max && !authorization.isAsked(question))
       return refuse('host-group-limit', `${asked} of ${max} questions`);
     note?.('RADIUS', authorization.isAsked(question) ? 'is being asked' : 'is to be asked');
-    return { kind: 'ask', question };
+    // What makes room only by ending others waits for the answer.
+    const opensUntil =
+      limit === undefined
+        ? this.#parts.optimism.until(now, session.account, wish.group, wish.source)
+        : undefined;
+    if (opensUntil !== undefined) note?.('meanwhile', `open for ${opensUntil - now} ms`);
+    return { kind: 'ask', question, opensUntil };
   }
 
   /** A wish whose question is answered. */
@@ -141,7 +150,9 @@ export class JoinJudge {
     | { kind: 'room'; victims: readonly string[] }
     | undefined {
     const { grants, pending, limits, policy, maxGroupsPerHost } = this.#parts;
-    const ofHost = grants.countOfHost(wish.host) + pending.countOfHost(wish.host);
+    const { host } = wish;
+    // What is open while it waits is one.
+    const ofHost = grants.countOfHost(host) + pending.countOfHost(host) - grants.countAheadOfHost(host);
     if (ofHost >= maxGroupsPerHost) {
       const detail = `${ofHost} of ${maxGroupsPerHost} groups`;
       note?.('limits', `host-group-limit: ${detail}`);

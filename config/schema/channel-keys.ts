@@ -28,6 +28,28 @@ export const channelsSection = section(
         fallback: 0,
       }),
     }),
+    optimistic: section('joins that are opened before RADIUS has answered, for a moment', {
+      channels: channelRanges({ about: 'which ones; none: each join waits for its answer' }),
+      wait: duration({
+        about: 'how long one is open without an answer',
+        min: '10ms',
+        max: '2s',
+        fallback: '300ms',
+      }),
+      count: whole({ about: 'how many of one account in a period', min: 1, max: 1000, fallback: 5 }),
+      reset: duration({
+        about: 'how long a period is, from its first one on',
+        min: '1s',
+        max: '24h',
+        fallback: '1m',
+      }),
+      pause: duration({
+        about: 'none for an account that was refused a channel so lately',
+        min: '1s',
+        max: '30d',
+        fallback: '10m',
+      }),
+    }),
     default_rate: whole({
       about: 'kbit/s of a channel in none of these; 0: it weighs nothing',
       min: 0,

@@ -44,6 +44,9 @@ export const channelTerminateCause: Readonly<Record<RevokeCause, TerminateCause>
   'permission-ended': TerminateCause.SessionTimeout,
   'permission-withdrawn': TerminateCause.AdminReset,
   'preview-ended': TerminateCause.SessionTimeout,
+  // Of what was never granted there is no record.
+  unanswered: TerminateCause.SessionTimeout,
+  refused: TerminateCause.AdminReset,
   preempted: TerminateCause.PortPreempted,
   logoff: TerminateCause.UserRequest,
   'lost-carrier': TerminateCause.LostCarrier,

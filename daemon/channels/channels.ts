@@ -23,7 +23,13 @@ import { type GroupRecord, RecordType } from '../../igmp/group-record.ts';
 import { isLinkLocalGroup, membershipIntervalMs } from '../../igmp/membership.ts';
 import { isPim } from '../../igmp/pim.ts';
 import type { RadiusAttribute, RadiusPacket } from '../../radius/packet.ts';
-import { channelKey, type GrantRecord, hostKey, type SessionRecord } from '../../session/records.ts';
+import {
+  channelKey,
+  forwardingKey,
+  type GrantRecord,
+  hostKey,
+  type SessionRecord,
+} from '../../session/records.ts';
 import { type IpAddress, ipFamily, type Mac } from '../../wire/address.ts';
 import { isMalformed } from '../../wire/malformed.ts';
 import { isHostGone, type SessionEnd } from '../accounting/end-cause.ts';
@@ -335,6 +341,10 @@ export class Channels {
       }
       case 'revoked': {
         const { grant, cause } = action;
+        if (grant.by === 'optimistic') {
+          this.#takenBack(grant, cause);
+          return;
+        }
         if (grant.by !== 'monitor') this.#peers.channelEnding(now, grant, cause);
         const { host, account, group, source } = grant;
         log.info('channel-ended', { host, account, group, source, cause });
@@ -343,6 +353,12 @@ export class Channels {
       case 'refused':
         this.#refused(now, action.refusal);
         return;
+      case 'opened-ahead': {
+        const { host, port, account, group, source } = action.grant;
+        this.#parts.tally.count(port, 'optimistic/opened');
+        log.info('join-opened-ahead', { host, account, group, source });
+        return;
+      }
       case 'let-through':
         this.#letThrough(action);
         return;
@@ -372,6 +388,17 @@ export class Channels {
     const attributes = questionAttributes(form, session, place, group, source);
     if (attributes === undefined) this.unanswered(now, question, 'encoding-lacks-family');
     else this.#peers.askGroup(now, questionToken(question), session.server, attributes);
+  }
+
+  /** What was open before RADIUS had answered is not any more: what passed meanwhile was nobody's, and is counted. */
+  #takenBack({ host, port, vlan, account, group, source, isAlone }: GrantRecord, cause: RevokeCause): void {
+    const { tally, readings, stores, log } = this.#parts;
+    tally.count(port, `optimistic/${cause === 'refused' || cause === 'unanswered' ? cause : 'given-up'}`);
+    const leaks = isAlone === true && !stores.forwardings.has(forwardingKey(port, vlan, group));
+    const { packets, octets } = leaks ? readings.channelCounter(port, vlan, group) : NO_PACKETS;
+    tally.count(port, 'optimistic-packets', packets);
+    tally.count(port, 'optimistic-octets', octets);
+    log.info('join-taken-back', { host, account, group, source, cause, packets, octets });
   }
 
   /** A join that would be refused is received: told once for each reason, and counted. */
@@ -418,3 +445,4 @@ const RECORD_NAMES: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(RecordType).map(([name, type]) => [type, name]),
 );
 const KEPT_REFUSALS = 1024;
+const NO_PACKETS = { packets: 0, octets: 0 };

@@ -25,7 +25,7 @@ export function grantGrace(stores: Stores, now: number, graceMs: number): void {
   }
   for (const record of [...stores.grants.values()]) {
     // What cannot be renewed gets no more than a turn to end in.
-    const isRenewable = record.access !== 'preview';
+    const isRenewable = record.access !== 'preview' && record.by !== 'optimistic';
     const expiresAt = Math.max(record.expiresAt, isRenewable ? least : now);
     if (expiresAt > record.expiresAt) stores.grants.put(record.key, { ...record, expiresAt });
   }

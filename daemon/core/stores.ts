@@ -30,6 +30,7 @@ import type {
   GrantRecord,
   HandshakeRecord,
   MonitoredHostRecord,
+  OptimismRecord,
   PendingRecord,
   PortBounceRecord,
   PortRecord,
@@ -60,6 +61,7 @@ export class Stores implements ReplicatedStores {
   readonly grants: Store<GrantRecord>;
   readonly forwardings: Store<ForwardingRecord>;
   readonly previews: Store<PreviewRecord>;
+  readonly optimism: Store<OptimismRecord>;
   readonly reportSources: Store<ReportSourceRecord>;
   readonly queriers: Store<QuerierRecord>;
   readonly otherQueriers: Store<OtherQuerierRecord>;
@@ -106,6 +108,7 @@ export class Stores implements ReplicatedStores {
     this.grants = this.#keep<GrantRecord>('grants');
     this.forwardings = this.#keep<ForwardingRecord>('forwardings');
     this.previews = this.#keep<PreviewRecord>('previews');
+    this.optimism = this.#keep<OptimismRecord>('optimism');
     this.reportSources = this.#keep<ReportSourceRecord>('report-sources');
     this.queriers = this.#keep<QuerierRecord>('queriers');
     this.otherQueriers = this.#keep<OtherQuerierRecord>('other-queriers');

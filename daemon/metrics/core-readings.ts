@@ -82,6 +82,18 @@ export function coreReadings(core: () => Core | undefined): Reading[] {
       ['port', 'reason'],
       (of) => byReason(of, 'let-through/'),
     ),
+    counter(
+      'castgate_optimistic_joins_total',
+      'Joins that were opened before RADIUS had answered: opened, refused, unanswered, given up by the host',
+      ['port', 'outcome'],
+      (of) => byReason(of, 'optimistic/'),
+    ),
+    portCounter(
+      'castgate_optimistic_packets_total',
+      'Packets that ports received by such joins that were taken back',
+      'optimistic-packets',
+    ),
+    portCounter('castgate_optimistic_octets_total', 'The same in octets', 'optimistic-octets'),
     portCounter(
       'castgate_monitored_unlisted_total',
       'Seconds in which hosts found no place in the table (authenticator.max_monitored_hosts)',

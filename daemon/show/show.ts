@@ -94,7 +94,7 @@ export function groupRows(core: Core, readings: SwitchReadings): GroupRow[] {
   const granted = [...core.stores.grants.values()].map((grant) => grantRow(grant, readings));
   const waiting = [...core.stores.pending.values()].flatMap((pending): GroupRow[] => {
     const session = core.stores.sessions.get(pending.host);
-    if (session === undefined) return [];
+    if (session === undefined || core.stores.grants.has(pending.key)) return [];
     return [
       {
         port: session.port,
@@ -213,7 +213,7 @@ function grantRow(grant: GrantRecord, readings: SwitchReadings): GroupRow {
     account: grant.account === '' ? null : grant.account,
     group: grant.group,
     source: grant.source ?? null,
-    state: 'granted',
+    state: grant.by === 'optimistic' ? 'waiting' : 'granted',
     reason: grant.reason ?? null,
     by: grant.by,
     since: grant.grantedAt,

@@ -11,6 +11,7 @@ import { RadiusCode } from '../../radius/packet.ts';
 import type {
   ForwardingRecord,
   GrantRecord,
+  OptimismRecord,
   PendingRecord,
   PreviewRecord,
   QuestionRecord,
@@ -47,6 +48,7 @@ class Gate {
     pending: new Store<PendingRecord>('pending'),
     forwardings: new Store<ForwardingRecord>('forwardings'),
     previews: new Store<PreviewRecord>('previews'),
+    optimism: new Store<OptimismRecord>('optimism'),
   };
   readonly questions = new Store<QuestionRecord>('questions');
   readonly authorization = new GroupAuthorization(
@@ -70,6 +72,7 @@ class Gate {
       limits: limits(12),
       leave: { mode: 'by-host', lastMemberMs: 2000 },
       policy: { lists: [], profiles: new Map(), preview: NO_PREVIEW },
+      optimism: { channels: [], waitMs: 0, count: 0, resetMs: 0, pauseMs: 0 },
       weigh: () => ({ kbps: 0, priority: 0 }),
       intervalMs: () => GMI,
       olderPresentMs: undefined,
