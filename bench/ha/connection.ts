@@ -76,6 +76,8 @@ async function roundTrip(backup: boolean, questions: number, silences?: number[]
 /** Milliseconds from the kill of the node that serves to the server's next packet, under 250 questions a second. */
 async function takeover(lab: TakeoverLab, first: number): Promise<number> {
   const active: NodeName = await lab.inStep();
+  // One that has just come in step still rehearses.
+  await pause(STANDING_MS);
   await lab.joiner.ask(`run ${first} 250 250`);
   await pause(300);
   const killedAt = monotonicMs();
@@ -88,3 +90,5 @@ async function takeover(lab: TakeoverLab, first: number): Promise<number> {
 }
 
 const TAKEOVERS = 3;
+/** How long the standby has been one. */
+const STANDING_MS = 4_000;
