@@ -31,6 +31,7 @@ const ACTIONS: readonly Action[] = [
   ['a channel is sent', 30, sendChannel],
   ['somebody sends', 10, (world) => world.sendUnicast()],
   ['a port loses its cable', 1, (world) => flap(world)],
+  ['an operator shuts a port', 0.5, (world) => world.shutPort(world.random.pick(world.plan.ports))],
   ['somebody falls silent', 1, (world, who) => world.plan.calm || fallSilent(world, who)],
   ['somebody moves', 0.5, (world, who) => world.plan.calm || move(world, who)],
   ['somebody is somebody else', 0.7, otherAccount],

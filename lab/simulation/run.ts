@@ -116,6 +116,7 @@ class Run {
     for (const what of ['openHost', 'setForwarding', 'sendFrame'] as const)
       world.pair.bridge?.fail(what, '', 0);
     for (const port of world.plan.ports) world.setCarrier(port, true);
+    world.openPorts();
     for (const who of world.subscribers) {
       wake(who);
       who.password = world.passwordOf(who.account);

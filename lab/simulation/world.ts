@@ -35,6 +35,7 @@ import {
 } from './outside/dynamic-client.ts';
 import { openAccounts, settle } from './outside/people.ts';
 import { RadiusService, type ServiceWorld } from './outside/radius-service.ts';
+import { ShutPorts } from './outside/shut-ports.ts';
 import type { HostWorld, LoginTimes, Subscriber } from './outside/subscriber.ts';
 import { UpstreamRouter } from './outside/upstream-router.ts';
 import { drawPlan, type Plan, simulatedConfig, UPLINK } from './plan.ts';
@@ -83,7 +84,9 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
   /** Everybody leaves: no cable comes back. */
   closing = false;
   readonly #trace: ((line: string) => void) | undefined;
+  /** Ports without a cable. */
   readonly #darkPorts = new Set<string>();
+  readonly #shut: ShutPorts;
   /** Places that a host has left without a word. */
   readonly #abandoned = new Set<string>();
   /** Accounts that somebody behind the port has used. */
@@ -116,6 +119,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
     this.subscribers = settle(this.plan, this.random, this.policy, this);
     this.log = this.#logger();
     this.pair = new Pair(this);
+    this.#shut = new ShutPorts(this);
     this.say(`plan: ${JSON.stringify(this.plan)}`);
   }
 
@@ -163,16 +167,30 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
   // ---- what people and faults do
 
   setCarrier(port: string, carrier: boolean): void {
-    if (this.hasCarrier(port) === carrier || (carrier && this.closing)) return;
+    if (this.hasCable(port) === carrier || (carrier && this.closing)) return;
     this.say(`${port}: ${carrier ? 'cable in' : 'cable out'}`);
     if (carrier) this.#darkPorts.delete(port);
     else this.#darkPorts.add(port);
+    if (this.#shut.isDown(port)) return;
+    this.carrierChanged(port, carrier);
+    this.pair.bridge?.setLink(port, carrier);
+  }
+
+  /** Hosts see that their link is there, or not. */
+  carrierChanged(port: string, carrier: boolean): void {
     for (const who of this.subscribers) {
       if (who.port !== port) continue;
       if (carrier) who.foundCarrier();
       else who.lostCarrier();
     }
-    this.pair.bridge?.setLink(port, carrier);
+  }
+
+  shutPort(port: string): void {
+    this.#shut.shut(port);
+  }
+
+  openPorts(): void {
+    for (const port of this.plan.ports) this.#shut.open(port);
   }
 
   /** The host leaves its port for another one. */
@@ -276,8 +294,16 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
 
   // ---- PairWorld
 
-  hasCarrier(port: string): boolean {
+  hasCable(port: string): boolean {
     return !this.#darkPorts.has(port);
+  }
+
+  hasCarrier(port: string): boolean {
+    return this.hasCable(port) && !this.#shut.isDown(port);
+  }
+
+  linkSet(bridge: MemorySwitch, port: string, up: boolean): void {
+    this.#shut.linkSet(bridge, port, up);
   }
 
   changed(change: Change): void {
@@ -318,6 +344,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
   died(fate: Fate, have: number): void {
     this.#ordered = undefined;
     this.#idleSince = this.agenda.now;
+    this.#shut.died(fate);
     if (fate === 'restart') {
       this.books.tookOver(have, 'kept');
       return;
@@ -345,6 +372,7 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
 
   tookOver(node: ActiveNode, fate: Fate): void {
     this.say(`${node.name} goes on (${fate})`);
+    this.#shut.tookOver(node.stores, fate);
     if (fate === 'cold') this.coldStarts++;
     // An older node has no answers of its own to take back: those of the newer one are as they were.
     if (this.plan.skewed) this.dynamic.taken.clear();

@@ -31,6 +31,7 @@ export function checkCause(
 const EXCUSES: Readonly<Record<string, readonly [number, readonly Mark[]]>> = {
   logoff: [20_000, ['logoff']],
   'lost-carrier': [100, ['carrier']],
+  'port-disabled': [100, ['shut']],
   'session-timeout': [120_000, ['session-timeout']],
   'account-changed': [60_000, ['other-account']],
   'switch-failed': [200_000, ['switch-trouble']],

@@ -200,6 +200,7 @@ const TERMINATE_CAUSES: Readonly<Record<string, number>> = {
   'lost-carrier': 2,
   'membership-timeout': 4,
   'session-timeout': 5,
+  'port-disabled': 22,
   'permission-ended': 5,
   'preview-ended': 5,
   'permission-withdrawn': 6,

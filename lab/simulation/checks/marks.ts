@@ -8,6 +8,8 @@ export type Mark =
   | 'insists'
   | 'logoff'
   | 'carrier'
+  /** An operator shuts its port. */
+  | 'shut'
   | 'silent'
   | 'unplugged'
   | 'rejected'

@@ -21,7 +21,8 @@ export function checkRecords(stores: Stores, now: number): void {
       () => `${key} is ${eap}, its request ${asked ? '' : 'not '}in flight`,
     );
   }
-  for (const { key, endsAt } of stores.sessions.values()) {
+  for (const { key, port, endsAt } of stores.sessions.values()) {
+    must(!stores.shutPorts.has(port), () => `${key} has a session on a port that is shut`);
     must(stores.authenticators.has(key), () => `${key} has a session and no authenticator`);
     must((endsAt ?? now) >= now, () => `the session of ${key} should have ended`);
   }

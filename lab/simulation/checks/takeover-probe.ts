@@ -20,7 +20,7 @@ import { must } from './violation.ts';
 export interface ProbedWorld {
   readonly plan: Plan;
   readonly config: Config;
-  hasCarrier(port: string): boolean;
+  hasCable(port: string): boolean;
 }
 
 /** Throws where a takeover with these records at this time would cost something. */
@@ -36,14 +36,14 @@ export function probeTakeover(world: ProbedWorld, stores: NodeStores, now: numbe
     config,
     log,
     datagrams: { send: () => {} },
-    hasCarrier: (port) => world.hasCarrier(port),
+    hasCable: (port) => world.hasCable(port),
     changed: () => {},
     sent: () => {},
     sealed: () => {},
     turned: () => {},
     fell: () => {},
   };
-  const node = new ActiveNode('probe', nodeWorld, new Chassis(plan.ports, undefined), {
+  const node = new ActiveNode('probe', nodeWorld, new Chassis(plan.ports, undefined, () => {}), {
     stores: copyOf(stores, config.groups.cacheSize),
     digest: new StateDigest(),
   });

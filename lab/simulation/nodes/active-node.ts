@@ -38,7 +38,7 @@ export interface NodeWorld {
   readonly config: Config;
   readonly log: Logger;
   readonly datagrams: DatagramSender;
-  hasCarrier(port: string): boolean;
+  hasCable(port: string): boolean;
   changed(change: Change): void;
   /** Frames that left, in order. */
   sent(frames: readonly SentFrame[]): void;
@@ -123,7 +123,9 @@ export class ActiveNode {
         }
       }
     };
-    for (const port of plan.ports) if (!world.hasCarrier(port)) this.bridge.setLink(port, false);
+    // A standby's ports are as its records say.
+    for (const port of plan.ports)
+      if (!world.hasCable(port) || stores.shutPorts.has(port)) this.bridge.setLink(port, false);
     this.#datagrams = {
       send: (server: string, port: RadiusPort, socket: number, bytes: Uint8Array) => {
         this.#watched?.push({ server, port, socket, bytes });

@@ -4,8 +4,10 @@
  * the standby takes over with what it has, and later gets a standby of its own that begins with nothing; or
  * the active's daemon starts again with its journal. A standby may begin anew at any time.
  */
+
 import { digestOf, type StateDigest } from '../../../replication/state-digest.ts';
 import { ReplicationTarget } from '../../../replication/target.ts';
+import type { MemorySwitch } from '../../../switch/memory-switch.ts';
 import { differenceOf, freshImageOf, imageOf, type StateImage } from '../checks/state-image.ts';
 import { must } from '../checks/violation.ts';
 import type { Agenda } from '../outside/agenda.ts';
@@ -22,6 +24,8 @@ export interface PairWorld extends NodeWorld {
   say(line: string): void;
   /** The active died. Whoever goes on has the state after this change, and the switch as `fate` says. */
   died(fate: Fate, have: number): void;
+  /** A daemon has set a link: the kernel does so in a moment. */
+  linkSet(bridge: MemorySwitch, port: string, up: boolean): void;
   /** A node is about to go on. */
   begins(node: ActiveNode): void;
   /** A node goes on; everything that it does at once is done. */
@@ -308,7 +312,7 @@ export class Pair {
   #chassis(): Chassis {
     const { ports, journalOctets } = this.#world.plan;
     const journal = journalOctets === undefined ? undefined : new SimulatedJournal(journalOctets);
-    return new Chassis(ports, journal);
+    return new Chassis(ports, journal, (...setting) => this.#world.linkSet(...setting));
   }
 
   /** Empty stores of the version that node number `generation` has; by default the one after the newest. */
