@@ -29,12 +29,19 @@ export type FrameFault = 'frame-too-long' | 'frame-too-short' | 'frame-checksum'
 
 /**
  * A payload as one frame; where it is longer than `longest` octets as several, of that length at most. The reader gives
- * it as one again.
+ * it as one again. It is written into `room` where that is long enough, for who needs it no longer than that.
  */
-export function encodeFrame(type: number, payload: Uint8Array, longest = LONGEST_PAYLOAD): Uint8Array {
+export function encodeFrame(
+  type: number,
+  payload: Uint8Array,
+  longest = LONGEST_PAYLOAD,
+  room?: Buffer,
+): Uint8Array {
   const size = payload.length <= longest ? longest : Math.min(longest, PART_OCTETS);
   const parts = Math.max(1, Math.ceil(payload.length / size));
-  const out = Buffer.allocUnsafe(payload.length + parts * (HEADER + TRAILER));
+  const length = payload.length + parts * (HEADER + TRAILER);
+  const out =
+    room !== undefined && length <= room.length ? room.subarray(0, length) : Buffer.allocUnsafe(length);
   let at = 0;
   for (let part = 0; part < parts; part++) {
     const octets = payload.subarray(part * size, (part + 1) * size);

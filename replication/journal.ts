@@ -55,9 +55,9 @@ export class JournalLog extends ChangeLog {
   }
 }
 
-/** One turn's changes, to be appended. */
-export function journalEntry(batch: Batch): Uint8Array {
-  return encodeFrame(FrameType.Changes, batch.octets);
+/** One turn's changes, to be appended; in `room` where that is long enough. */
+export function journalEntry(batch: Batch, room?: Buffer): Uint8Array {
+  return encodeFrame(FrameType.Changes, batch.octets, undefined, room);
 }
 
 /** Puts a journal's records into empty stores, as they were at its end. */

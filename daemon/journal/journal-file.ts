@@ -42,6 +42,8 @@ export class JournalFile {
   readonly #log: Logger;
   #descriptor: number | undefined;
   #draft: Draft | undefined;
+  /** Of an entry, until it is written. */
+  readonly #room = Buffer.allocUnsafe(ENTRY_ROOM);
   #snapshotOctets = 0;
   #entryOctets = 0;
   #synced = true;
@@ -103,7 +105,7 @@ export class JournalFile {
   append(batch: Batch, stores: ReplicatedStores): void {
     const draft = this.#draft;
     if (this.#descriptor === undefined && draft === undefined) return;
-    const entry = journalEntry(batch);
+    const entry = journalEntry(batch, this.#room);
     try {
       if (this.#descriptor !== undefined) writeAll(this.#descriptor, entry);
       // What is written of the records from here on is as they are after this turn.
@@ -248,3 +250,5 @@ function writeAll(descriptor: number, octets: Uint8Array): void {
 }
 
 const LEAST_ROTATION_OCTETS = 8 << 20;
+/** Turns that change more are few. */
+const ENTRY_ROOM = 1 << 16;

@@ -17,6 +17,20 @@ function read(stream: Uint8Array, piece: number) {
 }
 
 describe('frames', () => {
+  it('are the same octets in a room that they are given, and do without one that is too small', () => {
+    const room = Buffer.alloc(64, 0xa5);
+    for (const length of [0, 55, 56, 57]) {
+      const payload = new Uint8Array(length).fill(length);
+      const frame = encodeFrame(FrameType.Changes, payload, undefined, room);
+      expect(frame).toEqual(encodeFrame(FrameType.Changes, payload));
+      expect(frame.buffer === room.buffer && frame.byteOffset === room.byteOffset).toBe(length + 9 <= 64);
+    }
+    const parts = new Uint8Array(30).fill(3);
+    expect(encodeFrame(FrameType.Changes, parts, 10, room)).toEqual(
+      encodeFrame(FrameType.Changes, parts, 10),
+    );
+  });
+
   it('carry a payload of any length, in parts where it is too long for one', () => {
     const payloads = fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 5 });
     fc.assert(
