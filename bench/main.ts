@@ -59,7 +59,7 @@ async function main(options: Options): Promise<number> {
   }
   if (options.parts.has('revoke')) rows.push(...(await benchRevoke(options.quick ? 100 : 400)));
   if (options.parts.has('flight'))
-    rows.push(...(await benchInFlight(options.quick ? 5_000 : 30_000, options.quick ? 10_000 : 50_000)));
+    rows.push(...(await benchInFlight(options.quick ? 5_000 : 30_000, options.quick ? 10_000 : 35_000)));
   if (options.parts.has('sessions'))
     rows.push(...(await benchSessions(options.quick ? STEPS.slice(0, 3) : STEPS, say)));
   console.log(`\n${benchTable(rows)}`);
