@@ -188,7 +188,6 @@ describe('a node of two', () => {
 
   it('does nothing any more after it was frozen, until it knows that nobody took over', async () => {
     const pair = await serving({ lease: '60ms', alone_after: '1s' });
-    await pair.login('swp1', ALICE, 'alice');
     const until_ = performance.now() + 150;
     while (performance.now() < until_);
     expect(pair.a.bridge.isUnfenced).toBe(false);
