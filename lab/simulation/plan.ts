@@ -6,7 +6,7 @@
 import type { Config } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
 import type { Random } from '../random.ts';
-import { MAPPED_SOURCES, SOURCE_GROUPS } from './outside/channels.ts';
+import { ANY_SOURCE_GROUPS, MAPPED_SOURCES, SOURCE_GROUPS } from './outside/channels.ts';
 
 export interface Plan {
   readonly ports: readonly string[];
@@ -148,6 +148,16 @@ export function simulatedConfig(ports: readonly string[]): Config {
         groups: SOURCE_GROUPS[family].slice(0, 1),
         sources: MAPPED_SOURCES[family],
       })),
+    },
+    channels: {
+      // Half of the any-source groups.
+      optimistic: {
+        channels: [...ANY_SOURCE_GROUPS[4].slice(0, 2), ...ANY_SOURCE_GROUPS[6].slice(0, 2)],
+        wait: '300ms',
+        count: 3,
+        reset: '15s',
+        pause: '20s',
+      },
     },
     previews: { length: '8s', interval: '4s', count: 3, reset: '60s' },
     accounting: { interim_interval: '10s' },

@@ -168,7 +168,9 @@ class Run {
       world.isRouterNew = false;
     });
     const wanted = new Set(
-      [...(pair.active?.stores.forwardings.values() ?? [])].map(({ vlan, group }) => `${vlan}/${group}`),
+      [...(pair.active?.stores.forwardings.values() ?? [])]
+        .filter(({ told }) => told !== 'nothing')
+        .map(({ vlan, group }) => `${vlan}/${group}`),
     );
     const known = new Set(router.groups());
     must(

@@ -206,6 +206,10 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
       if (!this.router.passes(vlan, group, source)) continue;
       const octets = this.random.whole(100, 1400);
       for (const port of bridge.deliver(group, source, octets, vlan)) {
+        if (active !== undefined && isAhead(active.stores, port, vlan, group)) {
+          this.books.delivered(port, vlan, group, octets, active.gate.waiting.length === 0);
+          continue;
+        }
         const accounts = [...(this.#usedAt.get(port) ?? [])];
         const since = this.agenda.now - PERMISSION_MS - this.idleMs;
         must(
@@ -458,7 +462,9 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
     for (const { key, acctSessionId } of stores.sessions.values()) {
       must(!this.dynamic.gone.has(acctSessionId), () => `${key} is in, and its end was acknowledged`);
     }
-    for (const { key, account, group } of stores.grants.values()) {
+    for (const { key, account, group, by } of stores.grants.values()) {
+      // What is open before it is asked for is no answer.
+      if (by === 'optimistic') continue;
       must(
         !this.dynamic.taken.has(`${account} ${group}`),
         () => `${key} is received, and its end was acknowledged`,
@@ -473,7 +479,9 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
     }
     const reportLost = now - this.#frameRefusedAt < REPETITION_MS;
     if (gate.waiting.length > 0 || this.isRouterNew || reportLost) return;
-    for (const { vlan, group, mode, sources } of stores.forwardings.values()) {
+    for (const { vlan, group, mode, sources, told } of stores.forwardings.values()) {
+      // Of what RADIUS is still being asked about no router hears.
+      if (told !== undefined) continue;
       for (const source of NETWORK_SOURCES[ipFamily(group)]) {
         const wanted = sources.includes(source) === (mode === 'include');
         must(
@@ -593,6 +601,14 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
       who.mark('ended');
     }
   }
+}
+
+/** Whether somebody behind the port is let have the group before RADIUS has answered. */
+function isAhead(stores: Stores, port: string, vlan: number, group: IpAddress): boolean {
+  return [...stores.grants.values()].some(
+    (grant) =>
+      grant.by === 'optimistic' && grant.port === port && grant.vlan === vlan && grant.group === group,
+  );
 }
 
 /** How long a permission may go on after it was withdrawn: as long as the longest answer holds, and is asked for again. */

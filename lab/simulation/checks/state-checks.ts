@@ -136,7 +136,8 @@ function checkForwardings(stores: Stores): void {
 function checkQuestions(stores: Stores): void {
   for (const { key, host, group, source, question } of stores.pending.values()) {
     must(stores.memberships.has(membershipKey(host, group)), () => `${key} is pending and not wanted`);
-    must(!stores.grants.has(channelKey(host, group, source)), () => `${key} is pending and granted`);
+    const open = stores.grants.get(channelKey(host, group, source));
+    must(open === undefined || open.by === 'optimistic', () => `${key} is pending and granted`);
     must(stores.questions.has(question), () => `${key} waits for ${question}, which nobody asked`);
   }
   for (const key of keysOf(stores.questions)) {
@@ -157,8 +158,9 @@ function checkAccounting(stores: Stores): void {
   for (const key of keysOf(stores.sessions)) {
     must(running.delete(`session/${key}`), () => `${key} is in and not accounted for`);
   }
-  for (const key of keysOf(stores.grants)) {
-    must(running.delete(`channel/${key}`), () => `${key} is granted and not accounted for`);
+  for (const { key, by } of stores.grants.values()) {
+    if (by === 'optimistic') must(!running.has(`channel/${key}`), () => `${key} is accounted for unasked`);
+    else must(running.delete(`channel/${key}`), () => `${key} is granted and not accounted for`);
   }
   must(running.size === 0, () => `accounted for and gone: ${[...running].join(', ')}`);
 }
