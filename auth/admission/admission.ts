@@ -250,7 +250,10 @@ export class Admission {
     for (const grant of this.#grants.behind(port, vlan, group)) {
       this.#grants.revoke(grant, 'switch-failed');
       const membership = this.#memberships.of(grant.host, group);
-      if (membership !== undefined) this.#memberships.forget(membership);
+      if (membership !== undefined) {
+        this.#memberships.forget(membership);
+        for (const pending of this.#pending.ofMembership(membership.key)) this.#pending.remove(pending);
+      }
       this.#refuse(grant, grant.account, group, grant.source, 'switch-failed');
     }
     this.#grants.update(port, vlan, group);

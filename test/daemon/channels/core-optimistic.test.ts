@@ -273,6 +273,21 @@ describe('an optimistic join', () => {
   });
 });
 
+describe('an optimistic join that the switch refuses', () => {
+  it('is a wish no more: the answer that was awaited finds nobody, and the next join is asked anew', () => {
+    const w = world();
+    const alice = inside(w);
+    w.switch.fail('setForwarding', 'ENOMEM');
+    alice.join(NEWS);
+    expect(takenBack(w)).toEqual([`${NEWS} switch-failed`]);
+    expect([w.core.stores.memberships.size, w.core.stores.pending.size]).toEqual([0, 0]);
+    w.pass(110);
+    expect([reached(w, NEWS), books(w, Start)]).toEqual([[], []]);
+    alice.join(NEWS);
+    expect(reached(w, NEWS)).toEqual(['swp1']);
+  });
+});
+
 describe('a takeover between opening and answer', () => {
   for (const [what, group, answered] of [
     ['permitted: it goes on, and is accounted for', NEWS, true],
