@@ -41,16 +41,19 @@ export type RefusalReason =
   | 'encoding-lacks-family'
   | 'switch-failed';
 
-/** Why a grant ended; the accounting's terminate cause follows from it. */
-export type RevokeCause =
+/** Why a channel that was opened before RADIUS had answered is taken back: it did not answer in time, or it refused. */
+export type TakeBackCause = 'unanswered' | 'refused';
+
+/** Why a grant ended. */
+export type RevokeCause = ChannelEnd | TakeBackCause;
+
+/** Why a channel that was granted ended; the accounting's terminate cause follows from it. */
+export type ChannelEnd =
   | 'leave'
   | 'membership-timeout'
   | 'permission-ended'
   | 'permission-withdrawn'
   | 'preview-ended'
-  /** Opened before RADIUS had answered: it did not in time, or it refused. */
-  | 'unanswered'
-  | 'refused'
   /** A channel of more priority needed its place. */
   | 'preempted'
   | 'logoff'

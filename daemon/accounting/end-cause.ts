@@ -1,5 +1,5 @@
 /** Why sessions and channels end, and what accounting is told of it (RFC 2866 §5.10, RFC 3580 §2.1). */
-import type { RevokeCause } from '../../auth/admission/admission-records.ts';
+import type { ChannelEnd } from '../../auth/admission/admission-records.ts';
 import { TerminateCause } from '../../radius/values.ts';
 
 /** Why a session ends. Its channels end for the same reason. */
@@ -38,15 +38,12 @@ const GONE: ReadonlySet<SessionEnd> = new Set([
 ]);
 
 /** Acct-Terminate-Cause of a channel. */
-export const channelTerminateCause: Readonly<Record<RevokeCause, TerminateCause>> = {
+export const channelTerminateCause: Readonly<Record<ChannelEnd, TerminateCause>> = {
   leave: TerminateCause.UserRequest,
   'membership-timeout': TerminateCause.IdleTimeout,
   'permission-ended': TerminateCause.SessionTimeout,
   'permission-withdrawn': TerminateCause.AdminReset,
   'preview-ended': TerminateCause.SessionTimeout,
-  // Of what was never granted there is no record.
-  unanswered: TerminateCause.SessionTimeout,
-  refused: TerminateCause.AdminReset,
   preempted: TerminateCause.PortPreempted,
   logoff: TerminateCause.UserRequest,
   'lost-carrier': TerminateCause.LostCarrier,

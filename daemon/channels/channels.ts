@@ -7,6 +7,7 @@ import { LRUCache } from 'lru-cache';
 import { Admission } from '../../auth/admission/admission.ts';
 import type {
   AdmissionAction,
+  ChannelEnd,
   Refusal,
   RefusalReason,
   RevokeCause,
@@ -53,7 +54,7 @@ export interface ChannelPeers {
   /** Whether a host that is not in receives what it wants all the same. */
   isLetThrough(now: number, host: Reporter): boolean;
   /** Called before the switch stops the channel, so that its counter can still be read. */
-  channelEnding(now: number, grant: GrantRecord, cause: RevokeCause): void;
+  channelEnding(now: number, grant: GrantRecord, cause: ChannelEnd): void;
 }
 
 /** A refusal as it is kept for `castgate show groups`. */
@@ -341,7 +342,7 @@ export class Channels {
       }
       case 'revoked': {
         const { grant, cause } = action;
-        if (grant.by === 'optimistic') {
+        if (grant.by === 'optimistic' || cause === 'unanswered' || cause === 'refused') {
           this.#takenBack(grant, cause);
           return;
         }

@@ -5,7 +5,7 @@
  * caller shuts the port.
  */
 
-import type { RevokeCause } from '../../auth/admission/admission-records.ts';
+import type { ChannelEnd } from '../../auth/admission/admission-records.ts';
 import { questionOfToken } from '../../auth/admission/group-question.ts';
 import { isLoginToken } from '../../auth/login.ts';
 import { isMabToken } from '../../auth/mab/mab.ts';
@@ -439,7 +439,7 @@ export class Core {
     this.books.stopSession(now, session, sessionTerminateCause[cause]);
   }
 
-  #endChannelBooks(now: number, grant: GrantRecord, cause: RevokeCause): void {
+  #endChannelBooks(now: number, grant: GrantRecord, cause: ChannelEnd): void {
     this.books.stopChannel(now, grant, channelTerminateCause[cause]);
   }
 
