@@ -94,11 +94,11 @@ export class SwitchRig {
     this.lab.within('sw', () => execFileSync('sh', ['-euc', script], { stdio: 'pipe' }));
   }
 
-  /** What it reported, but for IPv6 frames: the kernels behind the ports send some by themselves. */
-  withoutIpv6(): SwitchEvent[] {
-    return this.events.filter(
-      (event) => event.kind !== 'frame' || Buffer.from(event.frame).readUInt16BE(12) !== 0x86dd,
-    );
+  /** The frames that it reported, but for IPv6: the kernels behind the ports send some by themselves. */
+  frames(): Extract<SwitchEvent, { kind: 'frame' }>[] {
+    return this.events
+      .filter((event) => event.kind === 'frame')
+      .filter(({ frame }) => Buffer.from(frame).readUInt16BE(12) !== 0x86dd);
   }
 
   kinds(): string[] {
