@@ -239,6 +239,7 @@ export class Radius {
         const { server, port, socket, bytes, again } = event;
         tally.count(ownerOf(server), 'sent');
         if (again) tally.count(ownerOf(server), 'retransmits');
+        if (bytes[0] === RadiusCode.StatusServer) tally.count(ownerOf(server), 'status-server');
         effect({ kind: 'datagram', server, port, socket, bytes });
         return;
       }

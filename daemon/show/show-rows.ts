@@ -156,6 +156,8 @@ export interface RadiusRow {
   readonly state: 'alive' | 'dead';
   readonly inFlight: number;
   readonly sent: number;
+  /** Of those sent: Status-Server, by which castgate asks whether a silent server lives. */
+  readonly statusServer: number;
   readonly accepts: number;
   readonly rejects: number;
   readonly challenges: number;

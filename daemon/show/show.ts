@@ -151,6 +151,7 @@ export function radiusRows(core: Core): RadiusRow[] {
         core.radius.isDead(server.name, 'auth') || core.radius.isDead(server.name, 'acct') ? 'dead' : 'alive',
       inFlight: core.radius.inFlight(server.name),
       sent: count('sent'),
+      statusServer: count('status-server'),
       accepts: count('accepts'),
       rejects: count('rejects'),
       challenges: count('challenges'),

@@ -358,7 +358,7 @@ export class UpgradeLab {
       .accessRequests()
       .filter((record) => record.text('H3C-IPv4-Multicast-Receive-Group') !== undefined);
     const came = questions.length + radius.accountingRecords().length;
-    return { sent: row.sent, again: row.retransmits, came };
+    return { sent: row.sent - row.statusServer, again: row.retransmits, came };
   }
 
   async #sessions(): Promise<readonly SessionRow[]> {

@@ -49,6 +49,7 @@ const radius: RadiusRow = {
   state: 'alive',
   inFlight: 1,
   sent: 20,
+  statusServer: 0,
   accepts: 9,
   rejects: 2,
   challenges: 8,
