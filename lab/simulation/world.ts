@@ -22,7 +22,7 @@ import type { Mark } from './checks/marks.ts';
 import { checkRecords, checkSwitch } from './checks/state-checks.ts';
 import { probeTakeover } from './checks/takeover-probe.ts';
 import { must } from './checks/violation.ts';
-import type { ActiveNode, Doom } from './nodes/active-node.ts';
+import { type ActiveNode, type Doom, PATIENCE_MS } from './nodes/active-node.ts';
 import { type Fate, Pair, type PairWorld } from './nodes/pair.ts';
 import { AccessPolicy, SENT_GROUPS } from './outside/access-policy.ts';
 import { Agenda } from './outside/agenda.ts';
@@ -98,6 +98,8 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
   /** The standby's state that was tried out last. */
   #probedAt = '';
   /** When nobody served. */
+  /** When the last of the frames that are on their way out of a port arrives. */
+  readonly #lastHeardAt = new Map<string, number>();
   readonly #idle: [number, number][] = [];
   #idleSince = 0;
   /** What a CoA-Request has changed in the turn that runs. */
@@ -326,7 +328,11 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
           if (who.port === port && who.identity.vlan === vlan) who.receive(frame);
         }
       };
-      this.agenda.after(this.random.between(0, 2), `a frame leaves ${port}`, hear);
+      // No frame of a cable overtakes another one.
+      const { now } = this.agenda;
+      const afterMs = Math.max(this.random.between(0, 2), (this.#lastHeardAt.get(port) ?? 0) - now + 0.001);
+      this.#lastHeardAt.set(port, now + afterMs);
+      this.agenda.after(afterMs, `a frame leaves ${port}`, hear);
     }
   }
 
@@ -595,7 +601,10 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
     // The server says it to the switch; the host may not hear of it.
     if (this.policy.mayEnd(stationText(who.mac))) who.mark('session-timeout');
     // Back at a place that it had left: what ends there may be of its first stay.
-    if (!this.#abandoned.has(host)) checkCause(who, this.agenda.now, what, cause, this.idleMs);
+    if (this.#abandoned.has(host)) return;
+    // A node that has died had seen it maybe, and held back for a silent standby what came of that.
+    const lateMs = this.idleMs === 0 ? 0 : this.idleMs + PATIENCE_MS;
+    checkCause(who, this.agenda.now, what, cause, lateMs);
     if (what === 'the session') {
       who.doubt();
       who.mark('ended');

@@ -7,19 +7,19 @@ import type { Subscriber } from '../outside/subscriber.ts';
 import type { Mark } from './marks.ts';
 import { must } from './violation.ts';
 
-/** `cause` is castgate's word; `what` ended. `idleMs`: how long nobody served lately, so that it is late. */
+/** `cause` is castgate's word; `what` ended. `lateMs`: how much later it may be, as nobody served. */
 export function checkCause(
   subscriber: Subscriber,
   now: number,
   what: string,
   cause: string,
-  idleMs: number,
+  lateMs: number,
 ): void {
   const excuse = EXCUSES[cause];
   must(excuse !== undefined, () => `${what} of ${subscriber.name} ended for no known cause: ${cause}`);
-  if (subscriber.marks.any(now - LOST_MS - idleMs, ['state-lost'])) return;
+  if (subscriber.marks.any(now - LOST_MS - lateMs, ['state-lost'])) return;
   const [shortestMs, marks] = excuse;
-  const windowMs = shortestMs + idleMs;
+  const windowMs = shortestMs + lateMs;
   must(
     subscriber.marks.any(now - windowMs, marks),
     () =>
