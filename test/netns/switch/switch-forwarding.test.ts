@@ -333,6 +333,7 @@ describe.skipIf(reason !== undefined).each(WAYS)(
                 event.kind === 'frame' && Buffer.from(event.frame).includes(Buffer.from(tail, 'hex')),
             ),
           );
+        await rig.ipv6At('h1');
         await rig.lab.shell('h1', 'ip -6 addr add 2001:db8::1:1/64 dev eth0 nodad');
         await heard('ff0200000000000000000001ff010001');
         expect(await advertised('2001:db8::1:1')).toBe(0);
@@ -568,6 +569,7 @@ describe.skipIf(reason !== undefined)(`options of a LinuxSwitch ${reason ?? ''}`
     expect(await rig.sw('bridge -d link show dev swp2')).toMatch(/learning off .*locked on/s);
 
     // Real hosts: their kernels find each other by ARP and neighbour discovery, begun by either side.
+    for (const host of ['h1', 'up'] as const) await rig.ipv6At(host);
     await rig.lab.shell('h1', 'ip addr add 10.0.0.1/24 dev eth0; ip addr add 2001:db8::1/64 dev eth0 nodad');
     await rig.lab.shell('up', 'ip addr add 10.0.0.9/24 dev eth0; ip addr add 2001:db8::9/64 dev eth0 nodad');
     const datagram = (from: 'h1' | 'up', to: string) =>

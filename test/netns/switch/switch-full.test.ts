@@ -19,8 +19,7 @@ describe.skipIf(reason !== undefined).each(['database', 'table'] as const)(
 
     it('refuses what is too much by name; what plays goes on, nothing else opens, and room is used again', async () => {
       // Groups of the link, which take room as well, come and go with IPv6.
-      for (const namespace of ['sw', 'h1', 'h2', 'up'])
-        await rig.lab.shell(namespace, 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6');
+      await rig.sw('echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6');
       await rig.sw('ip link set br0 type bridge mcast_hash_max 512');
       const sw = rig.start({ hashMax: 512, maxGroupsPerPort: 4096 });
       sw.openHost({ port: 'swp1', vlan: 0, mac: HOST1 });

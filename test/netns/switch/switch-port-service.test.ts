@@ -19,9 +19,6 @@ describe.skipIf(reason !== undefined)(`a port as a whole ${reason ?? ''}`, () =>
 
   beforeAll(async () => {
     rig = await SwitchRig.create('cgt-ps');
-    // Groups of the link, which the kernels behind the ports join by themselves, come and go with IPv6.
-    for (const namespace of ['h1', 'h2', 'up'])
-      await rig.lab.shell(namespace, 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6');
     await rig.sw('ip link add br-guest type bridge && ip link set br-guest up');
     await rig.lab.add('other');
     await rig.lab.veth(

@@ -36,6 +36,12 @@ export class SwitchRig {
     const lab = await Namespaces.create(prefix);
     try {
       await lab.add('sw', 'h1', 'h2', 'up');
+      // What the kernels behind the ports would say and join by themselves is no part of any test; see ipv6At().
+      for (const namespace of ['h1', 'h2', 'up'])
+        await lab.shell(
+          namespace,
+          'for each in all default; do echo 1 >/proc/sys/net/ipv6/conf/$each/disable_ipv6; done',
+        );
       await lab.exec('sw', 'ip', 'link', 'add', 'br0', 'type', 'bridge');
       await lab.exec('sw', 'ip', 'link', 'set', 'br0', 'up');
       await lab.veth(
@@ -99,6 +105,14 @@ export class SwitchRig {
     return this.events
       .filter((event) => event.kind === 'frame')
       .filter(({ frame }) => Buffer.from(frame).readUInt16BE(12) !== 0x86dd);
+  }
+
+  /** Lets the kernel there speak IPv6 from now on. */
+  async ipv6At(namespace: 'h1' | 'h2' | 'up'): Promise<void> {
+    await this.lab.shell(
+      namespace,
+      'for each in all default eth0; do echo 0 >/proc/sys/net/ipv6/conf/$each/disable_ipv6; done',
+    );
   }
 
   kinds(): string[] {
