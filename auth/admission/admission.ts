@@ -174,13 +174,13 @@ export class Admission {
       this.#optimism.refused(now, readQuestionKey(decision.key).account);
     for (const pending of this.#pending.ofQuestion(decision.key)) {
       this.#pending.remove(pending);
-      const ahead = this.#grants.get(pending.key);
-      // It must not stand in its own way under a limit.
-      if (ahead?.by === 'optimistic') this.#grants.setAside(ahead);
       const session = this.#stores.sessions.get(pending.host);
       const membership = this.#memberships.of(pending.host, pending.group);
       if (session === undefined || membership === undefined) continue;
       if (!wantedSources(membership).includes(pending.source)) continue;
+      const ahead = this.#grants.get(pending.key);
+      // It must not stand in its own way under a limit.
+      if (ahead?.by === 'optimistic') this.#grants.setAside(ahead);
       const wish = { ...membership, source: pending.source };
       this.#settle(now, session, wish, this.#judge.decided(now, session, wish, decision, 'radius'));
       if (ahead?.by === 'optimistic' && !this.#grants.has(pending.key)) this.#takeBack(ahead);

@@ -8,7 +8,7 @@ import { ofGroup, tally } from '../../lab/capture.ts';
 import type { Castgate, CastgateSettings } from '../../lab/castgate.ts';
 import { Lab, type LabPlan } from '../../lab/lab.ts';
 import { builtProgram, LineProgram } from '../../lab/line-program.ts';
-import { until } from '../../lab/processes.ts';
+import { pause, until } from '../../lab/processes.ts';
 import { LabAddress } from '../../lab/topology.ts';
 
 const notRoot = process.getuid?.() !== 0;
@@ -206,5 +206,44 @@ describe.skipIf(notRoot || notBuilt)(`rights to channels${why}`, { timeout: 60_0
     expect(await daemon.explain(on.topology.host('alice'), NEWS)).toMatchObject({
       reason: 'preview-interval',
     });
+  });
+
+  it('optimistic: opened while RADIUS is silent, taken back at its time, granted and accounted for when RADIUS is back', async () => {
+    const optimistic = { channels: ['239.1.1.0/24'], wait: '500ms' };
+    const [on, daemon, alice] = await raise(PLAN, { channels: { optimistic } });
+    const starts = (group: string | undefined) =>
+      on.radius
+        .accountingRecords()
+        .filter((record) => record.text('Acct-Status-Type') === 'Start')
+        .filter((record) => record.text('H3C-IPv4-Multicast-Receive-Group') === group).length;
+    const said = (cause: string) => () =>
+      daemon.tail(100).find((line) => line.includes('"join-taken-back"') && line.includes(`"${cause}"`));
+    await until('the Start of the session', 8_000, () => starts(undefined) === 1 || undefined);
+    await on.radius.kill();
+    await alice.ask(`join ${NEWS}`);
+    await receives(alice, NEWS);
+    const line = await until('it to be taken back', 8_000, said('unanswered'));
+    // What leaked is counted on a real bridge.
+    expect(JSON.parse(line)).toMatchObject({ group: NEWS, packets: expect.any(Number) });
+    expect((JSON.parse(line) as { packets: number }).packets).toBeGreaterThan(0);
+    await pause(200);
+    const leaked = await packets(alice, NEWS);
+    await pause(500);
+    expect(await packets(alice, NEWS)).toBe(leaked);
+    expect(starts(NEWS)).toBe(0);
+    await on.radius.resume();
+    await until('it to be granted', 20_000, async () =>
+      (await packets(alice, NEWS)) > leaked ? (true as const) : undefined,
+    );
+    await until('its Start', 8_000, () => starts(NEWS) === 1 || undefined);
+
+    await alice.ask(`join ${FILM}`);
+    expect(await refusedFor(daemon, FILM)).toBe('radius-reject');
+    expect(said('refused')()).toBeDefined();
+    await pause(200);
+    const few = await packets(alice, FILM);
+    await pause(500);
+    expect(await packets(alice, FILM)).toBe(few);
+    expect(starts(FILM)).toBe(0);
   });
 });
