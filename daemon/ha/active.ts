@@ -204,6 +204,23 @@ export class Active {
     this.serving.close();
   }
 
+  /**
+   * Serves no more, and nobody does in its place: ends every session, and waits a while for what is to be told to
+   * RADIUS. With `cleanup` the switch is told too.
+   */
+  async shutDown(cleanup: boolean): Promise<void> {
+    const { serving } = this;
+    const { bridge, log } = this.#options;
+    serving.want((effect) => cleanup || effect.kind === 'datagram');
+    serving.turn((at) => serving.core.shutdown(at));
+    const until = wallClock() + LAST_WORDS_MS;
+    const { books } = serving.core;
+    while (books.waiting > 0 && wallClock() < until) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (books.waiting > 0) log.warn('accounting-kept', { messages: books.waiting });
+    bridge.dropLease();
+    serving.close(true);
+  }
+
   /** Only the link ends. */
   cutLink(): void {
     this.source.part();
@@ -335,3 +352,4 @@ const DIGEST_INTERVAL_MS = 2_000;
 /** As long as it takes to hear what came while the daemon was frozen, and the next claim of another node. */
 const DOUBT_MS = 100;
 const MAX_WAITING = 4 << 20;
+const LAST_WORDS_MS = 2_000;

@@ -6,10 +6,53 @@ import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, constants, mkdirSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
+import type { HaConfig } from '../../config/config.ts';
 import type { Logger } from '../log/log.ts';
 
 /** What keepalived says of its VRRP instance. */
 export type VrrpState = 'MASTER' | 'BACKUP' | 'FAULT' | 'STOP' | 'DELETED';
+
+/** What castgate says to keepalived and hears of it, as far as the configuration names files for that. */
+export class Keepalived {
+  readonly #config: HaConfig;
+  readonly #log: Logger;
+  readonly #priority: PriorityFile;
+  #fifo: NotifyFifo | undefined;
+  #guard: { end(): void } | undefined;
+
+  constructor(config: HaConfig, log: Logger) {
+    this.#config = config;
+    this.#log = log;
+    this.#priority = new PriorityFile(config.priorityFile, log);
+  }
+
+  /** What this node was last said to be worth; undefined: nothing was said yet. */
+  get weight(): Weight | undefined {
+    return this.#priority.weight;
+  }
+
+  /** Says what this node is worth. Repeating a weight costs nothing. */
+  weigh(weight: Weight): void {
+    this.#priority.set(weight);
+  }
+
+  /** Hears it from now on; the death of this process is told to it. */
+  open(told: (state: VrrpState) => void): void {
+    const { notifyFifo, vrrpInstance, priorityFile } = this.#config;
+    if (notifyFifo !== undefined) this.#fifo = NotifyFifo.open(notifyFifo, vrrpInstance, this.#log, told);
+    if (priorityFile !== undefined) this.#guard = guardAgainstDeath(priorityFile, this.#log);
+  }
+
+  /** Hears it no more. */
+  close(): void {
+    this.#fifo?.close();
+  }
+
+  /** Says that this process is dead. */
+  died(): void {
+    this.#guard?.end();
+  }
+}
 
 /** Reads the FIFO; makes it where it is not there. */
 export class NotifyFifo {

@@ -6,7 +6,6 @@
  * Invariant: the ports carry something only while `#active` is there and its lease is renewed.
  */
 
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { filterOf } from '../../auth/forwarding-table.ts';
 import type { Config, HaConfig } from '../../config/config.ts';
@@ -15,8 +14,6 @@ import { digestOf } from '../../replication/state-digest.ts';
 import { now as wallClock } from '../../switch/clock.ts';
 import { loadNative } from '../../switch/native.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
-import { decodeEthernet } from '../../wire/ethernet.ts';
-import { isMalformed } from '../../wire/malformed.ts';
 import type { ControlHandler } from '../control-socket.ts';
 import { graceMs } from '../core/grace.ts';
 import type { TurnWatch } from '../core/turn-watch.ts';
@@ -28,19 +25,23 @@ import type { Serving } from '../serving.ts';
 import type { HaRow } from '../show/show-rows.ts';
 import type { AccountingDisk } from '../spool/accounting-disk.ts';
 import { Active, sendClaim } from './active.ts';
+import { AddressLookout } from './address-lookout.ts';
 import { announce } from './announce.ts';
-import { beats, CLAIM_ETHER_TYPE, type Claim, decodeClaim } from './claim.ts';
+import { beats, type Claim } from './claim.ts';
+import { Doubt } from './doubt.ts';
 import { Draft } from './draft.ts';
 import { EpochFile } from './epoch-file.ts';
 import type { FencedSwitch } from './fenced-switch.ts';
-import { guardAgainstDeath, NotifyFifo, PriorityFile, type VrrpState, Weight } from './keepalived.ts';
+import { otherGaveWay } from './giving-way.ts';
+import { Keepalived, type VrrpState, Weight } from './keepalived.ts';
 import { LinkServer } from './link.ts';
-import { rehearse } from './rehearsal.ts';
+import { OtherNode } from './other-node.ts';
+import { Rehearsal } from './rehearsal.ts';
 import { haRow } from './show-ha.ts';
 import { Standby } from './standby.ts';
 import { Timeline } from './timeline.ts';
 import { isUnanswered } from './unanswered.ts';
-import { FAREWELL_MS, SILENCE_IN_LEASE, TICKS_IN_LEASE, weightOf } from './weighing.ts';
+import { FAREWELL_MS, TICKS_IN_LEASE, weightOf } from './weighing.ts';
 
 /** Records of this node's own, and what they say of the switch's counters and of the time. */
 interface OwnRecords {
@@ -59,13 +60,13 @@ export class HaNode implements Node {
   readonly #state: SavedState;
   readonly #epochs: EpochFile;
   readonly #server: LinkServer;
-  readonly #priority: PriorityFile;
-  /** Since when this node has not served; nothing that was heard before counts as a sign of life. */
-  #standingSince = wallClock();
+  readonly #keepalived: Keepalived;
+  readonly #other = new OtherNode(wallClock);
+  readonly #doubt: Doubt;
+  readonly #address = new AddressLookout(wallClock);
+  readonly #rehearsal: Rehearsal;
   /** What leaves on connections that are backed up; undefined where none are. */
   #connections: ConnectionGuard | undefined;
-  #fifo: NotifyFifo | undefined;
-  #guard: { end(): void } | undefined;
   #ticking: NodeJS.Timeout | undefined;
   #role: Role = 'standby';
   #active: Active | undefined;
@@ -74,21 +75,11 @@ export class HaNode implements Node {
   #saved: OwnRecords | undefined;
   /** What keepalived, or a person, wants of this node. */
   #wanted: 'active' | 'standby' = 'standby';
-  /** The last claim of the other node. */
-  #claim: (Claim & { readonly heardAt: number }) | undefined;
-  /** The other node serves no more for certain: it said so, or its process is gone. */
-  #otherIsOut = false;
-  /** When the link to a node that served broke without a goodbye; undefined once that one was heard again. */
-  #brokenAt: number | undefined;
   #farewell: NodeJS.Timeout | undefined;
-  #rehearsal: NodeJS.Timeout | undefined;
   #timeline = new Timeline(wallClock);
   #takeovers = 0;
   #waking: (() => void) | undefined;
   #refused: string | undefined;
-  #addressSince: number | undefined;
-  #tickedAt = wallClock();
-  #doubtUntil = 0;
 
   constructor(
     config: Config & { readonly ha: HaConfig },
@@ -102,7 +93,9 @@ export class HaNode implements Node {
     this.#bridge = bridge;
     this.#state = new SavedState(config, log);
     this.#epochs = new EpochFile(join(config.stateDirectory, `epoch-${config.bridge}`), log);
-    this.#priority = new PriorityFile(config.ha.priorityFile, log);
+    this.#keepalived = new Keepalived(config.ha, log);
+    this.#doubt = new Doubt(wallClock, config.ha.leaseMs);
+    this.#rehearsal = new Rehearsal(log, () => this.#role === 'standby');
     this.#standby = this.#newStandby();
     this.#server = new LinkServer(config.ha, (link) => {
       if (this.#active === undefined || this.#role !== 'active') link.end();
@@ -151,12 +144,9 @@ export class HaNode implements Node {
       return refused;
     }
     if (saved !== undefined) this.#standby.plane.adopt(saved);
-    this.#priority.set(Weight.Unable);
+    this.#keepalived.weigh(Weight.Unable);
     this.#standby.start();
-    if (ha.notifyFifo !== undefined) {
-      this.#fifo = NotifyFifo.open(ha.notifyFifo, ha.vrrpInstance, this.#log, (state) => this.#told(state));
-    }
-    if (ha.priorityFile !== undefined) this.#guard = guardAgainstDeath(ha.priorityFile, this.#log);
+    this.#keepalived.open((state) => this.#told(state));
     this.#ticking = setInterval(() => this.#tick(), Math.max(10, ha.leaseMs / TICKS_IN_LEASE));
     this.#weigh();
     if (this.#wanted === 'active') void this.#promote('what was asked for meanwhile');
@@ -164,7 +154,9 @@ export class HaNode implements Node {
   }
 
   switchEvents(events: readonly SwitchEvent[]): void {
-    const others = events.filter((event) => !this.#takeClaim(event));
+    const others = events.filter(
+      (event) => !this.#other.takes(event, this.#config, (claim) => this.#heard(claim)),
+    );
     // While roles change, links and frames are kept by whoever stands by.
     if (this.#role === 'active') this.#active?.serving.switchEvents(others);
     else this.#standby.switchEvents(others);
@@ -185,8 +177,8 @@ export class HaNode implements Node {
   async stop(cleanup: boolean): Promise<void> {
     clearInterval(this.#ticking);
     clearTimeout(this.#farewell);
-    clearTimeout(this.#rehearsal);
-    this.#fifo?.close();
+    this.#rehearsal.end();
+    this.#keepalived.close();
     this.#server.close();
     const active = this.#active;
     if (active === undefined) {
@@ -194,7 +186,7 @@ export class HaNode implements Node {
       return;
     }
     this.#wanted = 'standby';
-    this.#priority.set(Weight.Unable);
+    this.#keepalived.weigh(Weight.Unable);
     if (!active.isAlone) {
       await active.handOver(HAND_OVER_PATIENCE_MS);
       return;
@@ -206,15 +198,7 @@ export class HaNode implements Node {
       this.#state.end(true);
       return;
     }
-    const { serving } = active;
-    serving.want((effect) => cleanup || effect.kind === 'datagram');
-    serving.turn((at) => serving.core.shutdown(at));
-    const until = wallClock() + LAST_WORDS_MS;
-    while (serving.core.books.waiting > 0 && wallClock() < until) await pause(10);
-    if (serving.core.books.waiting > 0)
-      this.#log.warn('accounting-kept', { messages: serving.core.books.waiting });
-    this.#bridge.dropLease();
-    serving.close(true);
+    await active.shutDown(cleanup);
     this.#state.end(false);
   }
 
@@ -222,7 +206,7 @@ export class HaNode implements Node {
     this.#connections?.close(false);
     // Else everything is closed already; what the journal has, it keeps.
     this.#state.close();
-    this.#guard?.end();
+    this.#keepalived.died();
   }
 
   sync(): void {
@@ -246,9 +230,9 @@ export class HaNode implements Node {
       epoch: this.#epochs.epoch,
       active: this.#active,
       standby: this.#standby,
-      claim: this.#claim,
+      claim: this.#other.claim,
       refused: this.#refused,
-      weight: this.#priority.weight,
+      weight: this.#keepalived.weight,
       takeovers: this.#takeovers,
       continued: this.#connections?.counts ?? { continued: 0, fellBack: {} },
       timeline: this.#timeline,
@@ -299,42 +283,18 @@ export class HaNode implements Node {
     }
   }
 
-  /** Makes sure that the other node does not serve. Undefined: it does not. Else why this one must not. */
-  async #otherGaveWay(): Promise<string | undefined> {
-    const { leaseMs, aloneAfterMs } = this.#config.ha;
-    const standby = this.#standby;
-    while (wallClock() - this.#tickedAt > leaseMs || wallClock() < this.#doubtUntil)
-      await pause(DOUBT_MS / 4);
-    if (this.#otherIsOut) return undefined;
-    if (standby.isLinked) {
-      standby.ask();
-      this.#timeline.step('other node asked');
-      // As long as it lives it brings what it has to its end; a link that breaks is looked at again below.
-      const until = wallClock() + RELEASE_PATIENCE_MS;
-      // On the link itself: claims on the uplink say that it lives, not that it hears.
-      const isHeard = () => wallClock() - standby.heardAt < SILENCE_IN_LEASE * leaseMs;
-      while (!this.#otherIsOut && standby.isLinked && isHeard() && wallClock() < until) {
-        await this.#woken(leaseMs / TICKS_IN_LEASE);
-      }
-      if (this.#otherIsOut) return undefined;
-    }
-    const isFresh = () =>
-      (standby.inStepUntil ?? 0) > wallClock() - (aloneAfterMs - leaseMs) && this.#claim?.alone !== true;
-    const fresh = isFresh();
-    if (this.#claimsStill() && !fresh) {
-      return `node ${this.#claim?.node ?? ''} serves, and went on alone: its claims are heard on the uplink`;
-    }
-    // A node that lives gives way to the claim; one that hangs or is cut off loses its lease.
-    sendClaim(this.#config, this.#bridge, this.#nextEpoch(), false);
-    this.#timeline.step('claimed on the uplinks');
-    for (;;) {
-      if (this.#otherIsOut || this.#wanted !== 'active') return undefined;
-      const wait = this.#lastSign() + leaseMs + LEASE_MARGIN_MS - wallClock();
-      if (wait <= 0) return undefined;
-      if (this.#claimsStill() && !fresh && wait > leaseMs) return 'the other node serves';
-      await this.#woken(Math.min(wait, leaseMs / TICKS_IN_LEASE));
-      sendClaim(this.#config, this.#bridge, this.#nextEpoch(), false);
-    }
+  #otherGaveWay(): Promise<string | undefined> {
+    return otherGaveWay({
+      config: this.#config.ha,
+      standby: this.#standby,
+      other: this.#other,
+      doubt: this.#doubt,
+      timeline: this.#timeline,
+      now: wallClock,
+      isWanted: () => this.#wanted === 'active',
+      claim: () => sendClaim(this.#config, this.#bridge, this.#nextEpoch(), false),
+      woken: (ms) => this.#woken(ms),
+    });
   }
 
   /** Serves from here on, with what there is. */
@@ -353,9 +313,7 @@ export class HaNode implements Node {
     const own = legacy.draft === undefined ? this.#saved : undefined;
     const fed = legacy.draft?.fed ?? own?.fed ?? emptyStores(this.#config);
     this.#saved = undefined;
-    this.#otherIsOut = false;
-    this.#brokenAt = undefined;
-    this.#claim = undefined;
+    this.#other.replaced();
     const clockOffsetMs = legacy.draft === undefined ? (own?.clockOffsetMs ?? 0) : legacy.clockOffsetMs;
     // Before anybody follows the changes: a standby gets the records as they are afterwards.
     const isCold = legacy.draft === undefined && own === undefined;
@@ -394,7 +352,7 @@ export class HaNode implements Node {
     serving.switchEvents(legacy.events.filter((event) => isUnanswered(event, fed.stores)));
     timeline.step('links and last frames looked at');
     active.begin();
-    this.#priority.set(Weight.Able);
+    this.#keepalived.weigh(Weight.Able);
     announce(fed.stores, this.#config.uplinks, this.#bridge, () => this.#active === active);
     timeline.step('announcing hosts on the uplinks');
     this.#log.info('active', { epoch, sessions: fed.stores.sessions.size, steps: timeline.steps });
@@ -449,14 +407,12 @@ export class HaNode implements Node {
     this.#state.end(false);
     // Old as they may be soon, they are better than none where the other node dies before it has sent its own.
     this.#saved = { fed: active.fed, counters: 'new', clockOffsetMs: active.clockOffsetMs };
-    this.#standingSince = wallClock();
-    this.#otherIsOut = false;
-    this.#brokenAt = undefined;
+    this.#other.stoodBy();
     this.#standby = this.#newStandby();
     this.#standby.plane.adopt(active.fed.stores);
     this.#resetCounters();
     this.#role = 'standby';
-    this.#priority.set(Weight.Unable);
+    this.#keepalived.weigh(Weight.Unable);
     this.#standby.start();
     this.#log.info('standing-by', { steps: this.#timeline.steps });
   }
@@ -483,7 +439,7 @@ export class HaNode implements Node {
       bridge: this.#bridge,
       draft: (fed) => this.#draft(fed),
       changed: () => {
-        if (this.#standby.state === 'in-step') this.#rehearse();
+        if (this.#standby.state === 'in-step') this.#rehearsal.begin(this.#config);
         if (this.#standby.state === 'in-step' && this.#saved !== undefined) {
           // From here on the other node's records count, and counters begin with them.
           this.#saved = undefined;
@@ -496,43 +452,27 @@ export class HaNode implements Node {
         this.#state.endTurn();
       },
       lost: () => {
-        this.#brokenAt = wallClock();
+        this.#other.broke();
         clearTimeout(this.#farewell);
         this.#farewell = setTimeout(() => this.#weigh(), FAREWELL_MS + 1);
       },
       died: () => {
         this.#log.error('active-died', { means: 'its process is gone, its node lives' });
-        this.#out();
+        this.#other.died();
+        this.#isOut();
       },
       released: (epoch, whole) => {
         this.#epochs.raise(epoch);
         this.#log.info('active-released', { epoch, whole });
-        this.#brokenAt = undefined;
-        this.#out();
+        this.#other.released();
+        this.#isOut();
       },
       beat: (epoch) => {
         this.#epochs.raise(epoch);
-        this.#brokenAt = undefined;
-        this.#otherIsOut = false;
+        this.#other.serves();
         this.#weigh();
       },
     });
-  }
-
-  /** Once in the life of the process, a step at a time between other work; over when this node is to serve. */
-  #rehearse(): void {
-    if (this.#rehearsal !== undefined) return;
-    const play = rehearse(this.#config);
-    const step = () => {
-      if (this.#role !== 'standby') return;
-      try {
-        if (play.next().done !== true) this.#rehearsal = setTimeout(step, REHEARSAL_PAUSE_MS);
-      } catch (cause) {
-        const error = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-        this.#log.error('internal-error', { error, means: 'a takeover is slower by some milliseconds' });
-      }
-    };
-    this.#rehearsal = setTimeout(step, REHEARSAL_PAUSE_MS);
   }
 
   /** Behind the shut fence nothing is counted: a takeover begins at zero. */
@@ -543,17 +483,13 @@ export class HaNode implements Node {
   }
 
   /** The other node does not serve any more. */
-  #out(): void {
-    this.#otherIsOut = true;
+  #isOut(): void {
     this.#weigh();
     this.#waking?.();
   }
 
   #tick(): void {
-    const at = wallClock();
-    // What a frozen node has not heard yet, it must not take for silence.
-    if (at - this.#tickedAt > this.#config.ha.leaseMs) this.#doubtUntil = at + DOUBT_MS;
-    this.#tickedAt = at;
+    this.#doubt.tick();
     if (this.#role === 'active') this.#active?.tick();
     else if (this.#role === 'standby') {
       this.#weigh();
@@ -563,72 +499,42 @@ export class HaNode implements Node {
 
   /** Tells keepalived what this node is worth. */
   #weigh(): void {
-    if (this.#role === 'active') this.#priority.set(Weight.Able);
+    if (this.#role === 'active') this.#keepalived.weigh(Weight.Able);
     if (this.#role !== 'standby') return;
     const { leaseMs, aloneAfterMs } = this.#config.ha;
-    const now = wallClock();
-    if (now < this.#doubtUntil || now - this.#tickedAt > leaseMs) return;
+    if (this.#doubt.isThere) return;
     const weight = weightOf({
-      now,
+      now: wallClock(),
       leaseMs,
       aloneAfterMs,
       state: this.#standby.state,
       inStepUntil: this.#standby.inStepUntil,
-      otherIsOut: this.#otherIsOut,
-      brokenAt: this.#brokenAt,
-      lastSign: this.#lastSign(),
-      claimedAt: this.#claim?.heardAt ?? 0,
+      otherIsOut: this.#other.isOut,
+      brokenAt: this.#other.brokenAt,
+      lastSign: this.#other.lastSign(this.#standby.heardAt),
+      claimedAt: this.#other.claim?.heardAt ?? 0,
     });
-    if (weight !== undefined) this.#priority.set(weight);
+    if (weight !== undefined) this.#keepalived.weigh(weight);
   }
 
-  /** True where the event was a claim, or pretended to be one. */
-  #takeClaim(event: SwitchEvent): boolean {
-    if (event.kind !== 'frame' || !this.#config.uplinks.includes(event.port)) return false;
-    const frame = decodeEthernet(event.frame);
-    if (isMalformed(frame) || frame.etherType !== CLAIM_ETHER_TYPE) return false;
-    const { node, key } = this.#config.ha;
-    const claim = decodeClaim(frame.payload, key);
-    // One that is older than the last was heard before.
-    if (claim === undefined || claim.node === node || claim.at < (this.#claim?.at ?? 0)) return true;
-    this.#claim = { ...claim, heardAt: wallClock() };
+  /** The other node claims to serve. */
+  #heard(claim: Claim): void {
     this.#epochs.raise(claim.epoch);
     const active = this.#active;
-    if (active !== undefined && beats(claim, { node, epoch: active.epoch })) this.#superseded(active, claim);
-    else if (active === undefined) this.#standby.dialNow();
-    return true;
+    const own = { node: this.#config.ha.node, epoch: active?.epoch ?? 0 };
+    if (active === undefined) this.#standby.dialNow();
+    else if (beats(claim, own)) this.#superseded(active, claim);
   }
 
-  /** A virtual address that is here without a word of keepalived: the word was lost, or this daemon began after it. */
+  /** A virtual address that is here without a word of keepalived. */
   #lookForAddress(): void {
-    if (this.#role !== 'standby' || this.#wanted === 'active' || this.#isBeating()) {
-      this.#addressSince = undefined;
-      return;
-    }
-    const local = new Set(
-      Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address)),
-    );
-    if (!this.#config.radius.servers.some((server) => local.has(server.sourceAddress))) {
-      this.#addressSince = undefined;
-      return;
-    }
-    this.#addressSince ??= wallClock();
-    if (wallClock() - this.#addressSince < ADDRESS_PATIENCE_MS) return;
-    this.#addressSince = undefined;
-    void this.#obey('active', 'the virtual address, which is here');
-  }
-
-  /** When the other node last gave a sign of life; this daemon's start where it never did. */
-  #lastSign(): number {
-    return Math.max(this.#standby.heardAt, this.#claim?.heardAt ?? 0, this.#standingSince);
+    if (this.#role !== 'standby' || this.#wanted === 'active' || this.#isBeating()) this.#address.forget();
+    else if (this.#address.look(this.#config.radius))
+      void this.#obey('active', 'the virtual address, which is here');
   }
 
   #isBeating(): boolean {
     return wallClock() - (this.#standby.beatAt ?? 0) < 2 * this.#config.ha.leaseMs;
-  }
-
-  #claimsStill(): boolean {
-    return wallClock() - (this.#claim?.heardAt ?? 0) < this.#config.ha.leaseMs;
   }
 
   #nextEpoch(): number {
@@ -648,22 +554,9 @@ export class HaNode implements Node {
   }
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** The kernel's timers are not finer than this. */
-const LEASE_MARGIN_MS = 10;
 /** Building the core is one long turn, in which nobody renews a lease. */
 const TAKEOVER_LEASE_MS = 5_000;
 /** And for each record that it takes up: well over what that takes on a slow machine. The first tick shortens it. */
 const RECORD_LEASE_MS = 1;
 /** For what waits for this node's acknowledgement. */
-const REHEARSAL_PAUSE_MS = 20;
 const HAND_OVER_PATIENCE_MS = 2_000;
-/** For an active that lives and still sends a snapshot. */
-const RELEASE_PATIENCE_MS = 10_000;
-const LAST_WORDS_MS = 2_000;
-const ADDRESS_PATIENCE_MS = 1_500;
-/** As long as it takes to hear what came while the daemon was frozen, and the next claim of the other node. */
-const DOUBT_MS = 150;

@@ -23,12 +23,44 @@ import { Core } from '../core/core.ts';
 import { turnsOf } from '../core/event-turns.ts';
 import { endTurn } from '../core/turn.ts';
 import { emptyStores } from '../journal/saved-state.ts';
-import { silentLog } from '../log/log.ts';
+import { type Logger, silentLog } from '../log/log.ts';
 
 /** What is there after a step. */
 export interface Played {
   readonly sessions: number;
   readonly channels: number;
+}
+
+/** Once in the life of a process, a step at a time between other work. */
+export class Rehearsal {
+  readonly #log: Logger;
+  readonly #mayPlay: () => boolean;
+  #next: NodeJS.Timeout | undefined;
+
+  /** It is over when this node may not play any more: it is to serve. */
+  constructor(log: Logger, mayPlay: () => boolean) {
+    this.#log = log;
+    this.#mayPlay = mayPlay;
+  }
+
+  begin(config: Config): void {
+    if (this.#next !== undefined) return;
+    const play = rehearse(config);
+    const step = () => {
+      if (!this.#mayPlay()) return;
+      try {
+        if (play.next().done !== true) this.#next = setTimeout(step, PAUSE_MS);
+      } catch (cause) {
+        const error = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+        this.#log.error('internal-error', { error, means: 'a takeover is slower by some milliseconds' });
+      }
+    };
+    this.#next = setTimeout(step, PAUSE_MS);
+  }
+
+  end(): void {
+    clearTimeout(this.#next);
+  }
 }
 
 /** Plays it; between two steps whoever calls does other work. A step takes a few milliseconds at most. */
@@ -142,6 +174,7 @@ function accepted(bytes: Uint8Array, secret: Uint8Array): Uint8Array | undefined
   return signReply({ code: RadiusCode.AccessAccept, id, attributes }, authenticator, secret);
 }
 
+const PAUSE_MS = 20;
 const HOSTS = 40;
 const CHANNELS = 6;
 /** So many logins after each other, then another core takes them up. */
