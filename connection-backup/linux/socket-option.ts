@@ -64,3 +64,8 @@ export function socketAddress(endpoint: Endpoint): Uint8Array {
   octets.set(bytes, bytes.length === 4 ? 4 : 8);
   return octets;
 }
+
+/** What an error says. */
+export function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -5,11 +5,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { RadiusConfig, RadiusServerConfig } from '../../config/config.ts';
-import {
-  type BackupEvent,
-  ConnectionBackup,
-  type ConnectionOwner,
-} from '../../connection-backup/linux/connection-backup.ts';
+import type { BackupEvent, ConnectionOwner } from '../../connection-backup/linux/connection.ts';
+import { ConnectionBackup } from '../../connection-backup/linux/connection-backup.ts';
 import type { ConnectionGuard } from '../../connection-backup/linux/connection-guard.ts';
 import type { HeldPath } from '../../connection-backup/linux/hold-table.ts';
 import type { ConnectionRecord } from '../../connection-backup/records.ts';

@@ -1,6 +1,7 @@
 /** A takeover with records that no connection can be continued from. */
 import { afterEach, expect, it } from 'vitest';
-import { type BackupEvent, ConnectionBackup } from '../../connection-backup/linux/connection-backup.ts';
+import type { BackupEvent } from '../../connection-backup/linux/connection.ts';
+import { ConnectionBackup } from '../../connection-backup/linux/connection-backup.ts';
 import type { ConnectionGuard } from '../../connection-backup/linux/connection-guard.ts';
 import type { ConnectionRecord, PlaceRecord, SentRecord } from '../../connection-backup/records.ts';
 import { Store } from '../../session/store.ts';
