@@ -3,11 +3,12 @@
  * fields and kinds. What is not understood is ignored by `say`; what is malformed closes the link.
  */
 import { RecordDecoder, RecordEncoder } from './record-codec.ts';
+import type { RecordVersions } from './record-version.ts';
 import type { Digest, StoreDigest } from './state-digest.ts';
 
 export type ControlMessage =
-  /** Active: this is my log. */
-  | { readonly say: 'hello'; readonly logId: string }
+  /** Active: this is my log, of records of these versions; undefined: it does not tell. */
+  | { readonly say: 'hello'; readonly logId: string; readonly versions?: RecordVersions }
   /** Active: I serve, under this epoch; `at` is my clock in milliseconds. */
   | { readonly say: 'beat'; readonly at: number; readonly epoch: number; readonly saidUntil: number }
   /** Standby: I heard the beat of `at`. */
@@ -18,8 +19,15 @@ export type ControlMessage =
   | { readonly say: 'take' }
   /** Active: I serve no more. You have everything up to this change, and all that I did follows from it. */
   | { readonly say: 'released'; readonly at: number; readonly epoch: number }
-  /** Standby: I hold everything up to this change of that log (`''`, 0: nothing). */
-  | { readonly say: 'have'; readonly logId: string; readonly change: number }
+  /** Standby: I hold everything up to this change of that log (`''`, 0: nothing), and read and write these versions. */
+  | {
+      readonly say: 'have';
+      readonly logId: string;
+      readonly change: number;
+      readonly versions?: RecordVersions;
+    }
+  /** Standby: I end this link, and hold nothing from here on. */
+  | { readonly say: 'leave' }
   /** Active: forget what you have; records follow, as they are from this change on. */
   | { readonly say: 'snapshot'; readonly at: number }
   /** Active: with this you hold everything up to this change. */
@@ -45,21 +53,26 @@ export function readMessage(payload: Uint8Array): ControlMessage | undefined {
   const value = decoder.value();
   if (decoder.fault !== undefined || typeof value !== 'object' || value === null) return undefined;
   const fields = value as Readonly<Record<string, unknown>>;
-  const { say, logId, change, at, digest, stores, epoch, saidUntil } = fields;
+  const { say, logId, change, at, digest, stores, epoch, saidUntil, versions } = fields;
   switch (say) {
     case 'hello':
-      return isText(logId) ? { say, logId } : undefined;
+      return isText(logId) && isVersions(versions)
+        ? { say, logId, ...(versions && { versions }) }
+        : undefined;
     case 'beat':
       return isTime(at) && isCount(epoch) && isTime(saidUntil) ? { say, at, epoch, saidUntil } : undefined;
     case 'heard':
       return isTime(at) ? { say, at } : undefined;
     case 'take':
     case 'bye':
+    case 'leave':
       return { say };
     case 'released':
       return isCount(at) && isCount(epoch) ? { say, at, epoch } : undefined;
     case 'have':
-      return isText(logId) && isCount(change) ? { say, logId, change } : undefined;
+      return isText(logId) && isCount(change) && isVersions(versions)
+        ? { say, logId, change, ...(versions && { versions }) }
+        : undefined;
     case 'snapshot':
       return isCount(at) ? { say, at } : undefined;
     case 'complete':
@@ -80,6 +93,14 @@ function isText(value: unknown): value is string {
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Not there, or whole. */
+function isVersions(value: unknown): value is RecordVersions | undefined {
+  if (value === undefined) return true;
+  if (typeof value !== 'object' || value === null) return false;
+  const { records, leastReader, oldestRead } = value as Readonly<Record<string, unknown>>;
+  return isCount(records) && isCount(leastReader) && isCount(oldestRead);
 }
 
 /** Milliseconds, fractions too. */

@@ -11,6 +11,13 @@ import { type Batch, ChangeLog } from './change-log.ts';
 import { encodeFrame, type FrameFault, FrameReader, FrameType } from './frame.ts';
 import { type ControlMessage, encodeMessage, readMessage } from './message.ts';
 import { RecordEncoder } from './record-codec.ts';
+import {
+  type Mismatch,
+  mismatchOf,
+  OWN_RECORDS,
+  type RecordVersions,
+  UNTOLD_RECORDS,
+} from './record-version.ts';
 import type { ReplicatedStores } from './replicated-stores.ts';
 import { Scrub } from './scrub.ts';
 import { type Digest, StateDigest } from './state-digest.ts';
@@ -34,6 +41,8 @@ export interface SourceOptions {
   readonly digestIntervalMs: number;
   /** Octets of a snapshot that go out together. */
   readonly sliceOctets?: number;
+  /** What is written and read here; those of this version by default. */
+  readonly versions?: RecordVersions;
 }
 
 /** What happened, for log, alarm and `castgate show ha`. */
@@ -41,6 +50,8 @@ export type SourceEvent =
   | { readonly kind: 'standby'; readonly state: StandbyState; readonly why: string }
   /** Effects wait for no standby any more: what is believed from here on, a takeover may not know. */
   | { readonly kind: 'alone'; readonly why: string }
+  /** The standby writes or reads other records than this node. */
+  | { readonly kind: 'mismatch'; readonly mismatch: Mismatch }
   /** The standby is to serve: nothing more is to be taken up, and when it has everything, `release`. */
   | { readonly kind: 'take' }
   /** The standby has other records than the active: it begins again. */
@@ -74,6 +85,7 @@ export class ReplicationSource implements ChangeFeed {
   /** When a standby that joins last got on. */
   #joiningSince: number | undefined;
   #digestAt = Infinity;
+  #mismatch: Mismatch | undefined;
 
   /** `state` is the digest of records that the stores hold already: a standby's own, once it has taken over. */
   constructor(stores: ReplicatedStores, options: SourceOptions, state = new StateDigest()) {
@@ -95,6 +107,11 @@ export class ReplicationSource implements ChangeFeed {
   /** Number of the last change that a standby has acknowledged. */
   get acknowledged(): number {
     return this.#acked;
+  }
+
+  /** What the standby's version is to this one; undefined: the same, or no standby is there. */
+  get mismatch(): Mismatch | undefined {
+    return this.#mismatch;
   }
 
   /** Milliseconds that the last beat took to the standby and back; undefined before the first. */
@@ -160,12 +177,13 @@ export class ReplicationSource implements ChangeFeed {
     this.#reader = new FrameReader();
     this.#output = [];
     this.#joiningSince = now;
-    this.#say({ say: 'hello', logId: this.#options.logId });
+    this.#say({ say: 'hello', logId: this.#options.logId, versions: this.#versions });
   }
 
   /** The link is gone. */
   disconnected(why: string): void {
     this.#connected = false;
+    this.#mismatch = undefined;
     this.#output = [];
     this.#snapshot = undefined;
     this.#joiningSince = undefined;
@@ -232,6 +250,10 @@ export class ReplicationSource implements ChangeFeed {
     return events;
   }
 
+  get #versions(): RecordVersions {
+    return this.#options.versions ?? OWN_RECORDS;
+  }
+
   get #waits(): boolean {
     return this.#options.mode === 'sync' && (this.#state === 'in-step' || this.#holding);
   }
@@ -260,7 +282,11 @@ export class ReplicationSource implements ChangeFeed {
   #heard(now: number, message: ControlMessage): void {
     switch (message.say) {
       case 'have':
-        this.#begin(now, message.logId, message.change);
+        if (this.#isReadableFor(message.versions ?? UNTOLD_RECORDS))
+          this.#begin(now, message.logId, message.change);
+        return;
+      case 'leave':
+        this.#left();
         return;
       case 'ack':
         this.#acknowledged(now, message.change);
@@ -269,7 +295,8 @@ export class ReplicationSource implements ChangeFeed {
         this.#roundTripMs = Math.max(0, now - message.at);
         return;
       case 'take':
-        this.#events.push({ kind: 'take' });
+        // One that cannot read the records would begin without them.
+        if (this.#mismatch?.isOneWay !== false) this.#events.push({ kind: 'take' });
         return;
       case 'differs':
         this.#events.push({ kind: 'diverged', stores: message.stores });
@@ -282,6 +309,26 @@ export class ReplicationSource implements ChangeFeed {
         // A later version may say more; what it needs an answer to it will not send to this one.
         return;
     }
+  }
+
+  /** False: it gets no records. The link stays, so that it hears that this node lives. */
+  #isReadableFor(versions: RecordVersions): boolean {
+    this.#mismatch = mismatchOf(this.#versions, versions);
+    if (this.#mismatch === undefined) return true;
+    this.#events.push({ kind: 'mismatch', mismatch: this.#mismatch });
+    if (this.#mismatch.isOneWay) return true;
+    this.#joiningSince = undefined;
+    return false;
+  }
+
+  /** The standby has gone of its own will: nothing waits for it. */
+  #left(): void {
+    const wasWaitedFor = this.#state === 'in-step' || this.#holding;
+    this.disconnected('it has left');
+    if (!wasWaitedFor || this.#options.mode !== 'sync') return;
+    this.#waitingSince = undefined;
+    this.#holding = false;
+    this.#events.push({ kind: 'alone', why: 'the standby has left' });
   }
 
   /** The standby has everything up to `change` of that log: goes on from there, or with a snapshot. */

@@ -8,6 +8,13 @@ import { readChanges } from './change-log.ts';
 import { encodeFrame, type FrameFault, FrameReader, FrameType } from './frame.ts';
 import { type ControlMessage, encodeMessage, readMessage } from './message.ts';
 import { RecordDecoder, type RecordFault } from './record-codec.ts';
+import {
+  type Mismatch,
+  mismatchOf,
+  OWN_RECORDS,
+  type RecordVersions,
+  UNTOLD_RECORDS,
+} from './record-version.ts';
 import type { ReplicatedStores } from './replicated-stores.ts';
 import { Scrub } from './scrub.ts';
 import { type Digest, differences, StateDigest } from './state-digest.ts';
@@ -52,10 +59,18 @@ export class ReplicationTarget<S extends ReplicatedStores> {
   #output: Uint8Array[] = [];
   #events: TargetEvent[] = [];
   #acked = 0;
+  readonly #versions: RecordVersions;
+  #mismatch: Mismatch | undefined;
 
-  /** `fresh` makes empty stores. */
-  constructor(fresh: () => S) {
+  /** `fresh` makes empty stores; `versions`: what is written and read here. */
+  constructor(fresh: () => S, versions = OWN_RECORDS) {
     this.#fresh = fresh;
+    this.#versions = versions;
+  }
+
+  /** What the active's version is to this one; undefined: the same, or it was not heard. */
+  get mismatch(): Mismatch | undefined {
+    return this.#mismatch;
   }
 
   get state(): TargetState {
@@ -84,6 +99,7 @@ export class ReplicationTarget<S extends ReplicatedStores> {
     this.#output = [];
     this.#taking = undefined;
     this.#activeLog = '';
+    this.#mismatch = undefined;
   }
 
   /** The link is gone: what is whole stays. */
@@ -99,11 +115,13 @@ export class ReplicationTarget<S extends ReplicatedStores> {
       const fault =
         type === FrameType.Message
           ? this.#message(payload)
-          : type === FrameType.Records
-            ? this.#records(payload)
-            : type === FrameType.Changes
-              ? this.#changes(payload)
-              : undefined;
+          : this.#cannotRead
+            ? undefined
+            : type === FrameType.Records
+              ? this.#records(payload)
+              : type === FrameType.Changes
+                ? this.#changes(payload)
+                : undefined;
       if (fault !== undefined) return fault;
     }
     this.#acknowledge();
@@ -113,6 +131,11 @@ export class ReplicationTarget<S extends ReplicatedStores> {
   /** Asks the active to let this node serve. */
   take(): void {
     this.#say({ say: 'take' });
+  }
+
+  /** Tells the active that it is to wait for this node no more. */
+  leave(): void {
+    this.#say({ say: 'leave' });
   }
 
   drainEvents(): readonly TargetEvent[] {
@@ -127,13 +150,25 @@ export class ReplicationTarget<S extends ReplicatedStores> {
     return output;
   }
 
+  /** An active that knows nothing of versions may send its records nevertheless. */
+  get #cannotRead(): boolean {
+    return this.#mismatch?.isOneWay === false;
+  }
+
   #message(payload: Uint8Array): TargetFault | undefined {
     const message = readMessage(payload);
     if (message === undefined) return 'message-malformed';
+    if (this.#cannotRead && OF_RECORDS.has(message.say)) return undefined;
     switch (message.say) {
       case 'hello':
         this.#activeLog = message.logId;
-        this.#say({ say: 'have', logId: this.#whole?.logId ?? '', change: this.have });
+        this.#mismatch = mismatchOf(message.versions ?? UNTOLD_RECORDS, this.#versions);
+        this.#say({
+          say: 'have',
+          logId: this.#whole?.logId ?? '',
+          change: this.have,
+          versions: this.#versions,
+        });
         return undefined;
       case 'snapshot':
         this.#taking = newReplica(this.#fresh(), this.#activeLog, message.at);
@@ -247,5 +282,7 @@ function take(
   return undefined;
 }
 
+/** Messages about records. */
+const OF_RECORDS: ReadonlySet<ControlMessage['say']> = new Set(['snapshot', 'complete', 'digest']);
 /** Records that are looked at each time a digest arrives. */
 const SCRUB_RECORDS = 500;

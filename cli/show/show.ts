@@ -267,6 +267,7 @@ function alarms(rows: readonly object[]): string {
       field(row, 'role') === 'standby' && field(row, 'state') !== 'in-step'
         ? 'ALARM: this standby is not in step\n'
         : '',
+      typeof field(row, 'mismatch') === 'string' ? `versions: ${textOf(field(row, 'mismatch'))}\n` : '',
       typeof field(row, 'refused') === 'string' ? `not done: ${textOf(field(row, 'refused'))}\n` : '',
     ])
     .join('');

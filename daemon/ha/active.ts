@@ -303,6 +303,14 @@ export class Active {
       case 'strayed':
         log.error('record-strayed', { store: event.store, record: event.key });
         return;
+      case 'mismatch': {
+        const { isOneWay, why } = event.mismatch;
+        const means = isOneWay
+          ? 'no way back before both nodes have the later version'
+          : 'nobody stands by before both nodes have a version that reads the records of the other';
+        log[isOneWay ? 'warn' : 'error']('records-mismatch', { why, means });
+        return;
+      }
       case 'take':
         log.info('standby-asks-to-serve', {});
         return;

@@ -32,6 +32,7 @@ export async function otherGaveWay(candidate: Candidate): Promise<string | undef
   const tickMs = leaseMs / TICKS_IN_LEASE;
   await doubt.over();
   if (other.isOut) return undefined;
+  if (standby.isLinked && standby.mismatch?.isOneWay === false) return standby.mismatch.why;
   if (standby.isLinked) {
     standby.ask();
     timeline.step('other node asked');

@@ -182,7 +182,7 @@ export class HaNode implements Node {
     this.#server.close();
     const active = this.#active;
     if (active === undefined) {
-      this.#standby.stop();
+      this.#standby.leave();
       return;
     }
     this.#wanted = 'standby';

@@ -51,6 +51,7 @@ export function haRow(state: HaState): HaRow {
     lastClaimMs: ageOf(claim?.heardAt, now),
     weight: weight ?? null,
     refused: refused ?? null,
+    mismatch: (source === undefined ? standby.mismatch : source.mismatch)?.why ?? null,
     takeovers,
     connections: active?.serving.connections?.connections ?? standby.connections,
     connectionOctets: active?.serving.connections?.octets ?? 0,

@@ -3,6 +3,7 @@
  * has them, listens on its own ports, and notices when the active's process has died.
  */
 import type { Config, HaConfig } from '../../config/config.ts';
+import type { Mismatch } from '../../replication/record-version.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import { ReplicationTarget, type TargetState } from '../../replication/target.ts';
 import { now as wallClock } from '../../switch/clock.ts';
@@ -64,6 +65,7 @@ export class Standby {
   readonly #links = new Map<string, SwitchEvent>();
   #frames: { readonly at: number; readonly event: SwitchEvent }[] = [];
   #told: TargetState = 'empty';
+  #toldWhy: string | undefined;
   /** Of the records that are whole, and of those that are on their way. */
   #drafts: readonly Draft[] = [];
 
@@ -84,6 +86,11 @@ export class Standby {
 
   get isLinked(): boolean {
     return this.#link !== undefined && this.#beatAt !== undefined;
+  }
+
+  /** What the versions of the nodes are to each other; undefined: the same, or the active was not heard. */
+  get mismatch(): Mismatch | undefined {
+    return this.#target.mismatch;
   }
 
   /** How many records it holds. */
@@ -149,6 +156,15 @@ export class Standby {
       draft.discard();
       return this.#options.draft(draft.fed);
     });
+  }
+
+  /** Stops following, and says so: the active need not wait for what is not acknowledged. */
+  leave(): Legacy {
+    this.#target.leave();
+    this.#link?.send(this.#target.drainOutput());
+    this.#link?.end();
+    this.#link = undefined;
+    return this.stop();
   }
 
   /** Stops following. */
@@ -268,7 +284,12 @@ export class Standby {
   }
 
   #tell(): void {
-    const { state } = this.#target;
+    const { state, mismatch } = this.#target;
+    if (this.isLinked && mismatch?.why !== this.#toldWhy) {
+      this.#toldWhy = mismatch?.why;
+      if (mismatch !== undefined)
+        this.#options.log[mismatch.isOneWay ? 'warn' : 'error']('records-mismatch', { why: mismatch.why });
+    }
     if (state === this.#told) return;
     this.#told = state;
     this.#options.log[state === 'in-step' ? 'info' : 'warn']('standby-state', { state, have: this.have });

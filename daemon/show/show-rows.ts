@@ -62,6 +62,8 @@ export interface HaRow {
   readonly weight: number | null;
   /** Why it does not do what is wanted. */
   readonly refused: string | null;
+  /** What is wrong between the versions of the two nodes' records; null: nothing. */
+  readonly mismatch: string | null;
   /** How often this node has begun to serve since its daemon started. */
   readonly takeovers: number;
   /** Connections that the other node can continue, and octets on them that no server has acknowledged. */

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeFrame, FrameReader, FrameType } from '../../replication/frame.ts';
+import { encodeMessage, readMessage } from '../../replication/message.ts';
+import { OWN_RECORDS, type RecordVersions, UNTOLD_RECORDS } from '../../replication/record-version.ts';
 import { ReplicationSource } from '../../replication/source.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import { ReplicationTarget } from '../../replication/target.ts';
@@ -11,11 +13,16 @@ class Pair {
   now = 1000;
   readonly stores: Keeper;
   readonly source: ReplicationSource;
-  readonly target = new ReplicationTarget(() => new Keeper());
+  readonly target: ReplicationTarget<Keeper>;
   faults: string[] = [];
 
   constructor(
-    options: { keepOctets?: number; logId?: string; sliceOctets?: number } = {},
+    options: {
+      keepOctets?: number;
+      logId?: string;
+      sliceOctets?: number;
+      versions?: { active: RecordVersions; standby: RecordVersions };
+    } = {},
     taken: { stores: Keeper | undefined; digest: StateDigest | undefined } = {
       stores: undefined,
       digest: undefined,
@@ -32,9 +39,11 @@ class Pair {
         keepOctets: options.keepOctets ?? 1 << 20,
         digestIntervalMs: 1000,
         ...(options.sliceOctets && { sliceOctets: options.sliceOctets }),
+        ...(options.versions && { versions: options.versions.active }),
       },
       taken.digest,
     );
+    this.target = new ReplicationTarget(() => new Keeper(), options.versions?.standby);
   }
 
   connect(): void {
@@ -208,6 +217,117 @@ describe('a standby', () => {
     pair.put('x', { v: 9, tomorrow: { deep: [1, 2] } }, 'store-of-version-9');
     pair.connect();
     pair.carry();
+    pair.same();
+  });
+});
+
+describe('nodes of two versions', () => {
+  const versions = (records: number, leastReader: number, oldestRead: number) => ({
+    records,
+    leastReader,
+    oldestRead,
+  });
+  const of = (active: RecordVersions, standby: RecordVersions) => {
+    const pair = new Pair({ versions: { active, standby } });
+    pair.put('a', { n: 1 });
+    pair.connect();
+    pair.source.beat(pair.now, 1, 0);
+    pair.carry();
+    return pair;
+  };
+
+  it('that read the records of each other come in step', () => {
+    const pair = of(versions(5, 4, 3), versions(4, 4, 3));
+    expect([pair.source.state, pair.target.state]).toEqual(['in-step', 'in-step']);
+    expect([pair.source.mismatch, pair.target.mismatch]).toEqual([undefined, undefined]);
+  });
+
+  it.each([
+    ['too new for the standby', versions(5, 5, 3), versions(4, 4, 3), 'version 5 or later is needed'],
+    ['too old for the standby', versions(2, 2, 1), versions(5, 5, 4), 'this version reads 4 and later'],
+  ])('do not come in step where records are %s', (_, active, standby, why) => {
+    const pair = of(active, standby);
+    expect([pair.source.state, pair.target.state]).toEqual(['away', 'empty']);
+    for (const { mismatch } of [pair.source, pair.target]) {
+      expect(mismatch?.isOneWay).toBe(false);
+      expect(mismatch?.why).toMatch(why);
+    }
+    const mismatch = expect.objectContaining({ isOneWay: false });
+    expect(pair.source.drainEvents()).toEqual([{ kind: 'mismatch', mismatch }]);
+    // It hears that the active lives, for as long as that goes on, and gets nothing by asking to serve.
+    expect(pair.target.drainEvents()).toEqual([{ kind: 'beat', at: 1000, epoch: 1, saidUntil: 0 }]);
+    pair.now += 60_000;
+    pair.source.handleTimeout(pair.now);
+    pair.target.take();
+    pair.put('b', { n: 2 });
+    pair.carry();
+    expect(pair.source.drainEvents()).toEqual([]);
+    expect([pair.source.wantsLink, pair.source.committed, pair.target.stores]).toEqual([true, 2, undefined]);
+  });
+
+  it('come in step where only the way back is barred, and say so', () => {
+    const pair = of(versions(4, 4, 3), versions(5, 5, 3));
+    expect([pair.source.state, pair.target.state]).toEqual(['in-step', 'in-step']);
+    for (const { mismatch } of [pair.source, pair.target]) {
+      expect(mismatch?.isOneWay).toBe(true);
+      expect(mismatch?.why).toMatch(/once the standby serves.*version 5 or later/);
+    }
+    pair.target.take();
+    pair.carry();
+    expect(pair.source.drainEvents()).toContainEqual({ kind: 'take' });
+  });
+
+  it('count as the last version that told nothing where they tell none', () => {
+    const untold = (octets: Uint8Array) => {
+      const [frame] = new FrameReader().push(octets);
+      const message = frame && frame.type === FrameType.Message ? readMessage(frame.payload) : undefined;
+      if (message === undefined || !('versions' in message)) return octets;
+      const { versions: _, ...older } = message;
+      return encodeFrame(FrameType.Message, encodeMessage(older));
+    };
+    const pair = new Pair({ versions: { active: OWN_RECORDS, standby: versions(9, 9, 9) } });
+    pair.put('a', { n: 1 });
+    pair.connect();
+    // The active knows nothing of versions, and sends its records.
+    const older = new Pair();
+    older.put('a', { n: 1 });
+    older.connect();
+    pair.target.connected();
+    for (let i = 0; i < 4; i++) {
+      for (const octets of older.source.drainOutput(0)) pair.target.receive(untold(octets));
+      for (const octets of pair.target.drainOutput()) older.source.receive(0, untold(octets));
+    }
+    expect(pair.target.mismatch?.why).toMatch(`version ${UNTOLD_RECORDS.records}`);
+    expect([pair.target.state, older.source.state]).toEqual(['empty', 'joining']);
+    // And a standby that tells nothing gets no records that it would read wrongly.
+    const later = new Pair({ versions: { active: versions(9, 9, 9), standby: UNTOLD_RECORDS } });
+    later.put('a', { n: 1 });
+    later.source.connected(0);
+    later.target.connected();
+    for (let i = 0; i < 4; i++) {
+      for (const octets of later.source.drainOutput(0)) later.target.receive(untold(octets));
+      for (const octets of later.target.drainOutput()) later.source.receive(0, untold(octets));
+    }
+    expect(later.source.mismatch?.isOneWay).toBe(false);
+    expect([later.target.state, later.source.state]).toEqual(['empty', 'away']);
+  });
+});
+
+describe('a standby that leaves', () => {
+  it('is waited for no more, at once', () => {
+    const pair = new Pair();
+    pair.connect();
+    pair.carry();
+    pair.put('a', { n: 1 });
+    expect(pair.source.committed).toBe(0);
+    pair.target.leave();
+    for (const octets of pair.target.drainOutput()) pair.source.receive(pair.now, octets);
+    expect([pair.source.state, pair.source.committed, pair.source.wantsLink]).toEqual(['away', 1, false]);
+    expect(pair.source.drainEvents()).toContainEqual({ kind: 'alone', why: 'the standby has left' });
+    pair.target.disconnected();
+    pair.connect();
+    pair.carry();
+    expect(pair.source.state).toBe('in-step');
     pair.same();
   });
 });

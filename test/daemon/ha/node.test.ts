@@ -125,6 +125,16 @@ describe('a node of two', () => {
     expect(pair.b.weight).toBe(0);
   });
 
+  it('is not waited for where it stands by and stops', async () => {
+    const pair = await serving({ alone_after: '60s' });
+    await pair.b.node.stop(false);
+    await until(() => pair.a.row.alone);
+    expect(pair.a.log).toContainEqual(
+      expect.objectContaining({ event: 'alone', why: 'the standby has left' }),
+    );
+    await pair.login('swp1', ALICE, 'alice');
+  });
+
   it('gives way to a later epoch at once, and takes no effect of its own any more', async () => {
     const pair = await serving();
     await pair.login('swp1', ALICE, 'alice');

@@ -38,6 +38,7 @@ export const STANDBY: HaRow = {
   lastClaimMs: null,
   weight: -100,
   refused: null,
+  mismatch: null,
   takeovers: 2,
   lastChangeAt: null,
   connections: 0,
