@@ -37,6 +37,8 @@ export interface CastgateSettings {
   readonly stateDirectory?: string;
   /** Flags for node itself: `--cpu-prof`. */
   readonly nodeFlags?: readonly string[];
+  /** The castgate that is started: a `dist/cli/main.js`; this build's when left out. */
+  readonly program?: string;
 }
 
 /** What castgate has to know of the network that it is started in. */
@@ -46,14 +48,15 @@ export class Castgate {
   readonly configFile: string;
   readonly socket: string;
   readonly #namespace: string;
-  readonly #nodeFlags: readonly string[];
+  /** Node with its flags, and the program. */
+  readonly #program: readonly string[];
   #process: LabProcess | undefined;
 
-  private constructor(folder: string, namespace: string, nodeFlags: readonly string[]) {
+  private constructor(folder: string, namespace: string, program: readonly string[]) {
     this.configFile = join(folder, 'castgate.yaml');
     this.socket = join(folder, 'control.sock');
     this.#namespace = namespace;
-    this.#nodeFlags = nodeFlags;
+    this.#program = program;
   }
 
   /** Writes the configuration and starts the daemon; resolves when it answers on its control socket. */
@@ -76,7 +79,11 @@ export class Castgate {
     settings: CastgateSettings = {},
   ): Castgate {
     mkdirSync(folder, { mode: 0o700 });
-    const castgate = new Castgate(folder, place.switchNamespace, settings.nodeFlags ?? []);
+    const castgate = new Castgate(folder, place.switchNamespace, [
+      process.execPath,
+      ...(settings.nodeFlags ?? []),
+      settings.program ?? PROGRAM,
+    ]);
     const content = configuration(castgate.socket, folder, place, radius, settings);
     writeFileSync(castgate.configFile, stringify(content), { mode: 0o600 });
     return castgate;
@@ -87,7 +94,7 @@ export class Castgate {
     const flags = options.cleanup ? ['--cleanup'] : [];
     const process_ = LabProcess.start(
       'castgate',
-      [process.execPath, ...this.#nodeFlags, PROGRAM, 'run', '--config', this.configFile, ...flags],
+      [...this.#program, 'run', '--config', this.configFile, ...flags],
       this.#namespace,
     );
     this.#process = process_;

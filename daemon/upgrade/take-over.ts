@@ -210,8 +210,10 @@ class TakeOver {
   #serve(told: boolean): void {
     const successor = this.#successor;
     if (successor === undefined || this.#isOver) return;
-    this.#isOver = true;
     this.#reached('serving');
+    // The last thing that can be refused.
+    this.#bridge?.renewTable();
+    this.#isOver = true;
     if (told) this.#channel.say({ say: 'serving' });
     this.#state.settle();
     this.#state.accountingDisk?.succeed();

@@ -15,6 +15,7 @@ Options:
   --count N          how many upgrades (10)
   --subscribers N    how many there are (1000)
   --rate N           things that they do in a second (40)
+  --other FOLDER     a build of another version: it serves first, is upgraded to this one, and back
   --no-faults        without the failing ones
   --help             print this
 `;
@@ -26,6 +27,7 @@ async function main(words: readonly string[]): Promise<number> {
       count: { type: 'string', default: '10' },
       subscribers: { type: 'string', default: '1000' },
       rate: { type: 'string', default: '40' },
+      other: { type: 'string' },
       'no-faults': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -42,7 +44,7 @@ async function main(words: readonly string[]): Promise<number> {
   const rounds: Round[] = [];
   let planned = count;
   try {
-    const lab = await UpgradeLab.open(subscribers, rate);
+    const lab = await UpgradeLab.open(subscribers, rate, values.other);
     try {
       for (let i = 0; i < count; i++) rounds.push(told(await lab.upgrade(i)));
       const faults = values['no-faults'] ? [] : lab.faults();

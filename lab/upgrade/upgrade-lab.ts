@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { GroupRow, RadiusRow, SessionRow } from '../../daemon/show/show-rows.ts';
 import type { HandedOver } from '../../daemon/upgrade/hand-over.ts';
 import type { TakeOverStep } from '../../daemon/upgrade/take-over.ts';
-import { RECORDS_VERSION } from '../../replication/record-version.ts';
 import type { Castgate } from '../castgate.ts';
 import { ask } from '../control.ts';
 import { AccountBooks } from '../ha/account-books.ts';
@@ -15,7 +14,7 @@ import { attempt, LabError, pause, until } from '../processes.ts';
 import { LabAddress } from '../topology.ts';
 import { accountOf, CHANNELS, channelOf, PASSWORD } from './subscriber-plan.ts';
 import type { SubscribersSeen } from './subscribers.ts';
-import { anotherVersion, brokenProgram, type FailureKind, failingProgram } from './versions.ts';
+import { anotherVersion, brokenProgram, type FailureKind, failingProgram, nextVersion } from './versions.ts';
 
 /** One upgrade, or one that was made to fail. */
 export interface Round {
@@ -41,7 +40,9 @@ export class UpgradeLab {
   readonly #rate: number;
   readonly #subscribers: number;
   readonly #books = new AccountBooks();
-  readonly #versions: readonly string[];
+  /** By turns. */
+  readonly #versions: readonly Version[];
+  /** Where programs are made. */
   readonly #folder: string;
   /** At the RADIUS server, those over TCP that castgate keeps. */
   readonly #connections: readonly string[];
@@ -56,6 +57,8 @@ export class UpgradeLab {
     subscribers: number,
     rate: number,
     connections: readonly string[],
+    folder: string,
+    versions: readonly Version[],
   ) {
     this.#lab = lab;
     this.#connections = connections;
@@ -64,16 +67,15 @@ export class UpgradeLab {
     this.#supplicants = supplicants;
     this.#subscribers = subscribers;
     this.#rate = rate;
-    this.#folder = join(lab.workspace.directory, 'versions');
-    mkdirSync(this.#folder);
-    this.#versions = [
-      anotherVersion(join(this.#folder, 'next'), '9.0.1', RECORDS_VERSION + 1),
-      anotherVersion(join(this.#folder, 'this'), '9.0.0', RECORDS_VERSION),
-    ];
+    this.#folder = folder;
+    this.#versions = versions;
   }
 
-  /** Raises it: most of the subscribers are in and watch. */
-  static async open(subscribers: number, rate: number): Promise<UpgradeLab> {
+  /**
+   * Raises it: most of the subscribers are in and watch. `other`: folder of a build of another version, which serves first;
+   * left out, this one does, and is upgraded to a next one.
+   */
+  static async open(subscribers: number, rate: number, other?: string): Promise<UpgradeLab> {
     const numbers = Array.from({ length: subscribers }, (_, i) => i);
     const crowd = Array.from({ length: LINES }, (_, i) => ({ name: `crowd${i}`, port: `swp${i + 1}` }));
     const people = REAL.map((name, i) => ({ name, port: `swp${LINES + 1 + i}` }));
@@ -90,9 +92,13 @@ export class UpgradeLab {
       streams: true,
     });
     try {
+      const folder = join(lab.workspace.directory, 'versions');
+      mkdirSync(folder);
+      const versions = versionsIn(folder, other);
       const { secretFile } = lab.radius;
       const server = { address: LabAddress.radius, secret_file: secretFile };
       const castgate = await lab.startCastgate({
+        ...(other !== undefined && { program: join(versions[1].folder, 'dist/cli/main.js') }),
         authenticator: {
           max_hosts_per_port: 4096,
           max_hosts: 65_536,
@@ -160,7 +166,17 @@ export class UpgradeLab {
         const there = await connectionsTo(lab);
         return there.length >= 2 ? there : undefined;
       });
-      const made = new UpgradeLab(lab, castgate, lines, supplicants, subscribers, rate, connections);
+      const made = new UpgradeLab(
+        lab,
+        castgate,
+        lines,
+        supplicants,
+        subscribers,
+        rate,
+        connections,
+        folder,
+        versions,
+      );
       await made.#settled();
       made.#books.take(lab.radius.accountingRecords());
       made.#books.faults();
@@ -172,11 +188,10 @@ export class UpgradeLab {
     }
   }
 
-  /** Upgrades to the next version, or back. */
+  /** Upgrades to the other version, or back. */
   async upgrade(number: number): Promise<Round> {
-    const program = this.#versions[number % 2] ?? '';
-    const version = number % 2 === 0 ? '9.0.1' : '9.0.0';
-    return this.#play(`upgrade ${number + 1} to ${version}`, program, version);
+    const { folder, version } = this.#versions[number % 2] ?? { folder: '', version: '' };
+    return this.#play(`upgrade ${number + 1} to ${version}`, folder, version);
   }
 
   /** Each step at which the new process can fail, in each way. */
@@ -248,7 +263,8 @@ export class UpgradeLab {
     this.#overTcp = said;
     // What castgate sends again it counts as sent: more that came is what was handed over and left twice.
     const more = said.came - heard.came - (said.sent - heard.sent);
-    if (more !== 0)
+    // Older versions do not tell what of it was Status-Server.
+    if (more !== 0 && !Number.isNaN(more))
       wrong.push(`requests over TCP: ${Math.abs(more)} ${more > 0 ? 'came twice' : 'never came'}`);
     this.#books.take(this.#lab.radius.accountingRecords());
     wrong.push(...this.#books.faults());
@@ -371,6 +387,19 @@ export class UpgradeLab {
       throw new LabError(`castgate does not answer ${verb}`, this.#castgate.tail(40));
     return answer.result as readonly R[];
   }
+}
+
+interface Version {
+  readonly version: string;
+  readonly folder: string;
+}
+
+/** The version that is upgraded to, and the one that is gone back to. */
+function versionsIn(folder: string, other: string | undefined): readonly [Version, Version] {
+  const own = (version: string) => ({ version, folder: anotherVersion(join(folder, version), version) });
+  if (other === undefined)
+    return [{ version: '9.0.1', folder: nextVersion(join(folder, '9.0.1'), '9.0.1') }, own('9.0.0')];
+  return [own('9.0.1'), { version: '9.0.0', folder: anotherVersion(join(folder, '9.0.0'), '9.0.0', other) }];
 }
 
 /** Both ends of each connection over TCP that stands at the RADIUS server. */

@@ -2,21 +2,42 @@
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TakeOverStep } from '../../daemon/upgrade/take-over.ts';
+import { RECORDS_VERSION } from '../../replication/record-version.ts';
 import { packageRoot } from '../../switch/native.ts';
 
-/** A copy of the build that calls itself another version and writes records of another one. Gives its folder. */
-export function anotherVersion(folder: string, version: string, records: number): string {
-  const root = packageRoot();
+/** A copy of a build that calls itself another version. Gives its folder. `root`: the folder of the build. */
+export function anotherVersion(folder: string, version: string, root = packageRoot()): string {
   mkdirSync(folder);
   cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
   for (const name of ['node_modules', 'switch', 'page']) symlinkSync(join(root, name), join(folder, name));
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as object;
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...manifest, version }));
-  const path = join(folder, 'dist/replication/record-version.js');
-  const text = readFileSync(path, 'utf8');
-  const changed = text.replace(/RECORDS_VERSION = \d+/, `RECORDS_VERSION = ${records}`);
-  if (!/RECORDS_VERSION = \d+/.test(text)) throw new Error(`${path} has no version of records`);
-  writeFileSync(path, changed);
+  return folder;
+}
+
+/** A copy of this build as a later version may be: records of the next kind, and another text of the nftables table. */
+export function nextVersion(folder: string, version: string): string {
+  anotherVersion(folder, version);
+  const change = (file: string, ...changes: readonly (readonly [string, string])[]) => {
+    const path = join(folder, 'dist', file);
+    let text = readFileSync(path, 'utf8');
+    for (const [from, to] of changes) {
+      if (!text.includes(from)) throw new Error(`${path} has no ${from}`);
+      text = text.replace(from, to);
+    }
+    writeFileSync(path, text);
+  };
+  change('replication/record-version.js', [
+    `RECORDS_VERSION = ${RECORDS_VERSION}`,
+    `RECORDS_VERSION = ${RECORDS_VERSION + 1}`,
+  ]);
+  change(
+    'switch/linux/filter/ruleset.js',
+    ['const SETS = [\n', "const SETS = [\n    'later',\n"],
+    ['  set subscribers {', '  set later { type ifname; }\n  set subscribers {'],
+    ['  chain from_uplink {\n', '  chain from_uplink {\n    iifname @later goto of_later\n'],
+    ['  chain from_uplink {', '  chain of_later {\n    drop\n  }\n  chain from_uplink {'],
+  );
   return folder;
 }
 

@@ -45,11 +45,13 @@ import {
   decodeGeneration,
   decodeNamedCounter,
   decodeRule,
+  decodeSetName,
   encodeDeleteTable,
   encodeDumpChains,
   encodeDumpCounters,
   encodeDumpElements,
   encodeDumpRules,
+  encodeDumpSets,
   encodeGetChain,
   encodeGetElement,
   encodeGetGeneration,
@@ -272,6 +274,14 @@ export class Kernel {
       .filter((name) => name !== undefined);
   }
 
+  /** Names of a table's sets and maps; none where there is no such table. */
+  sets(table: string): string[] {
+    return this.#netfilter
+      .transact(encodeDumpSets(table))
+      .messages.map(decodeSetName)
+      .filter((name) => name !== undefined);
+  }
+
   /** How many rules of each chain are those that putFilterChains made, in their order; -1 where one is another's. */
   filterRules(table: string): Map<string, number> {
     const counts = new Map<string, number>();
@@ -315,10 +325,14 @@ export class Kernel {
     return last === undefined ? undefined : (last - this.#commits - ownElsewhere) >>> 0;
   }
 
-  /** Spawns `nft` once: for the start, and for the repair of a table that someone removed. */
-  loadRuleset(text: string): Refusal | undefined {
+  /**
+   * Spawns `nft` once: for the start, for the repair of a table that someone removed, and for a table of another version.
+   * `try`: only looks whether it would be done.
+   */
+  loadRuleset(text: string, how: 'do' | 'try' = 'do'): Refusal | undefined {
+    const options = how === 'try' ? ['-c', '-f', '-'] : ['-f', '-'];
     const { status, error, stderr } = this.#namespace.run(() =>
-      spawnSync('nft', ['-f', '-'], { input: text, encoding: 'utf8' }),
+      spawnSync('nft', options, { input: text, encoding: 'utf8' }),
     );
     if (error !== undefined) return { errno: 'ENOENT', text: `nft: ${error.message}` };
     return status === 0 ? undefined : { errno: 'EINVAL', text: `nft: ${stderr.split('\n')[0] ?? ''}` };

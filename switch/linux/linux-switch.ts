@@ -114,6 +114,8 @@ export class LinuxSwitch implements Switch, Leased {
   #caretaker: Caretaker | undefined;
   #untold: SwitchEvent[] = [];
   #strayClaims = 0;
+  /** The nftables table is one of another version, as the process made it that serves still. */
+  #isTableOthers = false;
   #hosts: 'known' | 'all';
   #floods: FloodGuard;
 
@@ -163,7 +165,7 @@ export class LinuxSwitch implements Switch, Leased {
     const before = this.#before.read();
     for (const port of this.#ports.all()) port.homeVlan = before?.ports[port.name]?.[HOME_VLAN];
     const guard = new BridgeGuard(kernel, frames, this.#settings(), found.bridge);
-    if (!guard.hasTable()) throw new SwitchStartError('refused', 'the nftables table is not of this version');
+    this.#isTableOthers = guard.findTable() === 'other';
     guard.lookAtVlans();
     const running: Running = {
       kernel,
@@ -179,6 +181,17 @@ export class LinuxSwitch implements Switch, Leased {
     for (const { key, open, vlan, bridge, monitored } of kept.services)
       this.followService(key, { open, vlan, bridge, ...(monitored && { monitored }) });
     takeUp(running, kept);
+  }
+
+  /**
+   * The other process rests: its nftables table, where that is another version's, is this one's now. Throws
+   * SwitchStartError; then that one can go on.
+   */
+  renewTable(): void {
+    const running = this.#running;
+    if (running === undefined || !this.#isTableOthers) return;
+    this.#isTableOthers = false;
+    if (running.guard.renewTable()) reconcileSets(running.kernel, expectation(running));
   }
 
   /** What the other process has opened or closed meanwhile; undefined: closed. */

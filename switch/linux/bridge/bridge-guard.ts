@@ -3,7 +3,7 @@
  * and puts right what someone else changed. Knows no hosts and no channels.
  */
 import { FILTER_CHAIN } from '../filter/filter-chains.ts';
-import { type RulesetKind, ruleset, TABLE, versionChain } from '../filter/ruleset.ts';
+import { type RulesetKind, renewal, ruleset, setNames, TABLE, versionChain } from '../filter/ruleset.ts';
 import type { FrameSocket } from '../frames.ts';
 import type { Kernel } from '../kernel.ts';
 import {
@@ -71,21 +71,37 @@ export class BridgeGuard {
   }
 
   /**
-   * Loads the table, which denies everything at first. With `keep`, one of the same text stays, with its
-   * counters. Throws SwitchStartError.
+   * Loads the table, which denies everything at first. With `keep`, one of the same text stays, and of one of another
+   * version its elements do, with their counters. Throws SwitchStartError.
    */
   loadTable(keep: boolean): void {
-    if (!keep || !this.#kernel.hasChain(TABLE, versionChain(this.#rulesetKind()))) {
-      mustNot(this.#kernel.loadRuleset(this.#ruleset()), 'nftables table');
-    }
+    const isKept = keep && (this.#isOfThisVersion() || this.#renew('do') === undefined);
+    if (!isKept) mustNot(this.#kernel.loadRuleset(this.#ruleset()), 'nftables table');
     this.#noteRules();
   }
 
-  /** True where the table is there and of this version; from here on it is to stay so. */
-  hasTable(): boolean {
-    if (!this.#kernel.hasChain(TABLE, versionChain(this.#rulesetKind()))) return false;
+  /**
+   * What another process of castgate has loaded: `same` is this version's table, which is to stay so from here on; `other`
+   * can be made this one's by `renewTable`. Throws SwitchStartError where there is none that can.
+   */
+  findTable(): 'same' | 'other' {
+    if (this.#isOfThisVersion()) {
+      this.#noteRules();
+      return 'same';
+    }
+    mustNot(this.#renew('try'), 'nftables table of another version');
+    return 'other';
+  }
+
+  /**
+   * Makes the table of another version this one's; what is open stays open, and no counter begins anew. True where it has
+   * sets that the other one had not: they are empty. Throws SwitchStartError; then nothing has changed.
+   */
+  renewTable(): boolean {
+    const before = new Set(this.#kernel.sets(TABLE));
+    mustNot(this.#renew('do'), 'nftables table of another version');
     this.#noteRules();
-    return true;
+    return setNames(this.#kernel.mdb.sourcesIn).some((name) => !before.has(name));
   }
 
   /** Sets the bridge, and makes it look into its database. Throws SwitchStartError. */
@@ -118,10 +134,14 @@ export class BridgeGuard {
     return this.#kernel.setPort(link.index, this.#portSettings(role));
   }
 
-  /** Puts the table back where it, or a rule of it, is gone; true where that was so: its sets are empty then. */
+  /**
+   * Puts the table back where it, or a rule of it, is gone; true where that was so: sets are to be looked at. They are
+   * empty then, unless a process of another version has made the table its own, and has gone.
+   */
   repairTable(): boolean {
     if (this.#kernel.rules(TABLE, this.#chains) === this.#rules) return false;
-    if (this.#kernel.loadRuleset(this.#ruleset()) !== undefined) return false;
+    const isAnothers = !this.#isOfThisVersion() && this.#renew('do') === undefined;
+    if (!isAnothers && this.#kernel.loadRuleset(this.#ruleset()) !== undefined) return false;
     this.#noteRules();
     return true;
   }
@@ -159,6 +179,16 @@ export class BridgeGuard {
   #noteRules(): void {
     this.#chains = this.#kernel.chains(TABLE).filter((name) => !name.startsWith(FILTER_CHAIN));
     this.#rules = this.#kernel.rules(TABLE, this.#chains);
+  }
+
+  #isOfThisVersion(): boolean {
+    return this.#kernel.hasChain(TABLE, versionChain(this.#rulesetKind()));
+  }
+
+  #renew(how: 'do' | 'try'): Refusal | undefined {
+    const content = { chains: this.#kernel.chains(TABLE), sets: this.#kernel.sets(TABLE) };
+    if (content.sets.length === 0) return { errno: 'ENOENT', text: 'there is none' };
+    return this.#kernel.loadRuleset(renewal(this.#rulesetKind(), this.#options.subscribers, content), how);
   }
 
   #rulesetKind(): RulesetKind {

@@ -29,7 +29,7 @@ import type { SourceFilter } from '../../switch.ts';
 import type { SourcesIn } from '../bridge/mdb-way.ts';
 import type { SetElement } from '../netlink/nft.ts';
 import { hostKeyOf, portKey } from '../port/port-key.ts';
-import { FILTER_MAPS, READABLE_CHAIN } from './filter-chains.ts';
+import { FILTER_CHAIN, FILTER_MAPS, READABLE_CHAIN } from './filter-chains.ts';
 import { SENDER_SETS } from './sender-elements.ts';
 
 /** The table's name, in the family `bridge`. */
@@ -98,9 +98,40 @@ const SOURCE_SETS = ['include4', 'include6', 'included4', 'included6', 'excluded
  * ports that are named from the moment on in which it is there.
  */
 export function ruleset(kind: RulesetKind, subscribers: readonly string[]): string {
+  const elements = subscriberElements(subscribers);
+  return `add table bridge ${TABLE}\ndelete table bridge ${TABLE}\n${table(kind)}${elements}`;
+}
+
+function subscriberElements(subscribers: readonly string[]): string {
   const names = subscribers.map((name) => JSON.stringify(name)).join(', ');
-  const element = names === '' ? '' : `add element bridge ${TABLE} subscribers { ${names} }\n`;
-  return `add table bridge ${TABLE}\ndelete table bridge ${TABLE}\n${table(kind)}${element}`;
+  return names === '' ? '' : `add element bridge ${TABLE} subscribers { ${names} }\n`;
+}
+
+/** What is in a table that another castgate made. */
+export interface TableContent {
+  readonly chains: readonly string[];
+  readonly sets: readonly string[];
+}
+
+/**
+ * Makes the table that another version of castgate loaded into this one's, in one transaction, as `nft -f -` reads it: no
+ * packet meets a table that is half of each. Sets that both have keep their elements with their counters, and chains of
+ * filters stay; the kernel refuses it where a set of one name holds something else in both.
+ */
+export function renewal(
+  kind: RulesetKind,
+  subscribers: readonly string[],
+  { chains, sets }: TableContent,
+): string {
+  const own = chains.filter((name) => !name.startsWith(FILTER_CHAIN));
+  const wanted = new Set(setNames(kind.sourcesIn));
+  const lines = [
+    ...own.map((name) => `flush chain bridge ${TABLE} ${name}`),
+    // Chains of filters lead to this one.
+    ...own.filter((name) => name !== READABLE_CHAIN).map((name) => `delete chain bridge ${TABLE} ${name}`),
+    ...sets.filter((name) => !wanted.has(name)).map((name) => `delete set bridge ${TABLE} ${name}`),
+  ];
+  return `${lines.join('\n')}\n${table(kind)}${subscriberElements(subscribers)}`;
 }
 
 /** Name of an empty chain that tells which text a table was made of: another castgate's may differ. */

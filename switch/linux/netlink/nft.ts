@@ -26,6 +26,7 @@ export const NftMessage = {
   GetRules: 7,
   DeleteRule: 8,
   NewSet: 9,
+  GetSet: 10,
   NewElement: 12,
   GetElement: 13,
   DeleteElement: 14,
@@ -112,6 +113,22 @@ export function encodeGetChain(table: string, chain: string): Uint8Array {
   const message = new MessageWriter();
   putHeader(message, NftMessage.GetChain, MessageFlag.Request);
   return message.attributeText(NFTA_CHAIN_TABLE, table).attributeText(NFTA_CHAIN_NAME, chain).end().bytes();
+}
+
+/** Asks for all sets and maps of a table. */
+export function encodeDumpSets(table: string): Uint8Array {
+  const message = new MessageWriter();
+  putHeader(message, NftMessage.GetSet, MessageFlag.Request | MessageFlag.Dump);
+  return message.attributeText(NFTA_SET_TABLE, table).end().bytes();
+}
+
+/** The set in a message of the answer; undefined: one that has no name of its own, as it belongs to a rule. */
+export function decodeSetName(message: Message): string | undefined {
+  if (message.type !== (NFNL_SUBSYS_NFTABLES << 8) + NftMessage.NewSet) return undefined;
+  const fields = attributes(message.body, NFGENMSG);
+  const flags = fields.get(NFTA_SET_FLAGS);
+  const isAnonymous = flags?.length === 4 && (viewOf(flags).getUint32(0) & NFT_SET_ANONYMOUS) !== 0;
+  return isAnonymous ? undefined : textOf(fields.get(NFTA_SET_NAME));
 }
 
 /** Asks for all rules of a table, or of one chain. */
@@ -283,6 +300,10 @@ const NFTA_CHAIN_NAME = 3;
 const NFTA_RULE_TABLE = 1;
 const NFTA_RULE_CHAIN = 2;
 const NFTA_RULE_HANDLE = 3;
+const NFTA_SET_TABLE = 1;
+const NFTA_SET_NAME = 2;
+const NFTA_SET_FLAGS = 3;
+const NFT_SET_ANONYMOUS = 1;
 const NFTA_SET_ELEM_LIST_TABLE = 1;
 const NFTA_SET_ELEM_LIST_SET = 2;
 const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
