@@ -67,6 +67,7 @@ import {
   putDeleteChain,
   putFilterChain,
 } from './netlink/nft-filter.ts';
+import { WaitingNft } from './waiting-nft.ts';
 
 export class Kernel {
   /** How the bridge's multicast database is used. */
@@ -336,6 +337,11 @@ export class Kernel {
     );
     if (error !== undefined) return { errno: 'ENOENT', text: `nft: ${error.message}` };
     return status === 0 ? undefined : { errno: 'EINVAL', text: `nft: ${stderr.split('\n')[0] ?? ''}` };
+  }
+
+  /** An `nft` for a text that is not known yet. */
+  waitingNft(): WaitingNft {
+    return this.#namespace.run(() => new WaitingNft());
   }
 
   #commit(octets: Uint8Array): Refusal | undefined {

@@ -1,5 +1,6 @@
 /** `castgate upgrade` between real parts: another process goes on, and nobody notices. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { askDaemon } from '../../cli/control-client.ts';
 import type { HandedOver } from '../../daemon/upgrade/hand-over.ts';
@@ -7,7 +8,8 @@ import { Lab } from '../../lab/lab.ts';
 import { builtProgram } from '../../lab/line-program.ts';
 import { attempt, run, until } from '../../lab/processes.ts';
 import { LabAddress } from '../../lab/topology.ts';
-import { failingProgram } from '../../lab/upgrade/versions.ts';
+import { failingProgram, nextVersion } from '../../lab/upgrade/versions.ts';
+import { packageRoot } from '../../switch/native.ts';
 import { whyNoNamespaces } from './namespaces.ts';
 
 const reason =
@@ -45,11 +47,19 @@ describe.skipIf(reason !== undefined)(`an upgrade ${reason ?? ''}`, { timeout: 9
     );
     const [before] = await castgate.sessions();
     const pids: number[] = [];
-    for (let i = 0; i < 3; i++) {
-      const answer = await askDaemon(castgate.socket, 'upgrade', {}, 60_000);
+    const versions = join(lab.workspace.directory, 'versions');
+    mkdirSync(versions);
+    const next = nextVersion(join(versions, 'next'), '9.0.1');
+    const table = { namespace: lab.topology.switchNamespace };
+    // The same program, a next version with another table, and back.
+    for (const program of [undefined, next, packageRoot()]) {
+      const order = program === undefined ? {} : { program };
+      const answer = await askDaemon(castgate.socket, 'upgrade', order, 60_000);
       if ('failed' in answer) throw new Error(`${answer.failed}\n${castgate.tail(30).join('\n')}`);
       const { pid, pauseMs } = answer.result as HandedOver;
       expect(pauseMs).toBeGreaterThan(0);
+      const { stdout } = await attempt(['nft', 'list', 'table', 'bridge', 'castgate'], table);
+      expect(stdout.includes('chain of_later')).toBe(program === next);
       pids.push(pid);
       closing.push(() => {
         try {

@@ -25,6 +25,7 @@ import {
   settingName,
   uplinkSettings,
 } from '../settings.ts';
+import type { WaitingNft } from '../waiting-nft.ts';
 import { becomeQuerier, isQuerier } from './querier.ts';
 
 export interface GuardOptions {
@@ -44,6 +45,8 @@ export class BridgeGuard {
   #bridge: Link;
   #vlans = new Map<number, number>();
   #chains: readonly string[] = [];
+  /** For the table of another version. */
+  #nft: WaitingNft | undefined;
   #rules = '';
 
   constructor(kernel: Kernel, frames: FrameSocket, options: GuardOptions, bridge: Link) {
@@ -90,6 +93,7 @@ export class BridgeGuard {
       return 'same';
     }
     mustNot(this.#renew('try'), 'nftables table of another version');
+    this.#nft = this.#kernel.waitingNft();
     return 'other';
   }
 
@@ -188,7 +192,14 @@ export class BridgeGuard {
   #renew(how: 'do' | 'try'): Refusal | undefined {
     const content = { chains: this.#kernel.chains(TABLE), sets: this.#kernel.sets(TABLE) };
     if (content.sets.length === 0) return { errno: 'ENOENT', text: 'there is none' };
-    return this.#kernel.loadRuleset(renewal(this.#rulesetKind(), this.#options.subscribers, content), how);
+    const text = renewal(this.#rulesetKind(), this.#options.subscribers, content);
+    if (how === 'try') return this.#kernel.loadRuleset(text, 'try');
+    const isDone = () => this.#isOfThisVersion();
+    const nft = this.#nft;
+    this.#nft = undefined;
+    if (nft?.say(text, isDone, NFT_PATIENCE_MS) === true) return undefined;
+    const refusal = this.#kernel.loadRuleset(text);
+    return isDone() ? undefined : refusal;
   }
 
   #rulesetKind(): RulesetKind {
@@ -215,3 +226,6 @@ export function mustNot(refusal: Refusal | undefined, what: string): void {
   if (refusal === undefined) return;
   throw new SwitchStartError('refused', `${what}: ${refusal.text ?? refusal.errno}`);
 }
+
+/** Longer than it takes on a busy machine, shorter than the patience of a process that rests. */
+const NFT_PATIENCE_MS = 150;

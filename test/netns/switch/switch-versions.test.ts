@@ -1,7 +1,8 @@
 /** A table that another version of castgate has made becomes this one's, and what is open does not notice. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SwitchStartError } from '../../../switch/linux/preflight.ts';
-import { until, whyNoNamespaces } from '../namespaces.ts';
+import { WaitingNft } from '../../../switch/linux/waiting-nft.ts';
+import { pause, until, whyNoNamespaces } from '../namespaces.ts';
 import { HOST1, SOURCE, SwitchRig } from './switch-rig.ts';
 import { udp } from './tap.ts';
 
@@ -126,6 +127,23 @@ END`);
     expect(sorted(await ruleset())).toEqual(sorted(text));
     expect(countersOf(sw)).toEqual(counted);
     await passes('again');
+  });
+
+  it('an nft that waits for its text takes it while this process does nothing else', async () => {
+    const isThere = (table: string) => () => {
+      try {
+        rig.swNow(`nft list table bridge ${table} >/dev/null 2>&1`);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const nft = rig.lab.within('sw', () => new WaitingNft());
+    await pause(100);
+    expect(nft.say('add table bridge said', isThere('said'), 5000)).toBe(true);
+    expect(nft.say('add table bridge again', isThere('again'), 100)).toBe(false);
+    const wrong = rig.lab.within('sw', () => new WaitingNft());
+    expect(wrong.say('no text of nft', isThere('wrong'), 100)).toBe(false);
   });
 
   it('a start after it goes on with its elements and counters', async () => {
