@@ -226,6 +226,7 @@ class Daemon implements Reloadable {
             sockets: sockets.map(({ fd: _, ...socket }) => socket),
             control: this.#config.controlSocket,
             linkGroups: this.#switch.linkGroups(),
+            steered: this.#switch.steered,
             tally: node.serving.core.tally.all(),
           },
           descriptors: [this.#control.descriptor, ...sockets.map(({ fd }) => fd)],

@@ -180,6 +180,9 @@ class TakeOver {
     this.#fed.feed.unfollow(this.#follower);
     this.#follower.catchUp(bridge);
     bridge.followLinkGroups(message['linkGroups'] as readonly HeardLinkGroups[]);
+    // Versions of before 1 December 2026 do not tell.
+    const steered = message['steered'] as readonly number[] | undefined;
+    if (steered !== undefined) bridge.followSteering(steered);
     successor.inherit({
       sockets: named.map((socket, i) => ({ ...socket, fd: fds[i] ?? -1 })),
       control: control ? controlFd : undefined,

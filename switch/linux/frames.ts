@@ -29,8 +29,11 @@ export class FrameSocket {
   #seen = 0;
   #dropped = 0;
   #hosts: 'known' | 'all';
-  /** By their place: which socket an interface's frames come to. The last one has those of all others. */
-  #steered: readonly number[] = [];
+  /**
+   * By their place: which socket an interface's frames come to. The last one has those of all others. Undefined: another
+   * process has said so to the kernel, and it is not known what.
+   */
+  #steered: readonly number[] | undefined = [];
   /** Interfaces of which only EAPOL is taken. */
   readonly #heldBack = new Set<number>();
 
@@ -43,6 +46,7 @@ export class FrameSocket {
     this.#hosts = hosts;
     if (inherited !== undefined) {
       this.#fds = Int32Array.from(inherited);
+      this.#steered = undefined;
       return;
     }
     // The last one is for all other interfaces: what comes there is not ours.
@@ -64,9 +68,22 @@ export class FrameSocket {
   steer(ifindexes: readonly number[]): void {
     const sockets = this.#fds.length - 1;
     if (sockets === 0) return;
-    this.#steered = ifindexes.slice(0, sockets);
-    checked(this.#native.packetSteer(this.#first, Int32Array.from(this.#steered)));
+    const wanted = ifindexes.slice(0, sockets);
+    // The kernel waits some ten milliseconds until no processor goes by the old order.
+    if (this.#steered !== undefined && isSameSet(this.#steered, wanted)) return;
+    this.#steered = wanted;
+    checked(this.#native.packetSteer(this.#first, Int32Array.from(wanted)));
     if (this.#heldBack.size > 0) this.hear(this.#hosts);
+  }
+
+  /** What was last said by `steer`, for another process. */
+  get steered(): readonly number[] {
+    return this.#steered ?? [];
+  }
+
+  /** The other process has said so to the kernel. */
+  followSteering(steered: readonly number[]): void {
+    this.#steered = steered;
   }
 
   /** Begins to deliver; frames that came since the socket was made are the first. */
@@ -172,7 +189,7 @@ export class FrameSocket {
   }
 
   #placeOf(ifindex: number): number {
-    const place = this.#steered.indexOf(ifindex);
+    const place = this.#steered?.indexOf(ifindex) ?? -1;
     return place < 0 ? this.#fds.length - 1 : place;
   }
 
@@ -184,6 +201,10 @@ export class FrameSocket {
 function checked(result: number): number {
   if (result < 0) throw new Error(`packet socket: ${errnoName(result)}`);
   return result;
+}
+
+function isSameSet(one: readonly number[], other: readonly number[]): boolean {
+  return one.length === other.length && one.every((each) => other.includes(each));
 }
 
 function split(octets: Uint8Array, meta: Int32Array, count: number): CapturedFrame[] {

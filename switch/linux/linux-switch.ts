@@ -191,7 +191,8 @@ export class LinuxSwitch implements Switch, Leased {
     const running = this.#running;
     if (running === undefined || !this.#isTableOthers) return;
     this.#isTableOthers = false;
-    if (running.guard.renewTable()) reconcileSets(running.kernel, expectation(running));
+    const empty = running.guard.renewTable();
+    if (empty.length > 0) reconcileSets(running.kernel, expectation(running), empty);
   }
 
   /** What the other process has opened or closed meanwhile; undefined: closed. */
@@ -244,6 +245,16 @@ export class LinuxSwitch implements Switch, Leased {
   /** The packet sockets, for another process. */
   get descriptors(): readonly number[] {
     return this.#frames?.descriptors ?? [];
+  }
+
+  /** By which interface frames come to which of these sockets, for another process. */
+  get steered(): readonly number[] {
+    return this.#frames?.steered ?? [];
+  }
+
+  /** The same, as the other process last told the kernel. */
+  followSteering(steered: readonly number[]): void {
+    this.#frames?.followSteering(steered);
   }
 
   /** Reports and repairs nothing any more, until `open`: another process may go on from here. */

@@ -98,14 +98,14 @@ export class BridgeGuard {
   }
 
   /**
-   * Makes the table of another version this one's; what is open stays open, and no counter begins anew. True where it has
+   * Makes the table of another version this one's; what is open stays open, and no counter begins anew. Gives the names of
    * sets that the other one had not: they are empty. Throws SwitchStartError; then nothing has changed.
    */
-  renewTable(): boolean {
+  renewTable(): string[] {
     const before = new Set(this.#kernel.sets(TABLE));
     mustNot(this.#renew('do'), 'nftables table of another version');
     this.#noteRules();
-    return setNames(this.#kernel.mdb.sourcesIn).some((name) => !before.has(name));
+    return setNames(this.#kernel.mdb.sourcesIn).filter((name) => !before.has(name));
   }
 
   /** Sets the bridge, and makes it look into its database. Throws SwitchStartError. */

@@ -109,18 +109,19 @@ export const SMALL_SETS = [
   ...FILTER_MAPS,
 ] as const;
 
-/** The elements of castgate's sets, or of the small ones only; with the chains that the maps of filters lead to. */
+/** The elements of castgate's sets, or of some only; with the chains that the maps of filters lead to. */
 export function reconcileSets(
   kernel: Kernel,
   expected: Expectation,
-  sets: typeof SMALL_SETS | readonly string[] = setNames(kernel.mdb.sourcesIn),
+  sets: readonly string[] = setNames(kernel.mdb.sourcesIn),
 ): string | undefined {
   const tally = new Tally('nftables sets');
   const wanted = new Map<string, SetElement>();
   const { sourcesIn } = kernel.mdb;
-  const isAll = sets.length > SMALL_SETS.length;
-  for (const element of isAll ? expectedElements(expected, sourcesIn) : smallElements(expected)) {
-    wanted.set(elementName(element), element);
+  const names = new Set(sets);
+  const areSmall = sets.every((name) => SMALL.has(name));
+  for (const element of areSmall ? smallElements(expected) : expectedElements(expected, sourcesIn)) {
+    if (names.has(element.set)) wanted.set(elementName(element), element);
   }
   // Chains before the elements that lead there.
   const filters = repairFilters(kernel, expected.ports);
@@ -143,6 +144,8 @@ export function reconcileSets(
   for (const name of wantedChains(expected.ports).keys()) expected.filters.add(name);
   return tally.line();
 }
+
+const SMALL: ReadonlySet<string> = new Set(SMALL_SETS);
 
 /** As many changes as a message of the kernel's default size has room for. */
 function* parts(changes: readonly SetChange[]): Generator<SetChange[]> {
