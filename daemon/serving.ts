@@ -77,6 +77,10 @@ export class Serving {
   #resting = false;
   #closed = false;
   #turnBeganAt = 0;
+  /** Number of the last change that a turn has sealed. */
+  #sealed = 0;
+  /** Who waits for the standby to have what was decided. */
+  #askers: { readonly change: number; readonly told: (isKnown: boolean) => void }[] = [];
 
   constructor(options: ServingOptions) {
     const { config, log, commit, watch } = options;
@@ -182,9 +186,20 @@ export class Serving {
     this.#options.watch?.dealtWith();
   }
 
+  /**
+   * Whether the standby has all that was decided until now, once that is certain; true where there is nothing to wait for.
+   * False: this node has stopped serving before, and nobody knows.
+   */
+  settled(): true | Promise<boolean> {
+    const { commit } = this.#options;
+    if (commit === undefined || (commit.mayAct && commit.committed >= this.#sealed)) return true;
+    return new Promise((told) => this.#askers.push({ change: this.#sealed, told }));
+  }
+
   /** Effects may have been committed meanwhile. */
   release(): void {
     this.#commitConnections();
+    this.#tellAskers();
     if (this.#gate?.isWaiting !== true) return;
     const { commit, bridge } = this.#options;
     // A node that is quiet decides nothing any more, and still does what it had decided.
@@ -249,9 +264,20 @@ export class Serving {
   /** Nothing more happens here. `farewell`: nor on another node, so that servers are told. */
   close(farewell = false): void {
     this.#closed = true;
+    this.#tellAskers();
     this.#alarm.set(undefined);
     this.#backedUp?.close(farewell);
     this.#sockets.close();
+  }
+
+  #tellAskers(): void {
+    if (this.#askers.length === 0) return;
+    const { commit } = this.#options;
+    const known = commit?.mayAct === true ? commit.committed : -1;
+    const left = this.#askers.filter(({ change }) => change > known);
+    for (const { change, told } of this.#askers) if (change <= known) told(true);
+    this.#askers = this.#closed ? [] : left;
+    if (this.#closed) for (const { told } of left) told(false);
   }
 
   /** Accounting waits for the disk. */
@@ -355,6 +381,7 @@ export class Serving {
       pass: (effects) => {
         if (this.#backedUp?.note(effects) === true) saved();
         change = commit.seal(this.now());
+        this.#sealed = change;
         this.#backedUp?.sealed(change);
         this.#commitConnections();
         gate.hold(effects, change, this.#turnBeganAt);

@@ -24,7 +24,9 @@ export function orderHandlers(node: Node): Readonly<Record<string, ControlHandle
       serving.turn((now) => {
         obeyed = serving.core.operate(now, () => obey(serving.core, now, selection, params['all'] === true));
       });
-      return obeyed;
+      if ('refused' in obeyed) return obeyed;
+      const known = serving.settled();
+      return known === true ? obeyed : known.then((isKnown) => (isKnown ? obeyed : NOT_KNOWN));
     };
   return {
     reauth: ordered((core, now, selection, all) =>
@@ -107,4 +109,8 @@ function isOpen({ port, mac, account, group }: Selection): boolean {
   return port === undefined && mac === undefined && account === undefined && group === undefined;
 }
 
+/** Of two nodes: what is told as done is done on whichever serves from then on. */
+const NOT_KNOWN: Obeyed = {
+  refused: 'this node stopped serving before the other one had it for certain: look there whether it is done',
+};
 const NOBODY_NAMED = 'say whom: --port, --mac, --account, or --all for everybody';

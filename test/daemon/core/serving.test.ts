@@ -1,8 +1,9 @@
-/** Turns of a node that serves: frames that came together, and a bug in one of them. */
+/** Turns of a node that serves: frames that came together, a bug in one of them, and when an order counts as done. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { Stores } from '../../../daemon/core/stores.ts';
 import { silentLog } from '../../../daemon/log/log.ts';
-import { Serving } from '../../../daemon/serving.ts';
+import { orderHandlers } from '../../../daemon/operator/orders.ts';
+import { type Commit, Serving } from '../../../daemon/serving.ts';
 import { EapolType, encodeEapol } from '../../../eapol/eapol.ts';
 import { hostKey } from '../../../session/records.ts';
 import { MemorySwitch } from '../../../switch/memory-switch.ts';
@@ -99,5 +100,66 @@ describe('frames that came together', () => {
     expect(seen.errors).toHaveLength(20);
     expect(core.tally.of('swp1', 'internal-error')).toBe(20);
     expect(knows('swp1', ALICE)).toBe(true);
+  });
+});
+
+describe('an order to a node that has a standby', () => {
+  const closing: Serving[] = [];
+  afterEach(() => {
+    for (const serving of closing.splice(0)) serving.close();
+  });
+
+  function serve() {
+    const config = configOf({ accounting: { enabled: false } });
+    const standby = { sealed: 0, committed: 0, mayAct: true };
+    const commit: Commit = {
+      seal: () => ++standby.sealed,
+      get committed() {
+        return standby.committed;
+      },
+      get mayAct() {
+        return standby.mayAct;
+      },
+      turned: () => {},
+    };
+    const ports = config.ports.map(({ name }) => name);
+    const bridge = new MemorySwitch({ ports, uplinks: config.uplinks }, () => {});
+    const stores = new Stores(config.groups.cacheSize);
+    const serving = new Serving({ config, log: silentLog, bridge, stores, saved: () => {}, commit });
+    closing.push(serving);
+    const node = { serving, idle: undefined } as Parameters<typeof orderHandlers>[0];
+    let answer: unknown;
+    const order = async () => {
+      answer = await orderHandlers(node)['port-shut']?.({ port: 'swp1' });
+    };
+    return { standby, serving, order, answer: () => answer };
+  }
+
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+  it('is told as done once the standby has it', async () => {
+    const { standby, serving, order, answer } = serve();
+    void order();
+    await settle();
+    expect(answer()).toBeUndefined();
+    // An acknowledgement counts for nothing while it is in doubt whether this node serves.
+    standby.committed = standby.sealed;
+    standby.mayAct = false;
+    serving.release();
+    await settle();
+    expect(answer()).toBeUndefined();
+    standby.mayAct = true;
+    serving.release();
+    await settle();
+    expect(answer()).toEqual({ done: ['swp1'] });
+  });
+
+  it('is told as not known where the node stops serving before', async () => {
+    const { serving, order, answer } = serve();
+    void order();
+    await settle();
+    serving.close();
+    await settle();
+    expect(answer()).toMatchObject({ refused: expect.stringContaining('look there') });
   });
 });

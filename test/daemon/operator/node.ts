@@ -6,6 +6,7 @@ export function nodeOf(w: World): Node {
   const serving = {
     core: w.core,
     turn: (think: (now: number) => void) => w.turn(() => think(w.now)),
+    settled: () => true,
   };
   return { serving, idle: undefined, ha: undefined } as unknown as Node;
 }
