@@ -400,6 +400,13 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
     return idle;
   }
 
+  /** When it was that castgate has served for so long since. */
+  servedSince(ms: number): number {
+    let since = this.agenda.now - ms;
+    for (const [from, until] of this.#idle.toReversed()) if (until > since) since -= until - from;
+    return since;
+  }
+
   /** How long nobody served, in all. */
   get idleTotalMs(): number {
     return this.#idle.reduce((total, [from, until]) => total + until - from, 0);
@@ -603,8 +610,8 @@ export class World implements HostWorld, ServiceWorld, PairWorld, DynamicWorld {
     // Back at a place that it had left: what ends there may be of its first stay.
     if (this.#abandoned.has(host)) return;
     // A node that has died had seen it maybe, and held back for a silent standby what came of that.
-    const lateMs = this.idleMs === 0 ? 0 : this.idleMs + PATIENCE_MS;
-    checkCause(who, this.agenda.now, what, cause, lateMs);
+    const lateMs = this.idleMs === 0 ? 0 : PATIENCE_MS;
+    checkCause(who, (ms) => this.servedSince(ms + lateMs), what, cause);
     if (what === 'the session') {
       who.doubt();
       who.mark('ended');

@@ -7,23 +7,22 @@ import type { Subscriber } from '../outside/subscriber.ts';
 import type { Mark } from './marks.ts';
 import { must } from './violation.ts';
 
-/** `cause` is castgate's word; `what` ended. `lateMs`: how much later it may be, as nobody served. */
+/** `cause` is castgate's word; `what` ended. `servedSince`: when it was that castgate has served for so long since. */
 export function checkCause(
   subscriber: Subscriber,
-  now: number,
+  servedSince: (ms: number) => number,
   what: string,
   cause: string,
-  lateMs: number,
 ): void {
   const excuse = EXCUSES[cause];
   must(excuse !== undefined, () => `${what} of ${subscriber.name} ended for no known cause: ${cause}`);
-  if (subscriber.marks.any(now - LOST_MS - lateMs, ['state-lost'])) return;
+  if (subscriber.marks.any(servedSince(LOST_MS), ['state-lost'])) return;
   const [shortestMs, marks] = excuse;
-  const windowMs = shortestMs + lateMs;
+  const since = servedSince(shortestMs);
   must(
-    subscriber.marks.any(now - windowMs, marks),
+    subscriber.marks.any(since, marks),
     () =>
-      `${what} of ${subscriber.name} ended by ${cause}, which nothing explains; lately: ${subscriber.marks.since(now - windowMs)}`,
+      `${what} of ${subscriber.name} ended by ${cause}, which nothing explains; lately: ${subscriber.marks.since(since)}`,
   );
 }
 
