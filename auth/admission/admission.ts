@@ -13,13 +13,7 @@ import {
   type MembershipRecord,
   wantedSources,
 } from '../../igmp/membership.ts';
-import {
-  channelKey,
-  type DecisionRecord,
-  type GrantRecord,
-  hostKey,
-  type SessionRecord,
-} from '../../session/records.ts';
+import { channelKey, type DecisionRecord, hostKey, type SessionRecord } from '../../session/records.ts';
 import type { IpAddress } from '../../wire/address.ts';
 import { GrantTable } from '../grant-table.ts';
 import { MembershipTable, type Reporter } from '../membership-table.ts';
@@ -36,11 +30,12 @@ import type {
   RevokeCause,
 } from './admission-records.ts';
 import { type GroupAuthorization, readQuestionKey } from './group-authorization.ts';
-import { type ChannelWish, JoinJudge, type Note, type Verdict } from './join-judge.ts';
+import { JoinJudge, type Note, type Verdict } from './join-judge.ts';
 import { Leaves } from './leaves.ts';
 import { LetThrough } from './let-through.ts';
 import { PendingTable } from './pending-table.ts';
 import { RightsChanges } from './rights-changes.ts';
+import { Settling } from './settling.ts';
 
 export class Admission {
   readonly #options: AdmissionOptions;
@@ -53,6 +48,7 @@ export class Admission {
   readonly #optimism: Optimism;
   readonly #judge: JoinJudge;
   readonly #letThrough: LetThrough;
+  readonly #settling: Settling;
   readonly #leaves: Leaves;
   readonly #changes: RightsChanges;
   #actions: AdmissionAction[] = [];
@@ -81,6 +77,10 @@ export class Admission {
       ...{ maxGroupsPerHost: options.maxGroupsPerHost, previews: this.#previews, optimism: this.#optimism },
       ...{ grants, pending, authorization, policy, limits },
     });
+    this.#settling = new Settling({
+      ...{ options, authorization, grants, pending, emit },
+      ...{ previews: this.#previews, optimism: this.#optimism, letThrough: this.#letThrough },
+    });
     this.#leaves = new Leaves({
       ...{ options: options.leave, grants, memberships, emit },
       drop: (membership) => this.#drop(membership, 'leave'),
@@ -89,7 +89,7 @@ export class Admission {
       ...{ stores, authorization, grants, memberships, pending, policy, limits, emit },
       told: (now, decision) => this.decided(now, decision, true),
       reconcile: (now, session, membership) => this.#reconcile(now, session, membership, 'leave'),
-      withdraw: (keys) => this.#end(keys, 'permission-withdrawn'),
+      withdraw: (keys) => this.#settling.end(keys, 'permission-withdrawn'),
     });
   }
 
@@ -114,7 +114,8 @@ export class Admission {
       // RFC 4604 §2.2: such a record is ignored, also where the host has sources of the group.
       if (before !== undefined && why !== 'ssm-needs-source') this.#drop(before, 'leave');
       const reason = why === 'no-session' ? (this.#options.placeElsewhere(from) ?? why) : why;
-      for (const source of wantedSources(filter)) this.#refuse(from, session?.account, group, source, reason);
+      for (const source of wantedSources(filter))
+        this.#settling.refuse(from, session?.account, group, source, reason);
       return;
     }
     const lingering = this.#leaves.lingering(now, from, meant, filter);
@@ -182,8 +183,8 @@ export class Admission {
       // It must not stand in its own way under a limit.
       if (ahead?.by === 'optimistic') this.#grants.setAside(ahead);
       const wish = { ...membership, source: pending.source };
-      this.#settle(now, session, wish, this.#judge.decided(now, session, wish, decision, 'radius'));
-      if (ahead?.by === 'optimistic' && !this.#grants.has(pending.key)) this.#takeBack(ahead);
+      this.#settling.settle(now, session, wish, this.#judge.decided(now, session, wish, decision, 'radius'));
+      if (ahead?.by === 'optimistic' && !this.#grants.has(pending.key)) this.#settling.takeBack(ahead);
     }
     this.#grants.decided(now, decision, told);
     this.#letThrough.goOnWithEnded(now);
@@ -254,7 +255,7 @@ export class Admission {
         this.#memberships.forget(membership);
         for (const pending of this.#pending.ofMembership(membership.key)) this.#pending.remove(pending);
       }
-      this.#refuse(grant, grant.account, group, grant.source, 'switch-failed');
+      this.#settling.refuse(grant, grant.account, group, grant.source, 'switch-failed');
     }
     this.#grants.update(port, vlan, group);
   }
@@ -356,101 +357,7 @@ export class Admission {
       this.#grants.revoke(grant, 'permission-withdrawn');
     if (this.#pending.has(key)) return;
     const wish = { ...membership, source };
-    this.#settle(now, session, wish, this.#judge.judge(now, session, wish));
-  }
-
-  #settle(now: number, session: SessionRecord | undefined, wish: ChannelWish, verdict: Verdict): void {
-    const { host, group, source } = wish;
-    if (verdict.kind === 'refuse') {
-      this.#turnDown(now, session, wish, verdict.reason, verdict.detail);
-      return;
-    }
-    if (session === undefined) throw new Error(`a ${verdict.kind} for ${host}, which is not in`);
-    const { account } = session;
-    switch (verdict.kind) {
-      case 'ask': {
-        const { question } = verdict;
-        const key = channelKey(host, group, source);
-        this.#pending.add({ v: 1, key, host, group, source, account, question, since: now });
-        if (this.#authorization.ask(now, question, host))
-          this.#actions.push({ kind: 'ask', question, session, group, source });
-        if (verdict.opensUntil !== undefined) this.#openAhead(now, session, wish, verdict.opensUntil);
-        return;
-      }
-      case 'grant':
-        this.#grant(now, session, wish, verdict);
-        return;
-    }
-  }
-
-  /** Opens a join that RADIUS is being asked about. A port in monitor mode is not in need of that. */
-  #openAhead(
-    now: number,
-    { account }: SessionRecord,
-    { host, port, vlan, mac, group, source }: ChannelWish,
-    expiresAt: number,
-  ): void {
-    if (this.#options.monitors(port)) return;
-    this.#optimism.opened(now, account);
-    const key = channelKey(host, group, source);
-    const isAlone = !this.#grants.isForwarded(port, vlan, group);
-    const grant: GrantRecord = {
-      ...{ v: 1, key, host, port, vlan, mac, group, source, account, grantedAt: now, expiresAt },
-      ...{ by: 'optimistic', isAlone, classes: [] },
-    };
-    this.#grants.add(now, grant);
-    this.#grants.update(port, vlan, group);
-    this.#actions.push({ kind: 'opened-ahead', grant });
-  }
-
-  /** The answer was no. */
-  #takeBack(grant: GrantRecord): void {
-    this.#grants.update(grant.port, grant.vlan, grant.group);
-    this.#actions.push({ kind: 'revoked', grant, cause: 'refused' });
-  }
-
-  /** Refused, but where the port lets through what it refuses. */
-  #turnDown(
-    now: number,
-    session: SessionRecord | undefined,
-    wish: ChannelWish,
-    reason: RefusalReason,
-    detail: string | undefined,
-  ): void {
-    const why = reason === 'no-session' ? (this.#options.placeElsewhere(wish) ?? reason) : reason;
-    if (this.#letThrough.overrules(wish.port, reason))
-      this.#letThrough.admit(now, session, wish, why, detail);
-    else this.#refuse(wish, session?.account, wish.group, wish.source, why, detail);
-  }
-
-  #grant(
-    now: number,
-    session: SessionRecord,
-    { host, port, vlan, mac, group, source }: ChannelWish,
-    { by, expiresAt, classes, preview, victims }: Extract<Verdict, { kind: 'grant' }>,
-  ): void {
-    const { account } = session;
-    this.#end(victims, 'preempted');
-    if (preview?.begins === true) this.#previews.begin(now, account, group, preview.terms);
-    const access = preview === undefined ? 'watch' : 'preview';
-    const key = channelKey(host, group, source);
-    const grant: GrantRecord = {
-      ...{ v: 1, key, host, port, vlan, mac, group, source, account, grantedAt: now, expiresAt },
-      ...{ by, access, classes },
-    };
-    const first = !this.#grants.isForwarded(port, vlan, group);
-    this.#grants.add(now, grant);
-    this.#grants.update(port, vlan, group);
-    this.#actions.push({ kind: 'granted', grant, session, first });
-  }
-
-  #end(keys: readonly string[], cause: RevokeCause): void {
-    for (const key of keys) {
-      const grant = this.#grants.get(key);
-      if (grant === undefined) continue;
-      this.#grants.revoke(grant, cause);
-      this.#grants.update(grant.port, grant.vlan, grant.group);
-    }
+    this.#settling.settle(now, session, wish, this.#judge.judge(now, session, wish));
   }
 
   /** The host wants nothing of the group any more. */
@@ -469,18 +376,5 @@ export class Admission {
       this.#authorization.withdraw(question);
       this.#actions.push({ kind: 'withdraw', question });
     }
-  }
-
-  #refuse(
-    from: Reporter,
-    account: string | undefined,
-    group: IpAddress,
-    source: IpAddress | undefined,
-    reason: RefusalReason,
-    detail?: string,
-  ): void {
-    const { port, vlan, mac } = from;
-    const refusal = { port, vlan, mac, account, group, source, reason, detail };
-    this.#actions.push({ kind: 'refused', refusal });
   }
 }
