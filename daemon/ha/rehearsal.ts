@@ -5,25 +5,16 @@
  */
 import { randomFillSync } from 'node:crypto';
 import type { Config } from '../../config/config.ts';
-import { EapCode, EapType, encodeEap } from '../../eapol/eap.ts';
-import { EapolType, encodeEapol } from '../../eapol/eapol.ts';
-import { encodeIgmpPacket } from '../../igmp/group-packet.ts';
-import { RecordType } from '../../igmp/group-record.ts';
-import { eapMessage, splitEapMessage } from '../../radius/attributes.ts';
-import { decodeRadius, RadiusCode } from '../../radius/packet.ts';
-import { signReply } from '../../radius/sign.ts';
 import { ChangeLog } from '../../replication/change-log.ts';
 import { now as wallClock } from '../../switch/clock.ts';
 import { MemorySwitch } from '../../switch/memory-switch.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
-import { type Mac, macAt } from '../../wire/address.ts';
-import { EtherType, encodeEthernet, groupMac } from '../../wire/ethernet.ts';
-import { isMalformed } from '../../wire/malformed.ts';
 import { Core } from '../core/core.ts';
 import { turnsOf } from '../core/event-turns.ts';
 import { endTurn } from '../core/turn.ts';
 import { emptyStores } from '../journal/saved-state.ts';
 import { type Logger, silentLog } from '../log/log.ts';
+import { accepted, STAGE_HOSTS, StageHost, stageOf } from './stage.ts';
 
 /** What is there after a step. */
 export interface Played {
@@ -110,30 +101,17 @@ export function* rehearse(of: Config): Generator<Played, void> {
   turn(core, () => core.start(at));
   bridge.start();
   settle(core);
-  for (let number = 0; number < HOSTS; number++) {
+  for (let number = 0; number < STAGE_HOSTS; number++) {
     // Rates of logins are counted over time.
     at += 1_000;
-    const mac = macAt(Uint8Array.of(0x02, 0xca, 0x57, 0xff, number >> 8, number & 0xff), 0);
-    const hear = (etherType: number, dst: Mac, payload: Uint8Array) =>
-      bridge.receive(first.name, 0, encodeEthernet({ src: mac, dst, etherType, payload }));
-    const eapol = (type: number, body: Uint8Array) =>
-      hear(EtherType.Eapol, PAE_GROUP, encodeEapol({ version: 2, type, body }));
-    eapol(EapolType.Start, new Uint8Array(0));
+    const host = new StageHost(number, first.name, bridge);
+    host.start();
     settle(core);
-    const id = fed.stores.authenticators.get(`${first.name}/0/${mac}`)?.currentId ?? 0;
-    const typeData = new TextEncoder().encode(`host-${number}`);
-    eapol(EapolType.Packet, encodeEap({ code: EapCode.Response, id, type: EapType.Identity, typeData }));
+    host.tellName(fed.stores);
     settle(core);
     yield { sessions: fed.stores.sessions.size, channels: fed.stores.grants.size };
     for (let channel = 1; channel <= CHANNELS; channel++) {
-      const group = `239.255.${number}.${channel}`;
-      const record = { type: RecordType.ToExclude, group, sources: [], auxWords: 0 };
-      const message = { kind: 'record-report', version: 3, records: [record] } as const;
-      hear(
-        EtherType.Ipv4,
-        groupMac(REPORTS),
-        encodeIgmpPacket({ src: `10.255.255.${number + 1}`, dst: REPORTS, message }),
-      );
+      host.join(`239.255.${number}.${channel}`);
       settle(core);
     }
     yield { sessions: fed.stores.sessions.size, channels: fed.stores.grants.size };
@@ -145,39 +123,7 @@ export function* rehearse(of: Config): Generator<Played, void> {
   }
 }
 
-/** One port of it, on which everybody may log in. */
-function stageOf(config: Config): Config {
-  const [first] = config.ports;
-  if (first === undefined) return config;
-  const open = {
-    mode: 'auto',
-    maxHosts: HOSTS,
-    hostMode: 'multi-auth',
-    methods: ['dot1x'],
-    priority: 'dot1x',
-  } as const;
-  return { ...config, ports: [{ ...first, ...open }] };
-}
-
-/** Yes to everything. */
-function accepted(bytes: Uint8Array, secret: Uint8Array): Uint8Array | undefined {
-  const packet = decodeRadius(bytes);
-  if (isMalformed(packet)) return undefined;
-  const { id, authenticator } = packet;
-  if (packet.code === RadiusCode.AccountingRequest) {
-    const answer = { code: RadiusCode.AccountingResponse, id, attributes: [] };
-    return signReply(answer, authenticator, secret, { messageAuthenticator: false });
-  }
-  const eap = eapMessage(packet.attributes);
-  const success = encodeEap({ code: EapCode.Success, id: eap?.[1] ?? 0 });
-  const attributes = eap === undefined ? [] : splitEapMessage(success);
-  return signReply({ code: RadiusCode.AccessAccept, id, attributes }, authenticator, secret);
-}
-
 const PAUSE_MS = 20;
-const HOSTS = 40;
 const CHANNELS = 6;
 /** So many logins after each other, then another core takes them up. */
 const HOSTS_OF_A_CORE = 8;
-const PAE_GROUP: Mac = '01:80:c2:00:00:03';
-const REPORTS = '224.0.0.22';
