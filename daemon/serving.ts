@@ -5,7 +5,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 import type { Config } from '../config/config.ts';
-import type { ConnectionGuard } from '../connection-backup/linux/connection-guard.ts';
+import type { Guarding } from '../connection-backup/linux/connection-guard.ts';
 import type { RadiusPort } from '../radius/client/request-record.ts';
 import { nasAttributes } from '../session/nas-attributes.ts';
 import { Alarm, now as wallClock } from '../switch/clock.ts';
@@ -50,7 +50,7 @@ export interface ServingOptions {
   /** Undefined: a node alone. */
   readonly commit?: Commit;
   /** Of two nodes: what leaves on connections that the other node can continue. Undefined: there are none. */
-  readonly guard?: ConnectionGuard | undefined;
+  readonly guard?: Guarding | undefined;
   /** What the node's time is ahead of this machine's, in milliseconds: deadlines of another node go on as they are. */
   readonly clockOffsetMs?: number;
   readonly watch?: TurnWatch | undefined;
@@ -151,9 +151,17 @@ export class Serving {
     return wallClock() + this.#offset;
   }
 
-  /** Opens the sockets that every server needs. */
-  open(): void {
-    this.#sockets.open();
+  /**
+   * Opens the sockets that every server needs. `reachable` false: the address that they are reached from is not here
+   * yet; what is to be sent waits for `reach`.
+   */
+  open(reachable = true): void {
+    this.#sockets.open(reachable);
+  }
+
+  /** The address is here: what waited for it is sent. */
+  reach(): void {
+    this.#sockets.reach();
   }
 
   /** Lets the core think, makes safe what it has changed, and lets leave what may. `port`: whom a bug would be about. */
@@ -295,7 +303,7 @@ export class Serving {
     };
   }
 
-  #backUp(guard: ConnectionGuard): BackedUpStreams {
+  #backUp(guard: Guarding): BackedUpStreams {
     const { config, stores, log, commit } = this.#options;
     guard.obey(() => !this.#closed && commit?.mayAct === true);
     return new BackedUpStreams({

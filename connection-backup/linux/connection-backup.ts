@@ -15,12 +15,12 @@ import { SentLog } from '../sent-log.ts';
 import { plus } from '../sequence.ts';
 import { makeConnection } from './connecting.ts';
 import { type BackupEvent, Connection, type ConnectionContext, type ConnectionOwner } from './connection.ts';
-import type { ConnectionGuard } from './connection-guard.ts';
+import type { Guarding } from './connection-guard.ts';
 import { askPeer, fallBackSoon } from './continuing.ts';
 
 export interface BackupOptions {
   readonly native: Native;
-  readonly guard: ConnectionGuard;
+  readonly guard: Guarding;
   readonly stores: ConnectionStores;
   readonly boundary: Boundary;
   /** Milliseconds on the clock of both nodes. */
@@ -41,6 +41,10 @@ export class ConnectionBackup {
   readonly #trimming: NodeJS.Timeout;
   #committed = 0;
   #closed = false;
+  /** What peers answer arrives here. */
+  #reachable = true;
+  /** What waits for that. */
+  readonly #unreached: (() => void)[] = [];
 
   constructor(options: BackupOptions) {
     const { native, guard, stores, now } = options;
@@ -54,6 +58,10 @@ export class ConnectionBackup {
       count: (event) => this.#count(event),
       committed: () => this.#committed,
       isClosed: () => this.#closed,
+      onceReachable: (then) => {
+        if (this.#reachable) then();
+        else this.#unreached.push(then);
+      },
       opened: (connection) => this.#open.add(connection),
       forgotten: (connection, undelivered) => this.#forgotten(connection, undelivered),
     };
@@ -81,9 +89,13 @@ export class ConnectionBackup {
     makeConnection(this.#context, connection);
   }
 
-  /** Continues the connections of the records; those that nobody has any use for are forgotten. Within a turn. */
-  resume(ownerOf: (record: ConnectionRecord) => ConnectionOwner | undefined): void {
+  /**
+   * Continues the connections of the records; those that nobody has any use for are forgotten. Within a turn.
+   * `reachable` false: everything is made ready, and peers are asked when `reach` is called.
+   */
+  resume(ownerOf: (record: ConnectionRecord) => ConnectionOwner | undefined, reachable = true): void {
     const { stores } = this.#options;
+    this.#reachable = reachable;
     for (const record of [...stores.connections.values()]) {
       const { key } = record;
       const owner = ownerOf(record);
@@ -106,6 +118,14 @@ export class ConnectionBackup {
       if (log === undefined) fallBackSoon(this.#context, connection, 'damaged');
       else askPeer(this.#context, connection);
     }
+    if (reachable) this.#lookForAnswers();
+  }
+
+  /** What peers answer arrives here from now on. */
+  reach(): void {
+    if (this.#reachable) return;
+    this.#reachable = true;
+    for (const then of this.#unreached.splice(0)) then();
     this.#lookForAnswers();
   }
 
@@ -169,9 +189,14 @@ export class ConnectionBackup {
   #lookForAnswers(): void {
     const asked = [...this.#connections.values()].filter(({ question }) => question !== undefined);
     const end = performance.now() + LOOK_MS;
+    let askedAt = performance.now();
     while (asked.some(({ question }) => question !== undefined) && performance.now() < end) {
       this.#options.guard.poll();
       for (const { question } of asked) question?.poll();
+      // A peer may not have heard yet which machine the address is at now: the answer went to the last one.
+      if (performance.now() - askedAt < ASK_AGAIN_MS) continue;
+      askedAt = performance.now();
+      for (const { question } of asked) question?.ask();
     }
     // What the continued ones have to say.
     this.#options.guard.poll();
@@ -202,3 +227,4 @@ export class ConnectionBackup {
 /** For what is acknowledged without an answer. */
 const TRIM_MS = 100;
 const LOOK_MS = 4;
+const ASK_AGAIN_MS = 1;

@@ -188,6 +188,12 @@ export class ConnectionGuard {
   }
 }
 
+/** What connections need of a guard. */
+export type Guarding = Pick<
+  ConnectionGuard,
+  'counts' | 'hold' | 'obey' | 'add' | 'remove' | 'release' | 'question' | 'poll'
+>;
+
 /** Hears and says TCP segments of one peer, beside the kernel's own. */
 function rawSocket(native: Native, local: Endpoint, remote: Endpoint): number {
   const family = familyOf(local);

@@ -11,7 +11,7 @@ import { Outbox } from '../outbox.ts';
 import { type ConnectionRecord, type ConnectionStores, type Endpoint, forgetConnection } from '../records.ts';
 import type { SentLog } from '../sent-log.ts';
 import { plus } from '../sequence.ts';
-import type { ConnectionGuard, Flow, Question } from './connection-guard.ts';
+import type { Flow, Guarding, Question } from './connection-guard.ts';
 import { endOrderly, octetsAcknowledged, vanish } from './repair.ts';
 
 /** Who has a connection. Called within a turn. */
@@ -37,7 +37,7 @@ export type BackupEvent =
 /** What all connections of a node share. */
 export interface ConnectionContext {
   readonly native: Native;
-  readonly guard: ConnectionGuard;
+  readonly guard: Guarding;
   readonly stores: ConnectionStores;
   /** Milliseconds on the clock of both nodes. */
   readonly now: () => number;
@@ -49,6 +49,8 @@ export interface ConnectionContext {
   readonly committed: () => number;
   /** This node serves no more. */
   readonly isClosed: () => boolean;
+  /** Does it now or, where peers cannot answer this node yet, once they can. */
+  readonly onceReachable: (then: () => void) => void;
   /** Something of the connection is not committed yet. */
   readonly opened: (connection: Connection) => void;
   /** The connection is over; these messages of it never leave. */

@@ -15,7 +15,7 @@ export function askPeer(context: ConnectionContext, connection: Connection, atte
   const { guard, now } = context;
   const { record, demarcation, log } = connection;
   if (record === undefined) return;
-  const began = performance.now();
+  let began = performance.now();
   const timestamp = timestampAt(record, now());
   const known = {
     connection: record,
@@ -55,7 +55,10 @@ export function askPeer(context: ConnectionContext, connection: Connection, atte
     connection.question.ask();
     connection.timer = setTimeout(() => ask(tries + 1), tries < QUICK_ASKS ? QUICK_ASK_MS : SLOW_ASK_MS);
   };
-  ask(0);
+  context.onceReachable(() => {
+    began = performance.now();
+    ask(0);
+  });
 }
 
 /** Another way has to be found, but not now: whoever owns the connection is in the middle of taking his own records up. */

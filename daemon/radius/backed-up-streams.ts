@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { RadiusConfig, RadiusServerConfig } from '../../config/config.ts';
 import type { BackupEvent, ConnectionOwner } from '../../connection-backup/linux/connection.ts';
 import { ConnectionBackup } from '../../connection-backup/linux/connection-backup.ts';
-import type { ConnectionGuard } from '../../connection-backup/linux/connection-guard.ts';
+import type { Guarding } from '../../connection-backup/linux/connection-guard.ts';
 import type { HeldPath } from '../../connection-backup/linux/hold-table.ts';
 import type { ConnectionRecord } from '../../connection-backup/records.ts';
 import type { RadiusPort } from '../../radius/client/request-record.ts';
@@ -30,7 +30,7 @@ export interface StreamPeers {
 }
 
 export interface BackedUpOptions {
-  readonly guard: ConnectionGuard;
+  readonly guard: Guarding;
   readonly servers: readonly RadiusServerConfig[];
   readonly statusAttributes: readonly RadiusAttribute[];
   readonly stores: Stores;
@@ -91,15 +91,23 @@ export class BackedUpStreams {
     return this.#backup.size;
   }
 
-  /** Continues what there is, and connects ahead of the first request where there is nothing. */
-  open(ports: (server: string) => readonly RadiusPort[]): void {
+  /**
+   * Continues what there is, and connects ahead of the first request where there is nothing. `reachable` false: what can
+   * be done without an answer of the servers; `reach` goes on from there.
+   */
+  open(ports: (server: string) => readonly RadiusPort[], reachable: boolean): void {
     const { turn } = this.#options;
     turn(() => {
-      if (!this.#resumed) this.#backup.resume((record) => this.#ownerOf(record));
+      if (!this.#resumed) this.#backup.resume((record) => this.#ownerOf(record), reachable);
       this.#resumed = true;
       for (const server of this.#servers.keys())
         for (const port of ports(server)) this.#do(server, port, 0, (line) => line.open(wallClock()));
     });
+  }
+
+  /** What the servers answer arrives here from now on. */
+  reach(): void {
+    this.#backup.reach();
   }
 
   /** Takes other servers; within a turn. Connections to servers of which it says the same stay as they are. */

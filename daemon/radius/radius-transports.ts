@@ -32,6 +32,8 @@ export class RadiusTransports implements DatagramSender {
   #streams: RadiusStreams;
   #dynamic: DynamicSockets;
   readonly #backedUp: BackedUpStreams | undefined;
+  /** What is to be sent where no server can answer yet; undefined: they can. */
+  #unreached: (() => void)[] | undefined;
 
   constructor(
     config: Pick<Config, 'radius' | 'nas'>,
@@ -51,10 +53,25 @@ export class RadiusTransports implements DatagramSender {
     this.#dynamic = new DynamicSockets(radius.dynamicAuthorization, listeners.dynamicRequest, log);
   }
 
-  open(): void {
-    this.#datagrams.open();
+  /**
+   * Opens what every server needs. `reachable` false: the address that servers answer to is not here yet. Connections
+   * that another node made are made ready; all else, and what is sent, waits for `reach`.
+   */
+  open(reachable = true): void {
+    if (!reachable) this.#unreached = [];
+    if (reachable) this.#datagrams.open();
     this.#openStreams();
-    this.#dynamic.open();
+    if (reachable) this.#dynamic.open();
+  }
+
+  /** What servers answer arrives here from now on. */
+  reach(): void {
+    const waiting = this.#unreached;
+    if (waiting === undefined) return;
+    this.#unreached = undefined;
+    this.#backedUp?.reach();
+    this.open();
+    for (const send of waiting) send();
   }
 
   /** Goes on with the sockets of the process before this one; to be called ahead of `open`. */
@@ -94,8 +111,9 @@ export class RadiusTransports implements DatagramSender {
   reconfigure(config: Pick<Config, 'radius' | 'nas'>): void {
     const before = this.#config;
     this.#config = config;
+    const reachable = this.#unreached === undefined;
     this.#datagrams.reconfigure(config.radius);
-    this.#datagrams.open();
+    if (reachable) this.#datagrams.open();
     this.#backedUp?.reconfigure(config.radius.servers, nasAttributes(config.nas));
     if (streamsOf(before) !== streamsOf(config)) {
       this.#streams.close();
@@ -106,7 +124,7 @@ export class RadiusTransports implements DatagramSender {
     if (listensOn(before.radius.dynamicAuthorization) !== listensOn(dynamicAuthorization)) {
       this.#dynamic.close();
       this.#dynamic = new DynamicSockets(dynamicAuthorization, this.#listeners.dynamicRequest, this.#log);
-      this.#dynamic.open();
+      if (reachable) this.#dynamic.open();
     }
   }
 
@@ -117,8 +135,9 @@ export class RadiusTransports implements DatagramSender {
       ...(asks.some((server) => server.name === name) ? (['auth'] as const) : []),
       ...(accounting.some((server) => server.name === name) ? (['acct'] as const) : []),
     ];
-    this.#backedUp?.open(ports);
-    this.#streams.open(ports);
+    const reachable = this.#unreached === undefined;
+    this.#backedUp?.open(ports, reachable);
+    if (reachable) this.#streams.open(ports);
   }
 
   #newStreams(): RadiusStreams {
@@ -128,8 +147,13 @@ export class RadiusTransports implements DatagramSender {
   }
 
   send(server: string, port: RadiusPort, socket: number, bytes: Uint8Array): void {
-    const stream = this.#backedUp?.has(server) === true ? this.#backedUp : this.#streams;
-    const way = stream.has(server) ? stream : this.#datagrams;
+    const isBackedUp = this.#backedUp?.has(server) === true;
+    if (this.#unreached !== undefined && !isBackedUp) {
+      this.#unreached.push(() => this.send(server, port, socket, bytes));
+      return;
+    }
+    const stream = isBackedUp ? this.#backedUp : this.#streams;
+    const way = stream?.has(server) === true ? stream : this.#datagrams;
     way.send(server, port, socket, bytes);
   }
 
@@ -143,6 +167,7 @@ export class RadiusTransports implements DatagramSender {
   }
 
   close(): void {
+    this.#unreached = undefined;
     this.#datagrams.close();
     this.#streams.close();
     this.#dynamic.close();
