@@ -439,7 +439,7 @@ export class HaNode implements Node {
       bridge: this.#bridge,
       draft: (fed) => this.#draft(fed),
       changed: () => {
-        if (this.#standby.state === 'in-step') this.#rehearsal.begin(this.#config);
+        if (this.#standby.state === 'in-step') this.#rehearsal.begin(this.#config, this.#connections);
         if (this.#standby.state === 'in-step' && this.#saved !== undefined) {
           // From here on the other node's records count, and counters begin with them.
           this.#saved = undefined;

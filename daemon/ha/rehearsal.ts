@@ -5,6 +5,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 import type { Config } from '../../config/config.ts';
+import type { ConnectionGuard } from '../../connection-backup/linux/connection-guard.ts';
 import { ChangeLog } from '../../replication/change-log.ts';
 import { now as wallClock } from '../../switch/clock.ts';
 import { MemorySwitch } from '../../switch/memory-switch.ts';
@@ -14,6 +15,7 @@ import { turnsOf } from '../core/event-turns.ts';
 import { endTurn } from '../core/turn.ts';
 import { emptyStores } from '../journal/saved-state.ts';
 import { type Logger, silentLog } from '../log/log.ts';
+import { rehearseConnections } from './connection-rehearsal.ts';
 import { accepted, STAGE_HOSTS, StageHost, stageOf } from './stage.ts';
 
 /** What is there after a step. */
@@ -26,6 +28,7 @@ export interface Played {
 export class Rehearsal {
   readonly #log: Logger;
   readonly #mayPlay: () => boolean;
+  #play: Generator<unknown, void> | undefined;
   #next: NodeJS.Timeout | undefined;
 
   /** It is over when this node may not play any more: it is to serve. */
@@ -34,13 +37,15 @@ export class Rehearsal {
     this.#mayPlay = mayPlay;
   }
 
-  begin(config: Config): void {
-    if (this.#next !== undefined) return;
-    const play = rehearse(config);
+  /** `guard`: of connections that are backed up; undefined where there are none. */
+  begin(config: Config, guard: ConnectionGuard | undefined): void {
+    if (this.#play !== undefined) return;
+    const play = both(config, guard);
+    this.#play = play;
     const step = () => {
-      if (!this.#mayPlay()) return;
       try {
-        if (play.next().done !== true) this.#next = setTimeout(step, PAUSE_MS);
+        if (!this.#mayPlay()) play.return();
+        else if (play.next().done !== true) this.#next = setTimeout(step, PAUSE_MS);
       } catch (cause) {
         const error = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
         this.#log.error('internal-error', { error, means: 'a takeover is slower by some milliseconds' });
@@ -51,7 +56,13 @@ export class Rehearsal {
 
   end(): void {
     clearTimeout(this.#next);
+    this.#play?.return();
   }
+}
+
+function* both(config: Config, guard: ConnectionGuard | undefined): Generator<unknown, void> {
+  yield* rehearse(config);
+  if (guard !== undefined) yield* rehearseConnections(config, guard);
 }
 
 /** Plays it; between two steps whoever calls does other work. A step takes a few milliseconds at most. */
