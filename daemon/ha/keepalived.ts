@@ -157,7 +157,7 @@ export class PriorityFile {
  * a service manager tells all of the dead daemon's processes to end.
  */
 export function guardAgainstDeath(path: string, log: Logger): { end(): void } {
-  const guard = spawn('sh', ['-c', `trap '' TERM; cat >/dev/null; echo ${Weight.Dead} >"$0"`, path], {
+  const guard = spawn('sh', ['-c', `trap '' TERM; read -r _; echo ${Weight.Dead} >"$0"`, path], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });

@@ -309,7 +309,8 @@ export class Standby {
 
 const DIAL_PATIENCE_MS = 500;
 const DIAL_INTERVAL_MS = 200;
-const SUSPICION_INTERVAL_MS = 10;
+/** A process that dies closes the link a moment before the socket that listens. */
+const SUSPICION_INTERVAL_MS = 2;
 /** So that a clock that is set back is followed, slowly. */
 const OFFSET_DECAY_MS = 0.01;
 /** Longer than any takeover that is worth to answer them after. */

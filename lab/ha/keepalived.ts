@@ -22,7 +22,7 @@ export interface KeepalivedSettings {
   readonly advertInterval?: number;
   /** Adverts that have to be missed; default 3, as in RFC 5798 §6.1. */
   readonly downTimerAdverts?: number;
-  /** Default 150: with 100 more it stays below 255, the owner's. */
+  /** Default 250: the higher, the shorter a backup waits (RFC 5798 §6.1: skew time); castgate adds 4 at most. */
   readonly priority?: number;
 }
 
@@ -138,7 +138,7 @@ export class Keepalived {
 }
 
 function configuration(folder: string, settings: KeepalivedSettings): string {
-  const priority = settings.priority ?? 150;
+  const priority = settings.priority ?? 250;
   return `# Written by castgate's lab.
 global_defs {
 	vrrp_version 3

@@ -123,7 +123,8 @@ describe.skipIf(!existsSync(fileURLToPath(MODULE)))(
   },
 );
 
-/** It has started the program that it waits for. */
+/** It takes no notice of SIGTERM any more, and so waits for the end. */
 function shellWaits(pid: number): boolean {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim() !== '';
+  const ignored = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0';
+  return (BigInt(`0x${ignored}`) & (1n << 14n)) !== 0n;
 }
