@@ -3,21 +3,20 @@
  */
 import { networkInterfaces } from 'node:os';
 import type { RadiusConfig } from '../../config/config.ts';
+import { AddressWatch } from '../../switch/linux/link/address-watch.ts';
 
 export class AddressLookout {
   readonly #now: () => number;
   #since: number | undefined;
+  #watch: AddressWatch | undefined;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
   /** True once where an address that RADIUS is asked from has been here for a while. Called about once a second. */
-  look({ servers }: RadiusConfig): boolean {
-    const local = new Set(
-      Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address)),
-    );
-    if (!servers.some((server) => local.has(server.sourceAddress))) {
+  look(radius: RadiusConfig): boolean {
+    if (!this.isHere(radius)) {
       this.forget();
       return false;
     }
@@ -25,6 +24,23 @@ export class AddressLookout {
     if (this.#now() - this.#since < PATIENCE_MS) return false;
     this.forget();
     return true;
+  }
+
+  /** Calls back whenever this machine has got an address, until `close`. */
+  watch(got: () => void): void {
+    this.#watch = new AddressWatch(got);
+  }
+
+  close(): void {
+    this.#watch?.close();
+  }
+
+  /** An address that RADIUS is asked from is this machine's. */
+  isHere({ servers }: RadiusConfig): boolean {
+    const local = new Set(
+      Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address)),
+    );
+    return servers.some((server) => local.has(server.sourceAddress));
   }
 
   /** It is known why it is here. */

@@ -19,6 +19,7 @@ export class Keepalived {
   readonly #priority: PriorityFile;
   #fifo: NotifyFifo | undefined;
   #guard: { end(): void } | undefined;
+  #state: VrrpState | undefined;
 
   constructor(config: HaConfig, log: Logger) {
     this.#config = config;
@@ -31,6 +32,11 @@ export class Keepalived {
     return this.#priority.weight;
   }
 
+  /** What it said last; undefined: nothing since this daemon began, or nobody would hear it. */
+  get state(): VrrpState | undefined {
+    return this.#state;
+  }
+
   /** Says what this node is worth. Repeating a weight costs nothing. */
   weigh(weight: Weight): void {
     this.#priority.set(weight);
@@ -39,7 +45,11 @@ export class Keepalived {
   /** Hears it from now on; the death of this process is told to it. */
   open(told: (state: VrrpState) => void): void {
     const { notifyFifo, vrrpInstance, priorityFile } = this.#config;
-    if (notifyFifo !== undefined) this.#fifo = NotifyFifo.open(notifyFifo, vrrpInstance, this.#log, told);
+    const hear = (state: VrrpState) => {
+      this.#state = state;
+      told(state);
+    };
+    if (notifyFifo !== undefined) this.#fifo = NotifyFifo.open(notifyFifo, vrrpInstance, this.#log, hear);
     if (priorityFile !== undefined) this.#guard = guardAgainstDeath(priorityFile, this.#log);
   }
 

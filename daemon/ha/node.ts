@@ -1,7 +1,8 @@
 /**
  * One node of two. keepalived decides which one serves; castgate obeys, and makes sure that never both do: who
  * takes over asks the other one first, or knows that its process has died, or waits until the other's lease has
- * run out in its kernel; epochs, told on the uplinks, settle the rest.
+ * run out in its kernel; epochs, told on the uplinks, settle the rest. Where nobody else can be meant it begins ahead of
+ * keepalived's word (going-ahead.ts).
  *
  * Invariant: the ports carry something only while `#active` is there and its lease is renewed.
  */
@@ -33,6 +34,7 @@ import { Draft } from './draft.ts';
 import { EpochFile } from './epoch-file.ts';
 import type { FencedSwitch } from './fenced-switch.ts';
 import { otherGaveWay } from './giving-way.ts';
+import { AHEAD_PATIENCE_MS, mayGoAhead } from './going-ahead.ts';
 import { Keepalived, type VrrpState, Weight } from './keepalived.ts';
 import { LinkServer } from './link.ts';
 import { OtherNode } from './other-node.ts';
@@ -75,6 +77,8 @@ export class HaNode implements Node {
   #saved: OwnRecords | undefined;
   /** What keepalived, or a person, wants of this node. */
   #wanted: 'active' | 'standby' = 'standby';
+  /** Since when the other node is out, while this one serves ahead of keepalived's word. */
+  #aheadSince: number | undefined;
   #farewell: NodeJS.Timeout | undefined;
   #timeline = new Timeline(wallClock);
   #takeovers = 0;
@@ -147,6 +151,11 @@ export class HaNode implements Node {
     this.#keepalived.weigh(Weight.Unable);
     this.#standby.start();
     this.#keepalived.open((state) => this.#told(state));
+    if (ha.notifyFifo !== undefined)
+      this.#address.watch(() => {
+        if (this.#aheadSince !== undefined && this.#address.isHere(this.#config.radius))
+          this.#confirmed('the virtual address is here');
+      });
     this.#ticking = setInterval(() => this.#tick(), Math.max(10, ha.leaseMs / TICKS_IN_LEASE));
     this.#weigh();
     if (this.#wanted === 'active') void this.#promote('what was asked for meanwhile');
@@ -179,6 +188,7 @@ export class HaNode implements Node {
     clearTimeout(this.#farewell);
     this.#rehearsal.end();
     this.#keepalived.close();
+    this.#address.close();
     this.#server.close();
     const active = this.#active;
     if (active === undefined) {
@@ -257,6 +267,7 @@ export class HaNode implements Node {
     this.#wanted = wanted;
     this.#waking?.();
     if (this.#ticking === undefined) return { refused: 'the daemon is still starting: it does it then' };
+    if (wanted === 'active') this.#confirmed(`asked by ${by}`);
     if (wanted === 'active' && this.#role === 'standby') await this.#promote(by);
     else if (wanted === 'standby' && this.#role === 'active') await this.#demote(by);
     const done = wanted === 'active' ? this.#role === 'active' : this.#role === 'standby';
@@ -276,11 +287,43 @@ export class HaNode implements Node {
       this.#weigh();
       return;
     }
-    try {
-      this.#takeOver();
-    } catch (cause) {
-      this.#failClosed(cause);
-    }
+    this.#takeOver();
+  }
+
+  /** The other node serves no more since then: begins at once where nothing but keepalived's word is missing. */
+  #goAhead(outSince: number): void {
+    const { leaseMs, aloneAfterMs, notifyFifo, priorityFile } = this.#config.ha;
+    const isAhead = mayGoAhead({
+      now: wallClock(),
+      leaseMs,
+      aloneAfterMs,
+      keepalivedDecides: notifyFifo !== undefined && priorityFile !== undefined,
+      vrrp: this.#keepalived.state,
+      weight: this.#keepalived.weight,
+      isBusy: this.#role !== 'standby' || this.#wanted === 'active' || this.#ticking === undefined,
+      isInDoubt: this.#doubt.isThere,
+      outSince,
+      inStepUntil: this.#standby.inStepUntil,
+      claim: this.#other.claim,
+    });
+    if (!isAhead) return;
+    this.#timeline = new Timeline(wallClock);
+    this.#timeline.step('ahead of keepalived');
+    this.#refused = undefined;
+    this.#aheadSince = outSince;
+    this.#takeOver();
+  }
+
+  /** keepalived has made this node the one that serves, or a person has: what waited for that goes on. */
+  #confirmed(by: string): void {
+    const active = this.#active;
+    if (this.#aheadSince === undefined || active === undefined) return;
+    this.#aheadSince = undefined;
+    this.#timeline.step(by);
+    active.serving.reach();
+    this.#timeline.step('servers asked');
+    this.#weigh();
+    this.#log.info('confirmed', { epoch: active.epoch, steps: this.#timeline.steps });
   }
 
   #otherGaveWay(): Promise<string | undefined> {
@@ -299,6 +342,14 @@ export class HaNode implements Node {
 
   /** Serves from here on, with what there is. */
   #takeOver(): void {
+    try {
+      this.#takeUp();
+    } catch (cause) {
+      this.#failClosed(cause);
+    }
+  }
+
+  #takeUp(): void {
     const epoch = this.#nextEpoch();
     const timeline = this.#timeline;
     timeline.step('other node out');
@@ -339,7 +390,7 @@ export class HaNode implements Node {
     this.#takeovers++;
     this.#role = 'active';
     const { serving } = active;
-    serving.open();
+    serving.open(this.#aheadSince === undefined);
     serving.turn((at) => {
       if (isCold) serving.core.start(at, this.accountingDisk?.aliveAt);
       else {
@@ -352,7 +403,7 @@ export class HaNode implements Node {
     serving.switchEvents(legacy.events.filter((event) => isUnanswered(event, fed.stores)));
     timeline.step('links and last frames looked at');
     active.begin();
-    this.#keepalived.weigh(Weight.Able);
+    this.#weigh();
     announce(fed.stores, this.#config.uplinks, this.#bridge, () => this.#active === active);
     timeline.step('announcing hosts on the uplinks');
     this.#log.info('active', { epoch, sessions: fed.stores.sessions.size, steps: timeline.steps });
@@ -404,6 +455,7 @@ export class HaNode implements Node {
 
   #standBy(active: Active): void {
     this.#active = undefined;
+    this.#aheadSince = undefined;
     this.#state.end(false);
     // Old as they may be soon, they are better than none where the other node dies before it has sent its own.
     this.#saved = { fed: active.fed, counters: 'new', clockOffsetMs: active.clockOffsetMs };
@@ -460,12 +512,14 @@ export class HaNode implements Node {
         this.#log.error('active-died', { means: 'its process is gone, its node lives' });
         this.#other.died();
         this.#isOut();
+        this.#goAhead(this.#other.brokenAt ?? 0);
       },
       released: (epoch, whole) => {
         this.#epochs.raise(epoch);
         this.#log.info('active-released', { epoch, whole });
         this.#other.released();
         this.#isOut();
+        if (whole) this.#goAhead(wallClock());
       },
       beat: (epoch) => {
         this.#epochs.raise(epoch);
@@ -490,8 +544,10 @@ export class HaNode implements Node {
 
   #tick(): void {
     this.#doubt.tick();
-    if (this.#role === 'active') this.#active?.tick();
-    else if (this.#role === 'standby') {
+    if (this.#role === 'active') {
+      this.#active?.tick();
+      this.#lookForWord();
+    } else if (this.#role === 'standby') {
       this.#weigh();
       if (this.#wanted === 'active' && this.#refused !== undefined) void this.#promote('keepalived, still');
     }
@@ -499,7 +555,11 @@ export class HaNode implements Node {
 
   /** Tells keepalived what this node is worth. */
   #weigh(): void {
-    if (this.#role === 'active') this.#keepalived.weigh(Weight.Able);
+    if (this.#role === 'active') {
+      const ahead = this.#aheadSince === undefined ? undefined : wallClock() - this.#aheadSince;
+      if (ahead === undefined) this.#keepalived.weigh(Weight.Able);
+      else if (ahead > FAREWELL_MS) this.#keepalived.weigh(Weight.HandOver);
+    }
     if (this.#role !== 'standby') return;
     const { leaseMs, aloneAfterMs } = this.#config.ha;
     if (this.#doubt.isThere) return;
@@ -524,6 +584,16 @@ export class HaNode implements Node {
     const own = { node: this.#config.ha.node, epoch: active?.epoch ?? 0 };
     if (active === undefined) this.#standby.dialNow();
     else if (beats(claim, own)) this.#superseded(active, claim);
+  }
+
+  /** Serving without keepalived's word has an end: else both nodes could be without the address for good. */
+  #lookForWord(): void {
+    if (this.#aheadSince === undefined) return;
+    this.#weigh();
+    if (wallClock() - this.#aheadSince < AHEAD_PATIENCE_MS) return;
+    this.#refused = 'keepalived has not made this node the master';
+    this.#log.error('not-confirmed', { why: this.#refused });
+    void this.#demote('nobody: keepalived has said nothing');
   }
 
   /** A virtual address that is here without a word of keepalived. */

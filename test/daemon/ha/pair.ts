@@ -3,7 +3,7 @@
  * each subscriber port that both hear, a RADIUS server on the loopback. Tests wait for what is to come about.
  */
 import { createSocket, type Socket } from 'node:dgram';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,12 +28,14 @@ export class TestNode {
   readonly bridge: MemorySwitch;
   readonly node: HaNode;
   readonly directory: string;
+  readonly config: Config & { readonly ha: HaConfig };
   /** Events that its log was told, with their fields. */
   readonly log: { readonly event: string; readonly [field: string]: unknown }[] = [];
 
   constructor(config: Config & { readonly ha: HaConfig }, directory: string) {
     this.name = config.ha.node;
     this.directory = directory;
+    this.config = config;
     const ports = config.ports.map((port) => port.name);
     this.bridge = new MemorySwitch(
       { ports, uplinks: config.uplinks, fence: { now: () => performance.now() } },
@@ -84,13 +86,18 @@ export class TestPair {
     this.#wires = setInterval(() => this.#carry(), 1);
   }
 
-  static async open(more: Readonly<Record<string, unknown>> = {}): Promise<TestPair> {
+  /** `more`: keys of the section `ha`; `of` those that lie in a node's own folder. */
+  static async open(
+    more: Readonly<Record<string, unknown>> = {},
+    of: (place: string) => Readonly<Record<string, unknown>> = () => ({}),
+  ): Promise<TestPair> {
     const socket = createSocket('udp4');
     await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
     const link = await freePort();
     const directory = mkdtempSync(join(tmpdir(), 'castgate-pair-'));
     const node = (name: string, own: number, other: number) => {
       const place = join(directory, name);
+      mkdirSync(place);
       const file = {
         bridge: 'br0',
         ports: { swp1: {}, swp2: {} },
@@ -106,6 +113,7 @@ export class TestPair {
           vrrp_instance: 'v',
           priority_file: join(place, 'priority'),
           ...more,
+          ...of(place),
         },
         radius: {
           source_ports: 20_000 + (link % 8_000),
@@ -144,6 +152,8 @@ export class TestPair {
     for (const one of [this.a, this.b]) {
       await one.node.stop(true);
       one.node.closed();
+      // Who was never started has nobody who speaks for it.
+      if (!existsSync(join(one.directory, 'priority'))) continue;
       // The last word is the guard's.
       await until(() => one.weight === -254);
     }
