@@ -113,7 +113,7 @@ export class LoneNode implements Node {
     this.#resting = false;
     this.#state.goOn();
     this.serving.goOn();
-    this.#switch.open();
+    this.#switch.goOn();
   }
 
   get accountingDisk(): AccountingDisk | undefined {

@@ -54,7 +54,15 @@ export interface Successor {
 }
 
 /** The steps of a takeover, in order; a test makes each of them fail. */
-export type TakeOverStep = 'started' | 'begun' | 'followed' | 'prepared' | 'taken' | 'ready' | 'serving';
+export type TakeOverStep =
+  | 'started'
+  | 'begun'
+  | 'followed'
+  | 'prepared'
+  | 'taken'
+  | 'ready'
+  | 'serving'
+  | 'renewed';
 
 export interface TakeOverOptions {
   readonly config: Config;
@@ -216,6 +224,7 @@ class TakeOver {
     this.#reached('serving');
     // The last thing that can be refused.
     this.#bridge?.renewTable();
+    this.#reached('renewed');
     this.#isOver = true;
     if (told) this.#channel.say({ say: 'serving' });
     this.#state.settle();

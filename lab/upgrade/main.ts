@@ -47,7 +47,7 @@ async function main(words: readonly string[]): Promise<number> {
     const lab = await UpgradeLab.open(subscribers, rate, values.other);
     try {
       for (let i = 0; i < count; i++) rounds.push(told(await lab.upgrade(i)));
-      const faults = values['no-faults'] ? [] : lab.faults();
+      const faults = values['no-faults'] ? [] : lab.faults(count);
       planned += faults.length;
       for (const fault of faults) rounds.push(told(await lab.fail(fault)));
       // After all that, one more that is right.

@@ -194,17 +194,18 @@ export class UpgradeLab {
     return this.#play(`upgrade ${number + 1} to ${version}`, folder, version);
   }
 
-  /** Each step at which the new process can fail, in each way. */
-  faults(): readonly UpgradeFault[] {
+  /** Each step at which the new process can fail, in each way: an upgrade with this number that comes to nothing. */
+  faults(number: number): readonly UpgradeFault[] {
+    const { folder } = this.#versions[number % 2] ?? {};
     const fault = (step: TakeOverStep, how: FailureKind) => ({
       name: `it ${how} at ${step}`,
-      program: failingProgram(this.#folder, step, how),
+      program: failingProgram(this.#folder, step, how, folder),
     });
     return [
       { name: 'it does not start', program: brokenProgram(this.#folder) },
       ...STEPS.flatMap((step) => [fault(step, 'ends'), fault(step, 'is killed')]),
       // Before it has prepared itself, the old one waits for minutes, and serves meanwhile.
-      ...(['taken', 'ready', 'serving'] as const).map((step) => fault(step, 'hangs')),
+      ...(['taken', 'ready', 'serving', 'renewed'] as const).map((step) => fault(step, 'hangs')),
     ];
   }
 
@@ -428,4 +429,5 @@ const STEPS: readonly TakeOverStep[] = [
   'taken',
   'ready',
   'serving',
+  'renewed',
 ];

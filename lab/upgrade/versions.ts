@@ -51,9 +51,13 @@ const FAILURES: Readonly<Record<FailureKind, string>> = {
   'is left alone': "process.kill(process.ppid, 'SIGKILL')",
 };
 
-/** A program that fails so when it reaches the step. Gives its path. */
-export function failingProgram(folder: string, step: TakeOverStep, how: FailureKind): string {
-  const root = packageRoot();
+/** A program that fails so when it reaches the step. Gives its path. `root`: the folder of the version that it is. */
+export function failingProgram(
+  folder: string,
+  step: TakeOverStep,
+  how: FailureKind,
+  root = packageRoot(),
+): string {
   const path = join(folder, `fails-${step}-${how.replaceAll(' ', '-')}.mjs`);
   writeFileSync(
     path,

@@ -300,6 +300,12 @@ export class LinuxSwitch implements Switch, Leased {
     this.#caretaker.begin();
   }
 
+  /** As `open`, where the process that was to go on has failed: it may have made the nftables table its own. */
+  goOn(): void {
+    this.open();
+    this.#caretaker?.lookAtGuard();
+  }
+
   /** Ends the reports. With `cleanup` everything of castgate goes, and what it set gets its old value back. */
   stop({ cleanup }: { cleanup: boolean }): void {
     if (cleanup) this.#serveOrdinarily();

@@ -62,6 +62,11 @@ export class Caretaker {
     this.#linkWatch.close();
   }
 
+  /** Looks at bridge and nftables table now. */
+  lookAtGuard(): void {
+    for (const what of this.#auditGuard()) this.#tell({ kind: 'repaired', what });
+  }
+
   /** Compares all tables now; what was put right, a line each. */
   audit(): string[] {
     const lines = [...this.#auditGuard()];
@@ -147,7 +152,7 @@ export class Caretaker {
 
   /** Each second bridge and table, which nobody tells of; each ten seconds one of the bigger tables. */
   #look(): void {
-    for (const what of this.#auditGuard()) this.#tell({ kind: 'repaired', what });
+    this.lookAtGuard();
     this.#audits++;
     if (this.#audits % LOOKS_PER_RECONCILIATION !== 0) return;
     const look = RECONCILERS[(this.#audits / LOOKS_PER_RECONCILIATION) % RECONCILERS.length];

@@ -122,7 +122,9 @@ END`);
     const { sw, text } = await rested();
     const counted = countersOf(sw);
     rig.clear();
-    sw.open();
+    sw.goOn();
+    // At once: a set that the other version has not would be missing until then.
+    expect(sw.setPortService('swp2', MONITORED)).toBeUndefined();
     await until('repaired', () => rig.kinds().includes('repaired'), 3000);
     expect(sorted(await ruleset())).toEqual(sorted(text));
     expect(countersOf(sw)).toEqual(counted);
