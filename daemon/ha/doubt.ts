@@ -1,9 +1,11 @@
-/** What a node that was frozen has not heard yet, it must not take for silence. */
+/** What a node that was frozen has not heard yet, it must not take for silence. */ import { TICKS_IN_LEASE } from './weighing.ts';
+
 export class Doubt {
   readonly #now: () => number;
   readonly #leaseMs: number;
   #tickedAt: number;
   #until = 0;
+  #busyUntil = 0;
 
   /** `leaseMs`: who was away for longer may have been replaced meanwhile. */
   constructor(now: () => number, leaseMs: number) {
@@ -16,6 +18,8 @@ export class Doubt {
   tick(): void {
     const at = this.#now();
     if (at - this.#tickedAt > this.#leaseMs) this.#until = at + DOUBT_MS;
+    // What came in meanwhile is read before the next tick.
+    if (at - this.#tickedAt > this.#leaseMs / 2) this.#busyUntil = at + this.#leaseMs / TICKS_IN_LEASE / 2;
     this.#tickedAt = at;
   }
 
@@ -23,6 +27,12 @@ export class Doubt {
   get isThere(): boolean {
     const at = this.#now();
     return at - this.#tickedAt > this.#leaseMs || at < this.#until;
+  }
+
+  /** It was so busy itself that it has not heard all there is: what it takes for silence may be its own. */
+  get isBusy(): boolean {
+    const at = this.#now();
+    return this.isThere || at - this.#tickedAt > this.#leaseMs / 2 || at < this.#busyUntil;
   }
 
   /** Resolves when there is none. */
