@@ -1,11 +1,10 @@
 /** A node alone: it serves from its start to its stop, and goes on with the records of its journal. */
-import { filterOf } from '../auth/forwarding-table.ts';
 import type { Config } from '../config/config.ts';
 import type { LinuxSwitch } from '../switch/linux/linux-switch.ts';
 import type { SwitchEvent } from '../switch/switch.ts';
-import { openingOfSession } from './core/data-plane.ts';
 import type { Effect } from './core/effects.ts';
 import { graceMs, grantGrace } from './core/grace.ts';
+import { keptOf } from './core/kept.ts';
 import type { TurnWatch } from './core/turn-watch.ts';
 import { emptyStores, type FedStores, SavedState } from './journal/saved-state.ts';
 import type { Logger } from './log/log.ts';
@@ -174,11 +173,7 @@ export class LoneNode implements Node {
   /** Goes on where the last run was: what it had opened and forwarded stays, and its counters with it. */
   #takeUp(): void {
     this.serving.turn((at) => this.serving.core.dropChangedPorts(at));
-    const { sessions, forwardings } = this.serving.core.stores;
-    this.#switch.start({
-      hosts: [...sessions.values()].map(openingOfSession),
-      channels: [...forwardings.values()].map((record) => ({ ...record, filter: filterOf(record) })),
-    });
+    this.#switch.start(keptOf(this.serving.core.stores));
     this.serving.turn((at) => this.serving.core.resume(at, 'kept', false, this.#unsaid));
   }
 }

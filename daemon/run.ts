@@ -1,7 +1,7 @@
 /**
  * The daemon: a node, alone or one of two, with the switch, the control socket and the log around it.
  */
-import type { Config } from '../config/config.ts';
+import type { Config, HaConfig } from '../config/config.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import type { ChangedKeyNeed } from '../config/reference/reload-needs.ts';
 import { LEAST_READER, RECORDS_VERSION } from '../replication/record-version.ts';
@@ -38,8 +38,10 @@ import { accountingRows, groupRows, portRows, radiusRows, sessionRows } from './
 import { configDigest, switchOptions } from './upgrade/comparison.ts';
 import type { Incumbent } from './upgrade/hand-over.ts';
 import { hurry } from './upgrade/hurry.ts';
+import { checkNode, hasJoined, incumbentOf, standInWith } from './upgrade/pair-process.ts';
+import { type Replacement, type StandInStep, standIn } from './upgrade/stand-in.ts';
 import { type Draft, type Inheritance, type TakeOverStep, takeOver } from './upgrade/take-over.ts';
-import { Upgrade } from './upgrade/upgrade.ts';
+import { type Upgradable, Upgrade } from './upgrade/upgrade.ts';
 
 /** How the daemon is to stop. */
 export interface RunOptions {
@@ -49,7 +51,7 @@ export interface RunOptions {
   readonly upgrade?: {
     readonly frames: number;
     readonly descriptors: number;
-    readonly reached?: (step: TakeOverStep) => void;
+    readonly reached?: (step: TakeOverStep | StandInStep) => void;
   };
 }
 
@@ -63,10 +65,14 @@ export async function runDaemon(config: Config, options: RunOptions): Promise<nu
   const daemon =
     options.upgrade === undefined
       ? new Daemon(config, log)
-      : await Promise.race([takenOver(config, log, options.upgrade), told]);
+      : await Promise.race([
+          config.ha === undefined
+            ? takenOver(config, log, options.upgrade)
+            : stoodIn({ ...config, ha: config.ha }, log, options.upgrade),
+          told,
+        ]);
   // The other process sees its end, and serves on.
-  if (typeof daemon === 'string') process.exit(1);
-  if (daemon === undefined) return 1;
+  if (typeof daemon === 'string' || daemon === undefined) process.exit(1);
   const refused = options.upgrade === undefined ? await daemon.start() : undefined;
   if (refused !== undefined) {
     service.status(refused);
@@ -129,7 +135,18 @@ async function takenOver(
   return serves === true ? daemon : undefined;
 }
 
-class Daemon implements Reloadable {
+/** Stands by in the stead of the process that does; undefined: it goes on, or nobody could. */
+async function stoodIn(
+  config: Config & { readonly ha: HaConfig },
+  log: ReturnType<typeof openLog>,
+  upgrade: NonNullable<RunOptions['upgrade']>,
+): Promise<Daemon | undefined> {
+  const daemon = new Daemon(config, log);
+  const goesOn = await standIn({ ...upgrade, config, replacement: daemon.replacement });
+  return goesOn === true ? daemon : undefined;
+}
+
+class Daemon implements Reloadable, Upgradable {
   readonly reload: Reload;
   #config: Config;
   readonly #log: ReturnType<typeof openLog>;
@@ -195,10 +212,52 @@ class Daemon implements Reloadable {
     });
   }
 
-  /** What another process can go on with; undefined: this node is one of two. */
-  get incumbent(): Incumbent | undefined {
+  /** As the process that stands by in the stead of another one of this node. */
+  get replacement(): Replacement {
     const node = this.#node;
-    if (!(node instanceof LoneNode)) return undefined;
+    if (!(node instanceof HaNode)) throw new Error('only a node of two stands in so');
+    return {
+      check: () => checkNode(this.#config, this.#switch),
+      stand: (estate) => {
+        this.#keepTime();
+        return this.#attempt(() => standInWith(node, estate));
+      },
+      joined: (estate) => hasJoined(node, estate),
+      begin: (control) => {
+        if (control !== undefined) this.#control.inherit(control);
+        else void this.#control.listen();
+        this.#refusals.begin();
+        this.#http.start();
+        this.#log.info('standing-by', { upgrade: programVersion(), pid: process.pid });
+      },
+    };
+  }
+
+  /** What another process can go on with. */
+  get incumbent(): Upgradable['incumbent'] {
+    const node = this.#node;
+    if (node instanceof LoneNode) return { alone: this.#incumbent(node) };
+    if (!(node instanceof HaNode)) throw new Error('a node of another kind');
+    return {
+      ofPair: incumbentOf({
+        node,
+        config: this.#config,
+        silence: () => {
+          this.#control.rest();
+          this.#http.close();
+          return this.#control.descriptor;
+        },
+        answer: () => this.#answer(),
+        end: async (why) => {
+          this.#log.error('cannot-go-on', { why, means: 'this process ends; its ports are shut' });
+          await this.#log.close();
+          process.exit(1);
+        },
+      }),
+    };
+  }
+
+  #incumbent(node: LoneNode): Incumbent {
     return {
       fed: node.fed,
       begin: () => ({
@@ -233,13 +292,18 @@ class Daemon implements Reloadable {
         };
       },
       goOn: () => {
-        this.#http = this.#newHttp();
-        this.#http.start();
-        this.#control.goOn();
+        this.#answer();
         node.goOn();
         hurry(false);
       },
     };
+  }
+
+  /** On all its sockets, again. */
+  #answer(): void {
+    this.#http = this.#newHttp();
+    this.#http.start();
+    this.#control.goOn();
   }
 
   load(): LoadedConfig {
@@ -247,6 +311,7 @@ class Daemon implements Reloadable {
   }
 
   async apply(config: Config, changed: readonly ChangedKeyNeed[]): Promise<string | undefined> {
+    if (this.upgrade.isRunning) return 'an upgrade is running: the new process has the file as it is now';
     const isChanged = (section: string) => changed.some(({ key }) => key.startsWith(section));
     if (isChanged('control_socket')) {
       const control = new ControlSocket(config.controlSocket, this.#handlers, { log: this.#log });
@@ -272,7 +337,7 @@ class Daemon implements Reloadable {
     const occupied = await this.#control.listen();
     if (occupied !== undefined) return occupied.refused;
     this.#keepTime();
-    const refused = await this.#startNode();
+    const refused = await this.#attempt(() => this.#node.start());
     if (refused !== undefined) {
       await this.#control.close();
       clearInterval(this.#syncing);
@@ -308,9 +373,9 @@ class Daemon implements Reloadable {
     await this.#control.close();
   }
 
-  async #startNode(): Promise<string | undefined> {
+  async #attempt(start: () => Promise<string | undefined>): Promise<string | undefined> {
     try {
-      return await this.#node.start();
+      return await start();
     } catch (cause) {
       if (!(cause instanceof SwitchStartError)) throw cause;
       return cause.message;

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import type { Explanation } from '../daemon/channels/channels.ts';
 import type { GroupRow, PortRow, RadiusRow, SessionRow, ShowRows } from '../daemon/show/show-rows.ts';
+import type { HandedOver } from '../daemon/upgrade/hand-over.ts';
 import { ask } from './control.ts';
 import { attempt, LabError, LabProcess, lastLines, until } from './processes.ts';
 import type { FreeRadius } from './radius/freeradius.ts';
@@ -154,6 +155,16 @@ export class Castgate {
 
   get process(): LabProcess | undefined {
     return this.#process;
+  }
+
+  /** Lets another program go on in its place. Gives what came of it, or why nothing did. */
+  async upgrade(program: string): Promise<HandedOver | { readonly refused: string }> {
+    const answer = await ask(this.socket, 'upgrade', 240_000, { program });
+    if (answer === undefined) return { refused: 'no answer' };
+    if (!('result' in answer)) return answer;
+    const result = answer.result as HandedOver;
+    this.#process?.replacedBy(result.pid);
+    return result;
   }
 
   /** A clean stop. */

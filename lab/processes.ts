@@ -81,6 +81,8 @@ export class LabProcess {
   readonly #listeners = new Set<(line: string, from: 'stdout' | 'stderr') => void>();
   readonly #ended: Promise<void>;
   #over = false;
+  /** Of the process that has taken its place. */
+  #successor: number | undefined;
 
   private constructor(name: string, child: ChildProcess) {
     this.name = name;
@@ -115,7 +117,12 @@ export class LabProcess {
   }
 
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return this.#successor ?? this.#child.pid ?? 0;
+  }
+
+  /** From now on it is this process, which has the same output. */
+  replacedBy(pid: number): void {
+    this.#successor = pid;
   }
 
   get running(): boolean {
@@ -169,14 +176,16 @@ export class LabProcess {
 
   /** Sends a signal without waiting for what comes of it. */
   signal(name: NodeJS.Signals): void {
-    if (!this.#over) this.#child.kill(name);
+    if (this.#over) return;
+    if (this.#successor === undefined) this.#child.kill(name);
+    else kill(this.#successor, name);
   }
 
   /** Ends it: a signal first, SIGKILL when that did not help in time. Returns when it is gone. */
   async stop(signal: NodeJS.Signals = 'SIGTERM', graceMs = 3_000): Promise<void> {
     if (this.#over) return;
-    this.#child.kill(signal);
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
+    this.signal(signal);
+    const timer = setTimeout(() => this.signal('SIGKILL'), graceMs);
     await this.#ended;
     clearTimeout(timer);
   }
@@ -220,6 +229,14 @@ export function lastLines(text: string, most = 12): string[] {
     .split('\n')
     .filter((line) => line.trim() !== '')
     .slice(-most);
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It is gone, and its output is about to end.
+  }
 }
 
 function inNamespace(command: readonly string[], namespace: string | undefined): readonly string[] {

@@ -86,6 +86,7 @@ export class ReplicationSource implements ChangeFeed {
   #joiningSince: number | undefined;
   #digestAt = Infinity;
   #mismatch: Mismatch | undefined;
+  #standbyRecords: RecordVersions | undefined;
 
   /** `state` is the digest of records that the stores hold already: a standby's own, once it has taken over. */
   constructor(stores: ReplicatedStores, options: SourceOptions, state = new StateDigest()) {
@@ -112,6 +113,11 @@ export class ReplicationSource implements ChangeFeed {
   /** What the standby's version is to this one; undefined: the same, or no standby is there. */
   get mismatch(): Mismatch | undefined {
     return this.#mismatch;
+  }
+
+  /** Versions of the standby's records; undefined: it was not heard. */
+  get standbyRecords(): RecordVersions | undefined {
+    return this.#standbyRecords;
   }
 
   /** Milliseconds that the last beat took to the standby and back; undefined before the first. */
@@ -313,6 +319,7 @@ export class ReplicationSource implements ChangeFeed {
 
   /** False: it gets no records. The link stays, so that it hears that this node lives. */
   #isReadableFor(versions: RecordVersions): boolean {
+    this.#standbyRecords = versions;
     this.#mismatch = mismatchOf(this.#versions, versions);
     if (this.#mismatch === undefined) return true;
     this.#events.push({ kind: 'mismatch', mismatch: this.#mismatch });

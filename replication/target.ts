@@ -61,6 +61,7 @@ export class ReplicationTarget<S extends ReplicatedStores> {
   #acked = 0;
   readonly #versions: RecordVersions;
   #mismatch: Mismatch | undefined;
+  #activeRecords: RecordVersions | undefined;
 
   /** `fresh` makes empty stores; `versions`: what is written and read here. */
   constructor(fresh: () => S, versions = OWN_RECORDS) {
@@ -71,6 +72,11 @@ export class ReplicationTarget<S extends ReplicatedStores> {
   /** What the active's version is to this one; undefined: the same, or it was not heard. */
   get mismatch(): Mismatch | undefined {
     return this.#mismatch;
+  }
+
+  /** Versions of the active's records; undefined: it was not heard. */
+  get activeRecords(): RecordVersions | undefined {
+    return this.#activeRecords;
   }
 
   get state(): TargetState {
@@ -162,7 +168,8 @@ export class ReplicationTarget<S extends ReplicatedStores> {
     switch (message.say) {
       case 'hello':
         this.#activeLog = message.logId;
-        this.#mismatch = mismatchOf(message.versions ?? UNTOLD_RECORDS, this.#versions);
+        this.#activeRecords = message.versions ?? UNTOLD_RECORDS;
+        this.#mismatch = mismatchOf(this.#activeRecords, this.#versions);
         this.#say({
           say: 'have',
           logId: this.#whole?.logId ?? '',

@@ -28,22 +28,30 @@ export function addUpgrade(program: Command, { output, done }: Context): void {
         return done(EXIT_FAILED);
       }
       if (options.json) return output.out(`${JSON.stringify(answer.result)}\n`);
-      const { pid, program: version, pauseMs } = answer.result as HandedOver;
+      const { pid, program: version, pauseMs, serves } = answer.result as HandedOver;
+      if (serves !== undefined) return output.out(ofPair(pid, version, serves));
       output.out(`castgate ${version} serves as process ${pid}; the pause was ${pauseMs.toFixed(1)} ms\n`);
     });
 }
 
+function ofPair(pid: number, version: string, serves: string): string {
+  return `castgate ${version} stands by as process ${pid}, in step as before; node ${serves} serves
+next: castgate upgrade on node ${serves}, or castgate promote here where this node is to serve
+`;
+}
+
 /** Longer than the new process may take to start and to prepare itself. */
-const PATIENCE_MS = 180_000;
+const PATIENCE_MS = 240_000;
 
 const UPGRADE = `The running daemon starts another process beside itself, copies its state to it, and
 hands its sockets over between two events: nobody logs in again, and no frame, join
 or answer is lost. The new process reads the configuration file as it is now. Where
 it fails at any step, the running one goes on as if nothing had been, and says why.
-SIGUSR2 does the same with the file that is running.`;
+SIGUSR2 does the same with the file that is running. On a node of a pair the other
+node serves first, by order, and the new process stands by; it stays so.`;
 const UPGRADE_HELP = `
-Exit codes: 0 the new process serves · 1 the old one serves on, and why
-· 2 wrong usage
+Exit codes: 0 the new process serves, or stands by · 1 the old one goes on, and
+why · 2 wrong usage
 
 Examples:
   castgate upgrade

@@ -76,6 +76,16 @@ export class ConnectionGuard {
     }
   }
 
+  /** Whether the kernel queues packets; the queue itself may be another process's. Text: why it does not. */
+  static check(native: Native): string | undefined {
+    try {
+      new PacketQueue(native, QUEUE + 1, () => {}).close();
+      return undefined;
+    } catch (cause) {
+      return `packets cannot be queued: ${cause instanceof Error ? cause.message : String(cause)}`;
+    }
+  }
+
   /** Takes other paths. Text: why it cannot. */
   hold(paths: readonly HeldPath[]): string | undefined {
     const refusal = holdPaths(paths, this.#number);

@@ -1,10 +1,10 @@
 /** What a node of two needs of its switch: that of Linux has it, and one in memory for tests. */
-import type { HostPlace, Leased, SourceFilter, Switch } from '../../switch/switch.ts';
+import type { HostOpening, Leased, SourceFilter, Switch } from '../../switch/switch.ts';
 import type { IpAddress } from '../../wire/address.ts';
 
 /** What goes on from an earlier run. */
 export interface KeptState {
-  readonly hosts: readonly HostPlace[];
+  readonly hosts: readonly HostOpening[];
   readonly channels: readonly {
     readonly port: string;
     readonly vlan: number;

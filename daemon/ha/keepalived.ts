@@ -7,6 +7,7 @@ import { closeSync, constants, mkdirSync, openSync, statSync, writeFileSync } fr
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { HaConfig } from '../../config/config.ts';
+import { errnoName, loadNative } from '../../switch/native.ts';
 import type { Logger } from '../log/log.ts';
 
 /** What keepalived says of its VRRP instance. */
@@ -18,7 +19,7 @@ export class Keepalived {
   readonly #log: Logger;
   readonly #priority: PriorityFile;
   #fifo: NotifyFifo | undefined;
-  #guard: { end(): void } | undefined;
+  #guard: DeathGuard | undefined;
   #state: VrrpState | undefined;
 
   constructor(config: HaConfig, log: Logger) {
@@ -42,7 +43,7 @@ export class Keepalived {
     this.#priority.set(weight);
   }
 
-  /** Hears it from now on; the death of this process is told to it. */
+  /** Hears it from now on; the death of this process is told to it, by the guard that is there already or another one. */
   open(told: (state: VrrpState) => void): void {
     const { notifyFifo, vrrpInstance, priorityFile } = this.#config;
     const hear = (state: VrrpState) => {
@@ -50,12 +51,24 @@ export class Keepalived {
       told(state);
     };
     if (notifyFifo !== undefined) this.#fifo = NotifyFifo.open(notifyFifo, vrrpInstance, this.#log, hear);
-    if (priorityFile !== undefined) this.#guard = guardAgainstDeath(priorityFile, this.#log);
+    if (priorityFile !== undefined) this.#guard ??= guardAgainstDeath(priorityFile, this.#log);
   }
 
   /** Hears it no more. */
   close(): void {
     this.#fifo?.close();
+    this.#fifo = undefined;
+  }
+
+  /** The end of the pipe that the guard waits at: whoever has a copy is alive to it. */
+  get guarded(): number | undefined {
+    return this.#guard?.descriptor;
+  }
+
+  /** Goes on where another process has heard it last, under that one's guard. */
+  inherit(guard: number | undefined, state: VrrpState | undefined): void {
+    if (guard !== undefined) this.#guard = guardAt(guard);
+    this.#state = state;
   }
 
   /** Says that this process is dead. */
@@ -114,7 +127,7 @@ export class NotifyFifo {
 /** The state that a line of the FIFO tells of this instance: `INSTANCE "name" MASTER 100`. */
 export function stateIn(line: string, instance: string): VrrpState | undefined {
   const found = /^INSTANCE "(.*)" ([A-Z]+)(?: \d+)?$/.exec(line.trim());
-  return found?.[1] === instance ? STATES.find((state) => state === found[2]) : undefined;
+  return found?.[1] === instance ? VRRP_STATES.find((state) => state === found[2]) : undefined;
 }
 
 /** What this node is worth to keepalived beside its configured priority. */
@@ -161,21 +174,47 @@ export class PriorityFile {
   }
 }
 
+/** Who tells keepalived of the death of this daemon. */
+export interface DeathGuard {
+  readonly descriptor: number;
+  /** The daemon is dead from now on. */
+  end(): void;
+}
+
 /**
  * Writes into keepalived's file that this daemon is dead, whenever that comes and however: by a child that waits
  * for the end of a pipe. keepalived then need not wait for the other node's word. `end` writes it now. It stays when
- * a service manager tells all of the dead daemon's processes to end.
+ * a service manager tells all of the dead daemon's processes to end. Undefined: there is none, and the log says why.
  */
-export function guardAgainstDeath(path: string, log: Logger): { end(): void } {
+export function guardAgainstDeath(path: string, log: Logger): DeathGuard | undefined {
+  const native = loadNative();
+  const ends = new Int32Array(2);
+  const failed = native.socketPair(ends);
+  if (failed < 0) {
+    log.error('death-guard-failed', { path, error: errnoName(failed) });
+    return undefined;
+  }
+  const [own = -1, its = -1] = ends;
   const guard = spawn('sh', ['-c', `trap '' TERM; read -r _; echo ${Weight.Dead} >"$0"`, path], {
-    stdio: ['pipe', 'ignore', 'ignore'],
+    stdio: [its, 'ignore', 'ignore'],
     detached: true,
   });
+  native.close(its);
   guard.on('error', (cause) => log.error('death-guard-failed', { path, error: cause.message }));
-  guard.stdin.on('error', () => {});
   guard.unref();
-  return { end: () => guard.stdin.destroy() };
+  return guardAt(own);
 }
 
-const STATES: readonly VrrpState[] = ['MASTER', 'BACKUP', 'FAULT', 'STOP', 'DELETED'];
+function guardAt(descriptor: number): DeathGuard {
+  let isOpen = true;
+  return {
+    descriptor,
+    end: () => {
+      if (isOpen) loadNative().close(descriptor);
+      isOpen = false;
+    },
+  };
+}
+
+export const VRRP_STATES: readonly VrrpState[] = ['MASTER', 'BACKUP', 'FAULT', 'STOP', 'DELETED'];
 const MAX_LINE = 4096;

@@ -8,7 +8,7 @@
  */
 
 import { join } from 'node:path';
-import { filterOf } from '../../auth/forwarding-table.ts';
+import { setImmediate as turnOver } from 'node:timers/promises';
 import type { Config, HaConfig } from '../../config/config.ts';
 import { ConnectionGuard } from '../../connection-backup/linux/connection-guard.ts';
 import { digestOf } from '../../replication/state-digest.ts';
@@ -17,6 +17,7 @@ import { loadNative } from '../../switch/native.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
 import type { ControlHandler } from '../control-socket.ts';
 import { graceMs } from '../core/grace.ts';
+import { keptOf } from '../core/kept.ts';
 import type { TurnWatch } from '../core/turn-watch.ts';
 import { emptyStores, type FedStores, SavedState } from '../journal/saved-state.ts';
 import type { Logger } from '../log/log.ts';
@@ -32,6 +33,7 @@ import { beats, type Claim } from './claim.ts';
 import { Doubt } from './doubt.ts';
 import { Draft } from './draft.ts';
 import { EpochFile } from './epoch-file.ts';
+import type { NodeEstate, OwnRecords } from './estate.ts';
 import type { FencedSwitch } from './fenced-switch.ts';
 import { otherGaveWay } from './giving-way.ts';
 import { AHEAD_PATIENCE_MS, mayGoAhead } from './going-ahead.ts';
@@ -41,27 +43,19 @@ import { OtherNode } from './other-node.ts';
 import { Rehearsal } from './rehearsal.ts';
 import { haRow } from './show-ha.ts';
 import { Standby } from './standby.ts';
+import type { NodeStanding, Role } from './standing.ts';
 import { Timeline } from './timeline.ts';
 import { isUnanswered } from './unanswered.ts';
 import { FAREWELL_MS, TICKS_IN_LEASE, weightOf } from './weighing.ts';
-
-/** Records of this node's own, and what they say of the switch's counters and of the time. */
-interface OwnRecords {
-  readonly fed: FedStores;
-  readonly counters: 'kept' | 'new';
-  readonly clockOffsetMs: number;
-}
-
-export type Role = 'standby' | 'taking-over' | 'active' | 'handing-over';
 
 export class HaNode implements Node {
   #config: Config & { readonly ha: HaConfig };
   readonly #log: Logger;
   readonly #bridge: FencedSwitch;
   readonly #watch: TurnWatch | undefined;
-  readonly #state: SavedState;
+  #state: SavedState;
   readonly #epochs: EpochFile;
-  readonly #server: LinkServer;
+  #server: LinkServer;
   readonly #keepalived: Keepalived;
   readonly #other = new OtherNode(wallClock);
   readonly #doubt: Doubt;
@@ -101,10 +95,7 @@ export class HaNode implements Node {
     this.#doubt = new Doubt(wallClock, config.ha.leaseMs);
     this.#rehearsal = new Rehearsal(log, () => this.#role === 'standby');
     this.#standby = this.#newStandby();
-    this.#server = new LinkServer(config.ha, (link) => {
-      if (this.#active === undefined || this.#role !== 'active') link.end();
-      else this.#active.accept(link);
-    });
+    this.#server = this.#newServer();
   }
 
   get serving(): Serving | undefined {
@@ -120,18 +111,61 @@ export class HaNode implements Node {
     return `this node is ${this.#role}: ask the node that serves (castgate show ha says more)`;
   }
 
-  async start(): Promise<string | undefined> {
-    const { ha } = this.#config;
+  start(): Promise<string | undefined> {
     const fed = this.#state.load(wallClock());
     this.#saved = fed === undefined ? undefined : { fed, counters: 'kept', clockOffsetMs: 0 };
-    const saved = fed?.stores;
-    this.#bridge.start({
-      hosts: [...(saved?.sessions.values() ?? [])],
-      channels: [...(saved?.forwardings.values() ?? [])].map((record) => ({
-        ...record,
-        filter: filterOf(record),
-      })),
-    });
+    return this.#open();
+  }
+
+  /** Starts in the stead of another process of this node, which takes part no more. */
+  standIn({ saved, epoch, guard, vrrp }: NodeEstate): Promise<string | undefined> {
+    this.#saved = saved;
+    this.#epochs.raise(epoch);
+    this.#keepalived.inherit(guard, vrrp);
+    return this.#open();
+  }
+
+  /**
+   * Takes part no more, so that another process of this node may: nothing is read, said or shut any more. The ports stay
+   * shut, as the table that lets them carry something is gone; what else there is in the kernel stays as it is.
+   */
+  async rest(): Promise<NodeEstate> {
+    this.#halt();
+    this.#role = 'resting';
+    this.#keepalived.weigh(Weight.Unable);
+    const legacy = this.#standby.leave();
+    if (legacy.draft !== undefined) {
+      this.#saved = { fed: legacy.draft.fed, counters: 'new', clockOffsetMs: legacy.clockOffsetMs };
+      legacy.draft.discard();
+    }
+    // The other node waits until the goodbye has left; to close packet sockets takes long.
+    await turnOver();
+    this.#connections?.close(false);
+    this.#connections = undefined;
+    this.#bridge.stop({ cleanup: false });
+    this.#state.close();
+    // Some descriptors are closed with the turn of the event loop, and the other process needs what they hold.
+    await turnOver();
+    const { guarded, state } = this.#keepalived;
+    return { saved: this.#saved, epoch: this.#epochs.epoch, guard: guarded, vrrp: state };
+  }
+
+  /** No other process does: stands by again. Text: why it cannot. */
+  goOn(): Promise<string | undefined> {
+    // What the other process may have written is gone on with as after a start.
+    this.#state = new SavedState(this.#config, this.#log);
+    this.#server = this.#newServer();
+    this.#other.stoodBy();
+    this.#standby = this.#newStandby();
+    this.#role = 'standby';
+    return this.#open();
+  }
+
+  /** Begins to stand by, with what is saved. */
+  async #open(): Promise<string | undefined> {
+    const { ha } = this.#config;
+    const stores = this.#saved?.fed.stores;
+    this.#bridge.start(stores === undefined ? NOTHING_KEPT : keptOf(stores));
     const paths = backedUpPaths(this.#config.radius);
     if (paths.length > 0) {
       const guard = ConnectionGuard.open(loadNative(), paths);
@@ -147,7 +181,7 @@ export class HaNode implements Node {
       this.#bridge.stop({ cleanup: false });
       return refused;
     }
-    if (saved !== undefined) this.#standby.plane.adopt(saved);
+    if (stores !== undefined) this.#standby.plane.beginWith(stores);
     this.#keepalived.weigh(Weight.Unable);
     this.#standby.start();
     this.#keepalived.open((state) => this.#told(state));
@@ -184,12 +218,7 @@ export class HaNode implements Node {
 
   /** Hands over where somebody is in step; else goes on after the next start, or ends everything. */
   async stop(cleanup: boolean): Promise<void> {
-    clearInterval(this.#ticking);
-    clearTimeout(this.#farewell);
-    this.#rehearsal.end();
-    this.#keepalived.close();
-    this.#address.close();
-    this.#server.close();
+    this.#halt();
     const active = this.#active;
     if (active === undefined) {
       this.#standby.leave();
@@ -220,6 +249,7 @@ export class HaNode implements Node {
   }
 
   sync(): void {
+    if (this.#role === 'resting') return;
     this.#state.sync();
     this.#lookForAddress();
   }
@@ -227,9 +257,19 @@ export class HaNode implements Node {
   handlers(): Readonly<Record<string, ControlHandler>> {
     return {
       ha: () => [this.ha],
-      promote: () => this.#obey('active', 'castgate promote'),
-      demote: () => this.#obey('standby', 'castgate demote'),
+      promote: () => this.promote('castgate promote'),
+      demote: () => this.demote('castgate demote'),
     };
+  }
+
+  /** Serves; resolves when it does, or with why it does not. */
+  promote(by: string): Promise<{ refused: string } | { role: Role }> {
+    return this.#obey('active', by);
+  }
+
+  /** Hands over; resolves when it stands by. */
+  demote(by: string): Promise<{ refused: string } | { role: Role }> {
+    return this.#obey('standby', by);
   }
 
   get ha(): HaRow {
@@ -250,6 +290,22 @@ export class HaNode implements Node {
     });
   }
 
+  /** How this node stands to the other one. */
+  get standing(): NodeStanding {
+    const { notifyFifo } = this.#config.ha;
+    const active = this.#active;
+    return {
+      role: this.#role,
+      wanted: this.#wanted,
+      otherServes: this.#role === 'standby' && this.#isBeating(),
+      isInStep: active === undefined ? this.#standby.state === 'in-step' : !active.isAlone,
+      hasKeepalived: notifyFifo !== undefined,
+      mismatch: active === undefined ? this.#standby.mismatch : active.source.mismatch,
+      otherRecords: active === undefined ? this.#standby.otherRecords : active.source.standbyRecords,
+      otherNode: this.#other.claim?.node,
+    };
+  }
+
   /** keepalived has spoken. */
   #told(state: VrrpState): void {
     this.#log.info('vrrp', { state });
@@ -266,6 +322,7 @@ export class HaNode implements Node {
   async #obey(wanted: 'active' | 'standby', by: string): Promise<{ refused: string } | { role: Role }> {
     this.#wanted = wanted;
     this.#waking?.();
+    if (this.#role === 'resting') return { refused: 'an upgrade is running: what comes of it does it then' };
     if (this.#ticking === undefined) return { refused: 'the daemon is still starting: it does it then' };
     if (wanted === 'active') this.#confirmed(`asked by ${by}`);
     if (wanted === 'active' && this.#role === 'standby') await this.#promote(by);
@@ -469,6 +526,24 @@ export class HaNode implements Node {
     this.#log.info('standing-by', { steps: this.#timeline.steps });
   }
 
+  #newServer(): LinkServer {
+    return new LinkServer(this.#config.ha, (link) => {
+      if (this.#active === undefined || this.#role !== 'active') link.end();
+      else this.#active.accept(link);
+    });
+  }
+
+  /** No more ticks, and no more is heard of keepalived or of another node that dials. */
+  #halt(): void {
+    clearInterval(this.#ticking);
+    this.#ticking = undefined;
+    clearTimeout(this.#farewell);
+    this.#rehearsal.end();
+    this.#keepalived.close();
+    this.#address.close();
+    this.#server.close();
+  }
+
   /** A core that follows these records. */
   #draft(fed: FedStores): Draft {
     return new Draft(
@@ -562,7 +637,7 @@ export class HaNode implements Node {
     }
     if (this.#role !== 'standby') return;
     const { leaseMs, aloneAfterMs } = this.#config.ha;
-    if (this.#doubt.isThere) return;
+    if (this.#doubt.isBusy) return;
     const weight = weightOf({
       now: wallClock(),
       leaseMs,
@@ -624,6 +699,7 @@ export class HaNode implements Node {
   }
 }
 
+const NOTHING_KEPT = { hosts: [], channels: [] };
 /** Building the core is one long turn, in which nobody renews a lease. */
 const TAKEOVER_LEASE_MS = 5_000;
 /** And for each record that it takes up: well over what that takes on a slow machine. The first tick shortens it. */

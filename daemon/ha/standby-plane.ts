@@ -59,6 +59,15 @@ export class StandbyPlane {
     for (const { place, effect } of new DataPlane(stores).all()) this.#programmed.set(place, effect);
   }
 
+  /** The switch has begun with the hosts and channels of these records; how ports are served is told to it now. */
+  beginWith(stores: Stores): void {
+    this.#programmed.clear();
+    for (const { place, effect } of new DataPlane(stores).all())
+      if (effect.kind === 'open-host' || effect.kind === 'forward') this.#programmed.set(place, effect);
+    this.#shown = undefined;
+    this.follow(stores);
+  }
+
   /** Makes the switch what these stores say now. */
   follow(stores: Stores): void {
     const changed = this.#changed.get(stores);

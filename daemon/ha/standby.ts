@@ -3,7 +3,7 @@
  * has them, listens on its own ports, and notices when the active's process has died.
  */
 import type { Config, HaConfig } from '../../config/config.ts';
-import type { Mismatch } from '../../replication/record-version.ts';
+import type { Mismatch, RecordVersions } from '../../replication/record-version.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import { ReplicationTarget, type TargetState } from '../../replication/target.ts';
 import { now as wallClock } from '../../switch/clock.ts';
@@ -91,6 +91,11 @@ export class Standby {
   /** What the versions of the nodes are to each other; undefined: the same, or the active was not heard. */
   get mismatch(): Mismatch | undefined {
     return this.#target.mismatch;
+  }
+
+  /** Versions of the active's records; undefined: it was not heard. */
+  get otherRecords(): RecordVersions | undefined {
+    return this.#target.activeRecords;
   }
 
   /** How many records it holds. */

@@ -134,4 +134,4 @@ function haReadings(row: () => HaRow | undefined): Reading[] {
   ];
 }
 
-const ROLES = ['standby', 'taking-over', 'active', 'handing-over'];
+const ROLES = ['standby', 'taking-over', 'active', 'handing-over', 'resting'];

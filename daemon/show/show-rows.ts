@@ -35,7 +35,7 @@ export interface DriftRow {
 /** One node of two: itself, and what it knows of the other one. */
 export interface HaRow {
   readonly node: string;
-  /** standby, taking-over, active, handing-over */
+  /** standby, taking-over, active, handing-over; resting: another process of this node is about to take part */
   readonly role: string;
   /** What keepalived, or a person, wants it to be. */
   readonly wanted: string;

@@ -8,6 +8,15 @@ export function configDigest(config: Config): string {
   return createHash('sha256').update(JSON.stringify(rest, plain)).digest('hex');
 }
 
+/** Of each key of the section `ha`, its secret included: another version may know more of them. */
+export function haDigests({ ha = {} }: { readonly ha?: object | undefined }): Record<string, string> {
+  const digest = (value: unknown) =>
+    createHash('sha256')
+      .update(JSON.stringify(value, plain) ?? '')
+      .digest('hex');
+  return Object.fromEntries(Object.entries(ha).map(([key, value]) => [key, digest(value)]));
+}
+
 /** What the switch is set up by. */
 export function switchOptions({ ports, uplinks, vlanBridges, multicast }: Config): string {
   return JSON.stringify([

@@ -6,17 +6,10 @@
  *
  * Invariant: of the two, at each instant one at most takes anything up.
  */
-import { ChangeLog } from '../../replication/change-log.ts';
-import { FrameType } from '../../replication/frame.ts';
-import { RecordEncoder } from '../../replication/record-codec.ts';
-import {
-  LEAST_READER,
-  RECORDS_VERSION,
-  type RecordsOf,
-  unreadable,
-} from '../../replication/record-version.ts';
 import type { FedStores } from '../journal/saved-state.ts';
-import { HANDOVER_PROTOCOL, type HandoverMessage, type Say } from './handover-message.ts';
+import { Following } from './following.ts';
+import type { HandoverMessage, Say } from './handover-message.ts';
+import { Heard, objectionTo } from './heard.ts';
 
 /** What serves, and is to be handed over. */
 export interface Incumbent {
@@ -49,10 +42,18 @@ export interface HandedOver {
   readonly pid: number;
   /** Version of the program. */
   readonly program: string;
-  /** From the last turn of this process until the other one reads all sockets, in milliseconds. */
+  /**
+   * From the last turn of this process until the other one reads all sockets, in milliseconds. On a node of a pair: for
+   * how long nobody stood by who had what the node that serves has.
+   */
   readonly pauseMs: number;
-  /** Of it: until this process rested; until the other one had built itself; until it read. */
+  /**
+   * Of it: until this process rested; until the other one had built itself; until it read. On a node of a pair: until the
+   * other process took part; until it was in step; and then until it went on for good.
+   */
   readonly steps: readonly number[];
+  /** Of a pair: the node that serves. */
+  readonly serves?: string;
 }
 
 export interface HandOverTimes {
@@ -89,7 +90,7 @@ export async function handOver(
     const prepared = await heard.next('prepared', times.prepareMs);
     const tookMs = Number(prepared['tookMs']) || 0;
     await incumbent.lull();
-    if (heard.failure !== undefined) throw new Error(heard.failure);
+    heard.check();
     const patience = patienceOf(times.pauseMs, tookMs);
     const restedAt = times.now();
     resting = true;
@@ -115,129 +116,6 @@ export async function handOver(
     following.end();
   }
 }
-
-function objectionTo({ protocol, records, leastReader, oldestRead }: HandoverMessage): string | undefined {
-  if (protocol !== HANDOVER_PROTOCOL) {
-    return `the new process speaks version ${String(protocol)} of the handover, this one ${HANDOVER_PROTOCOL}`;
-  }
-  const reader = { records: Number(records), oldestRead: Number(oldestRead ?? leastReader) };
-  const why = unreadable(OWN_RECORDS, reader);
-  return why === undefined ? undefined : `the new process cannot read these records: ${why}`;
-}
-
-/** What the new process says, one after the other. */
-class Heard {
-  failure: string | undefined;
-  readonly #abandoned: AbortSignal;
-  readonly #abandon = () => {
-    this.failure ??= 'this process is told to end';
-    this.#waiting?.();
-  };
-  readonly #messages: HandoverMessage[] = [];
-  #waiting: (() => void) | undefined;
-
-  constructor(newcomer: Newcomer, abandoned: AbortSignal) {
-    this.#abandoned = abandoned;
-    if (abandoned.aborted) this.#abandon();
-    else abandoned.addEventListener('abort', this.#abandon, { once: true });
-    newcomer.listen({
-      message: (message) => {
-        this.#messages.push(message);
-        this.#waiting?.();
-      },
-      ended: (why) => {
-        this.failure ??= why;
-        this.#waiting?.();
-      },
-    });
-  }
-
-  /** Throws what has failed. From now on the handover is no longer abandoned: the new process may serve. */
-  decide(): void {
-    if (this.failure !== undefined) throw new Error(this.failure);
-    this.#abandoned.removeEventListener('abort', this.#abandon);
-  }
-
-  /** The next message, which is to be this one. Throws why it does not come. */
-  async next(say: Say, patienceMs: number): Promise<HandoverMessage> {
-    const message = await this.#next(say, patienceMs);
-    if (message.say === 'refuse') throw new Error(`the new process refuses: ${String(message['why'])}`);
-    if (message.say !== say) throw new Error(`the new process said ${message.say} where ${say} was due`);
-    return message;
-  }
-
-  #next(say: Say, patienceMs: number): Promise<HandoverMessage> {
-    return new Promise((resolve, reject) => {
-      const settle = () => {
-        const message = this.#messages.shift();
-        if (message === undefined && this.failure === undefined) return;
-        clearTimeout(timer);
-        this.#waiting = undefined;
-        if (message !== undefined) resolve(message);
-        else reject(new Error(this.failure));
-      };
-      const timer = setTimeout(() => {
-        this.#waiting = undefined;
-        reject(new Error(`the new process did not say ${say} within ${patienceMs} ms`));
-      }, patienceMs);
-      this.#waiting = settle;
-      settle();
-    });
-  }
-}
-
-/** Sends all records, a slice at a time while this process serves, and what changes meanwhile, each in its order. */
-class Following {
-  readonly #fed: FedStores;
-  readonly #newcomer: Newcomer;
-  readonly #changes = new ChangeLog(0, 'none');
-  #soon: NodeJS.Timeout | undefined;
-
-  constructor(fed: FedStores, newcomer: Newcomer) {
-    this.#fed = fed;
-    this.#newcomer = newcomer;
-  }
-
-  async all(): Promise<void> {
-    this.#fed.feed.follow(this.#changes);
-    const encoder = new RecordEncoder();
-    for (const store of this.#fed.stores.all()) {
-      for (const [key, record] of store.entries()) {
-        encoder.text(store.name);
-        encoder.text(key);
-        encoder.value(record);
-        if (encoder.length < SLICE_OCTETS) continue;
-        await this.#slice(encoder);
-      }
-    }
-    await this.#slice(encoder);
-    this.#soon = setInterval(() => this.flush(), FOLLOW_MS);
-  }
-
-  /** All changes until now. */
-  flush(): void {
-    const batch = this.#changes.seal();
-    if (batch !== undefined) this.#newcomer.send(FrameType.Changes, batch.octets);
-  }
-
-  end(): void {
-    clearInterval(this.#soon);
-    this.#fed.feed.unfollow(this.#changes);
-  }
-
-  /** Changes first: the slice is as records are now. */
-  async #slice(encoder: RecordEncoder): Promise<void> {
-    this.flush();
-    if (encoder.length > 0 && !this.#newcomer.send(FrameType.Records, encoder.take())) {
-      await this.#newcomer.drained();
-    }
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-const OWN_RECORDS: RecordsOf = { records: RECORDS_VERSION, leastReader: LEAST_READER };
-const SLICE_OCTETS = 1 << 16;
-const FOLLOW_MS = 20;
 
 /**
  * How long a new process may take for each step in which nobody serves: `leastMs`, or as much longer as it took to prepare

@@ -21,6 +21,8 @@ export type Say =
   | 'prepared'
   /** The old one rests: see Taking. All sockets are on their way. */
   | 'take'
+  /** On a node of a pair: the new one takes part, and may not have yet what the other node has. */
+  | 'standing'
   /** The new one could begin at once. */
   | 'ready'
   /** It may. */

@@ -2,21 +2,11 @@
  * What a process that serves opens and closes while another one prepares itself: noted by key, and looked up once, when
  * the other one goes on.
  */
-import { filterOf } from '../../auth/forwarding-table.ts';
 import type { Change, ChangeFeed } from '../../session/store.ts';
-import type { LinuxSwitch, ServedPort } from '../../switch/linux/linux-switch.ts';
-import { DataPlane, inverseOf, openingOfSession, placeOf } from '../core/data-plane.ts';
+import type { LinuxSwitch } from '../../switch/linux/linux-switch.ts';
+import { DataPlane, inverseOf, placeOf } from '../core/data-plane.ts';
 import type { Effect } from '../core/effects.ts';
 import type { Stores } from '../core/stores.ts';
-
-/** All that the records say of the switch. */
-export function keptOf({ sessions, forwardings, portServices }: Stores) {
-  return {
-    hosts: [...sessions.values()].map(openingOfSession),
-    channels: [...forwardings.values()].map((record) => ({ ...record, filter: filterOf(record) })),
-    services: [...portServices.values()] as readonly ServedPort[],
-  };
-}
 
 /** The books of the switch of a process that prepares itself. */
 export type FollowingSwitch = Pick<LinuxSwitch, 'followHost' | 'followChannel' | 'followService'>;

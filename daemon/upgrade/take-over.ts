@@ -10,6 +10,7 @@ import { readChanges } from '../../replication/change-log.ts';
 import { type Frame, FrameType } from '../../replication/frame.ts';
 import { LEAST_READER, OLDEST_READ, RECORDS_VERSION, unreadable } from '../../replication/record-version.ts';
 import type { HeardLinkGroups, LinuxSwitch } from '../../switch/linux/linux-switch.ts';
+import { keptOf } from '../core/kept.ts';
 import type { InheritedSocket } from '../inherited-sockets.ts';
 import { emptyStores, type FedStores, SavedState } from '../journal/saved-state.ts';
 import type { Logger } from '../log/log.ts';
@@ -19,7 +20,7 @@ import { configDigest, switchOptions } from './comparison.ts';
 import { HandoverChannel } from './handover-channel.ts';
 import { HANDOVER_PROTOCOL, type HandoverMessage } from './handover-message.ts';
 import { hurry } from './hurry.ts';
-import { keptOf, SwitchFollower } from './switch-follower.ts';
+import { SwitchFollower } from './switch-follower.ts';
 
 /** What a process that prepares itself is made around: records of the one that serves, and a switch that nobody listens to. */
 export interface Draft {

@@ -6,13 +6,16 @@ import type { ControlHandler } from '../control-socket.ts';
 import type { Logger } from '../log/log.ts';
 import { type HandedOver, handOver, type Incumbent, type Newcomer } from './hand-over.ts';
 import { programAt, startProgram } from './new-process.ts';
+import { type PairIncumbent, replaceStandby } from './replace-standby.ts';
 
 export type Upgraded = HandedOver | { readonly refused: string };
 
 /** The daemon around it. */
 export interface Upgradable {
-  /** Undefined: this node cannot be handed over. */
-  readonly incumbent: Incumbent | undefined;
+  /** A node alone, or one of two. */
+  readonly incumbent: { readonly alone: Incumbent } | { readonly ofPair: PairIncumbent };
+  /** What it does, in words. */
+  describe(): string;
 }
 
 export class Upgrade {
@@ -47,12 +50,18 @@ export class Upgrade {
     const result = await this.#outcome;
     if ('refused' in result) {
       this.#isRunning = false;
-      this.#log.error('upgrade-failed', { why: result.refused, means: 'this process serves on' });
-      return { refused: `${result.refused}; the daemon serves on as before` };
+      const does = this.#daemon.describe();
+      this.#log.error('upgrade-failed', { why: result.refused, means: `this process goes on: ${does}` });
+      return { refused: `${result.refused}; the daemon goes on as before, ${does}` };
     }
     this.#log.info('upgraded', { ...result });
     setTimeout(this.#finish, LAST_WORDS_MS);
     return result;
+  }
+
+  /** The process may be in other hands in a moment. */
+  get isRunning(): boolean {
+    return this.#isRunning;
   }
 
   /**
@@ -67,7 +76,6 @@ export class Upgrade {
 
   async #run(path: string | undefined): Promise<Upgraded> {
     const { incumbent } = this.#daemon;
-    if (incumbent === undefined) return { refused: REFUSED_OF_A_PAIR };
     let newcomer: Newcomer;
     try {
       const program = programAt(path);
@@ -77,12 +85,20 @@ export class Upgrade {
       return { refused: cause instanceof Error ? cause.message : String(cause) };
     }
     const times = { ...TIMES, now: () => performance.now() };
-    return handOver(incumbent, newcomer, times, this.#abandoned.signal);
+    return 'alone' in incumbent
+      ? handOver(incumbent.alone, newcomer, times, this.#abandoned.signal)
+      : replaceStandby(incumbent.ofPair, newcomer, times, this.#abandoned.signal);
   }
 }
 
-const REFUSED_OF_A_PAIR =
-  'this node is one of two: give the standby the new version by a restart, promote it, then restart this one';
-const TIMES = { startMs: 30_000, prepareMs: 120_000, pauseMs: 500 };
+const TIMES = {
+  startMs: 30_000,
+  prepareMs: 120_000,
+  pauseMs: 500,
+  // Of a node of a pair: the other one serves meanwhile.
+  standMs: 15_000,
+  joinMs: 30_000,
+  lastWordMs: 3_000,
+};
 /** For the answer to whoever asked. */
 const LAST_WORDS_MS = 50;

@@ -1,7 +1,6 @@
 /** The table of `ha:failover`: one row a scenario. */
 import { CROWD_IN, RESIDENTS } from './pair-plan.ts';
 import type { Observation } from './round.ts';
-import { SCENARIOS } from './scenario.ts';
 
 export interface JudgedRound {
   readonly seen: Observation;
@@ -10,10 +9,13 @@ export interface JudgedRound {
 
 /** The table, line by line. Times in milliseconds; median, 99th percentile and longest where three are given. */
 export function failoverTable(rounds: readonly JudgedRound[]): readonly string[] {
-  const rows = SCENARIOS.map(({ name }) => name)
-    .map((name) => ({ name, of: rounds.filter(({ seen }) => seen.scenario.name === name) }))
-    .filter(({ of }) => of.length > 0)
-    .map(({ name, of }) => row(name, of));
+  const names = new Set(rounds.map(({ seen }) => seen.scenario.name));
+  const rows = [...names].map((name) =>
+    row(
+      name,
+      rounds.filter(({ seen }) => seen.scenario.name === name),
+    ),
+  );
   const table = [HEAD, ...rows];
   const widths = HEAD.map((_, column) => Math.max(...table.map((cells) => cells[column]?.length ?? 0)));
   return table.map((cells) =>

@@ -1,7 +1,7 @@
 /** Was a round right? Everything that has to be zero is zero, and who has to serve serves, alone. */
 import { CALLER, CROWD, CROWD_IN, INTRUDER, NEWCOMER, PERMISSIONS, RESIDENTS } from './pair-plan.ts';
+import { otherOf } from './pair-topology.ts';
 import { lasting, type Observation } from './round.ts';
-import { otherOf } from './scenario.ts';
 
 /** What was wrong, one line each; empty where the round has passed. */
 export function judge(seen: Observation): readonly string[] {

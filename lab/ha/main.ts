@@ -14,6 +14,7 @@ import { beginService } from './pair-service.ts';
 import { NODE_NAMES } from './pair-topology.ts';
 import { inStep, type Observation, playRound } from './round.ts';
 import { SCENARIOS, type Scenario } from './scenario.ts';
+import { failingUpgrades, upgradeOf } from './upgrades.ts';
 
 const HELP = `npm run ha:failover -- [OPTIONS]
 
@@ -23,6 +24,8 @@ subscribers log in, watch, zap and leave. Needs root.
 Options:
   --count N      how many rounds (14)
   --only TEXT    only faults whose name has this text (a regular expression)
+  --upgrades     N upgrades of both nodes in place of faults, and then ones that fail at each step
+  --no-faults    without those that fail
   --seed S       where people are at the time of a fault is drawn from this number (1)
   --keep-going   go on after a failed round (otherwise three failures in a row end it)
   --verbose      what the nodes said in a round that failed
@@ -33,6 +36,8 @@ async function main(words: readonly string[]): Promise<number> {
   const options = {
     count: { type: 'string', default: '14' },
     only: { type: 'string', default: '' },
+    upgrades: { type: 'boolean', default: false },
+    'no-faults': { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
     'keep-going': { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
@@ -56,10 +61,13 @@ async function main(words: readonly string[]): Promise<number> {
     return 2;
   }
   try {
-    const rounds = await playAll(scenarios, count, Number(values.seed), values['keep-going'], values.verbose);
+    const plan = values.upgrades
+      ? rollingUpgrades(count, !values['no-faults']).filter(({ name }) => new RegExp(values.only).test(name))
+      : Array.from({ length: count }, (_, number) => scenarios[number % scenarios.length]).filter(isThere);
+    const rounds = await playAll(plan, Number(values.seed), values['keep-going'], values.verbose);
     const failed = rounds.filter(({ reasons }) => reasons.length > 0).length;
     for (const line of failoverTable(rounds)) console.log(line);
-    const left = count - rounds.length;
+    const left = plan.length - rounds.length;
     if (left > 0) console.log(`${left} rounds were not played`);
     console.log(`${rounds.length - failed} passed, ${failed + left} failed`);
     return failed + left === 0 ? 0 : 1;
@@ -72,9 +80,19 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
+/** Both nodes, by turns, so many times; then each fault, and once more what is right. */
+function rollingUpgrades(count: number, faults: boolean): readonly Scenario[] {
+  const both = () => [upgradeOf('standby'), upgradeOf('active')];
+  const right = Array.from({ length: count }, both).flat();
+  return faults ? [...right, ...failingUpgrades(), ...both()] : right;
+}
+
+function isThere<T>(value: T | undefined): value is T {
+  return value !== undefined;
+}
+
 async function playAll(
-  scenarios: readonly Scenario[],
-  count: number,
+  plan: readonly Scenario[],
   seed: number,
   keepGoing: boolean,
   verbose: boolean,
@@ -88,9 +106,8 @@ async function playAll(
     const books = new AccountBooks();
     await beginService(lab, books);
     const random = new Random(seed);
-    for (let number = 1; number <= count; number++) {
-      const scenario = scenarios[(number - 1) % scenarios.length];
-      if (scenario === undefined) break;
+    for (const [i, scenario] of plan.entries()) {
+      const number = i + 1;
       const active = await until(
         'both nodes in step',
         15_000,

@@ -24,6 +24,10 @@ import type { Workspace } from '../workspace.ts';
 export type NodeName = 'a' | 'b';
 export const NODE_NAMES: readonly NodeName[] = ['a', 'b'];
 
+export function otherOf(node: NodeName): NodeName {
+  return node === 'a' ? 'b' : 'a';
+}
+
 /** Where things are, in every pair. */
 export const PairAddress = {
   virtual: '198.18.0.10',

@@ -22,8 +22,8 @@ import {
   SWITCHER,
   ZAPPER,
 } from './pair-plan.ts';
-import { NODE_NAMES, type NodeName } from './pair-topology.ts';
-import { otherOf, type Scenario } from './scenario.ts';
+import { NODE_NAMES, type NodeName, otherOf } from './pair-topology.ts';
+import type { Scenario } from './scenario.ts';
 import type { WatchedChannel, Zap } from './viewers.ts';
 
 /** What was seen in a round. Times are milliseconds after the fault. */
@@ -87,6 +87,7 @@ export async function playRound(
     }
   };
   const before = await standing(lab, books);
+  await scenario.prepare?.(lab, active);
 
   await lab.order(`login ${CROWD_OUT} 0`);
   await lab.supplicants.get(NEWCOMER.name)?.logon();
@@ -132,7 +133,8 @@ export async function playRound(
   off();
 
   const atMend = await lab.topology.framesFromPorts();
-  await scenario.mend(lab, active);
+  const unmended = await scenario.mend(lab, active);
+  if (typeof unmended === 'string') missed.push(unmended);
   await lab.view(`leave ${SWITCHER} ${NEWS}`);
   await lab.order(...CROWD_IN.map((line) => `logoff ${line} 0`), `logoff ${CROWD_OUT} 0`);
   await lab.supplicants.get(NEWCOMER.name)?.logoff();

@@ -5,16 +5,19 @@ import { ask } from '../control.ts';
 import { monotonicMs } from '../hosts/channel-packet.ts';
 import { LabError, pause } from '../processes.ts';
 import type { PairLab } from './pair-lab.ts';
-import type { NodeName } from './pair-topology.ts';
+import { type NodeName, otherOf } from './pair-topology.ts';
+import { upgradeOf } from './upgrades.ts';
 
 export interface Scenario {
   readonly name: string;
   /** Who has to serve afterwards. `either`: one of them, whichever, and only one. */
   readonly serves: 'the other' | 'the same' | 'either';
+  /** What has to be under way before people are at it. */
+  readonly prepare?: (lab: PairLab, active: NodeName) => Promise<void>;
   /** Brings it about; gives the moment (milliseconds of the monotonic clock). */
   readonly strike: (lab: PairLab, active: NodeName) => Promise<number>;
-  /** Mends it, so that both nodes can come in step again. */
-  readonly mend: (lab: PairLab, active: NodeName) => Promise<void>;
+  /** Mends it, so that both nodes can come in step again. A text: what did not come of it. */
+  readonly mend: (lab: PairLab, active: NodeName) => Promise<unknown>;
 }
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -114,11 +117,9 @@ export const SCENARIOS: readonly Scenario[] = [
     },
     mend: (lab, active) => lab.node(active).castgate.resume(),
   },
+  upgradeOf('active'),
+  upgradeOf('standby'),
 ];
-
-export function otherOf(node: NodeName): NodeName {
-  return node === 'a' ? 'b' : 'a';
-}
 
 /** Takes up every free block of a file system. */
 function fill(directory: string): void {

@@ -1,9 +1,11 @@
 /** Programs that a daemon is told to go on as: other versions of this one, and ones that fail on their way. */
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { StandInStep } from '../../daemon/upgrade/stand-in.ts';
 import type { TakeOverStep } from '../../daemon/upgrade/take-over.ts';
 import { RECORDS_VERSION } from '../../replication/record-version.ts';
 import { packageRoot } from '../../switch/native.ts';
+import { until } from '../processes.ts';
 
 /** A copy of a build that calls itself another version. Gives its folder. `root`: the folder of the build. */
 export function anotherVersion(folder: string, version: string, root = packageRoot()): string {
@@ -59,19 +61,54 @@ export function failingProgram(
   root = packageRoot(),
 ): string {
   const path = join(folder, `fails-${step}-${how.replaceAll(' ', '-')}.mjs`);
+  writeProgram(path, root, `if (step === '${step}') { ${FAILURES[how]}; }`);
+  return path;
+}
+
+/** A program of a build that waits, ready to begin, until it is let go; then it fails where it is told to. */
+export class GatedProgram {
+  readonly path: string;
+  readonly #gate: string;
+
+  /** `root`: of the build. */
+  constructor(folder: string, name: string, root: string, fails?: { step: StandInStep; how: FailureKind }) {
+    this.path = join(folder, `${name.replaceAll(' ', '-')}.mjs`);
+    this.#gate = `${this.path}.gate`;
+    const gate = `if (step === 'begun') {
+    writeFileSync('${this.#gate}', '');
+    for (let i = 0; i < 2000 && existsSync('${this.#gate}'); i++) Atomics.wait(cell, 0, 0, 5);
+  }`;
+    const failure = fails === undefined ? '' : `if (step === '${fails.step}') { ${FAILURES[fails.how]}; }`;
+    rmSync(this.#gate, { force: true });
+    writeProgram(this.path, root, `${gate} ${failure}`);
+  }
+
+  /** Resolves when it waits. */
+  async waits(): Promise<void> {
+    await until('the new process to wait', 30_000, () => existsSync(this.#gate) || undefined);
+  }
+
+  letGo(): void {
+    rmSync(this.#gate, { force: true });
+  }
+}
+
+/** A castgate of this build that does something as it reaches each step of an upgrade. */
+function writeProgram(path: string, root: string, atStep: string): void {
   writeFileSync(
     path,
-    `import { loadConfig } from '${root}/dist/config/load.js';
+    `import { existsSync, writeFileSync } from 'node:fs';
+import { loadConfig } from '${root}/dist/config/load.js';
 import { runDaemon } from '${root}/dist/daemon/run.js';
 const [frames, descriptors] = process.env.CASTGATE_UPGRADE.split(' ').map(Number);
 const { config } = loadConfig(process.argv[process.argv.indexOf('--config') + 1]);
+const cell = new Int32Array(new SharedArrayBuffer(4));
 const reached = (step) => {
-  if (step === '${step}') { ${FAILURES[how]}; }
+  ${atStep}
 };
 process.exit(await runDaemon(config, { cleanup: false, upgrade: { frames, descriptors, reached } }));
 `,
   );
-  return path;
 }
 
 /** A program that does not even start. */

@@ -149,6 +149,18 @@ export class LinuxSwitch implements Switch, Leased {
     }
   }
 
+  /** Whether a start could succeed, as far as can be seen without touching anything. Throws SwitchStartError. */
+  check(): void {
+    checkSystem();
+    const { bridge, ports, uplinks, otherBridges } = this.#options;
+    const kernel = openKernel(this.#mdb);
+    try {
+      checkBridge(kernel, bridge, ports, uplinks, otherBridges);
+    } finally {
+      kernel.close();
+    }
+  }
+
   /**
    * For a process that is to go on where another one serves still: takes up what that one has opened and changes
    * nothing in the kernel; `sockets` are copies of its packet sockets. `follow` keeps up with it, `open` begins.

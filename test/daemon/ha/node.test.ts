@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeClaim } from '../../../daemon/ha/claim.ts';
+import type { NodeEstate } from '../../../daemon/ha/estate.ts';
 import { orderHandlers } from '../../../daemon/operator/orders.ts';
 import { decodeEap } from '../../../eapol/eap.ts';
 import { EapolType } from '../../../eapol/eapol.ts';
+import { loadNative } from '../../../switch/native.ts';
 import { toHex } from '../../../wire/bytes.ts';
 import { isMalformed } from '../../../wire/malformed.ts';
 import { type TestNode, TestPair, until } from './pair.ts';
@@ -28,6 +30,11 @@ async function serving(more: Readonly<Record<string, unknown>> = {}): Promise<Te
   expect(await pair.a.promote()).toEqual({ role: 'active' });
   await until(() => pair.a.row.state === 'in-step');
   return pair;
+}
+
+/** As another process gets it. */
+function copied(estate: NodeEstate): NodeEstate {
+  return { ...estate, guard: estate.guard && loadNative().duplicate(estate.guard) };
 }
 
 afterEach(async () => {
@@ -123,6 +130,59 @@ describe('a node of two', () => {
     expect(await pair.b.promote()).toEqual({ role: 'active' });
     expect(pair.b.node.serving?.core.stores.sessions.size).toBe(1);
     expect(pair.b.weight).toBe(0);
+  });
+
+  it('that stands by goes on in another process with its records, and nobody waits for it meanwhile', async () => {
+    const pair = await serving({ alone_after: '60s' });
+    await pair.login('swp1', ALICE, 'alice');
+    await until(() => pair.b.bridge.isOpen({ port: 'swp1', vlan: 0, mac: ALICE }));
+    const before = pair.b;
+    const estate = await before.node.rest();
+    expect(before.row).toMatchObject({ role: 'resting', weight: -100 });
+    expect(await before.promote()).toEqual({ refused: expect.stringMatching(/upgrade/) });
+    expect(estate.saved?.fed.stores.sessions.size).toBe(1);
+    await pair.login('swp2', BOB, 'bob');
+    const after = pair.anotherB();
+    expect(await after.node.standIn(copied(estate))).toBe(undefined);
+    await until(() => after.row.state === 'in-step' && pair.a.row.state === 'in-step');
+    await until(() => after.node.standing.otherNode === 'a');
+    expect(after.node.standing).toMatchObject({ role: 'standby', otherServes: true });
+    expect([after.weight, after.bridge.isUnfenced]).toEqual([0, false]);
+    // Each of the two has the guard: it speaks when both are gone.
+    before.node.closed();
+    expect(await after.promote()).toEqual({ role: 'active' });
+    expect(after.node.serving?.core.stores.sessions.size).toBe(2);
+    expect(after.weight).toBe(0);
+    expect(pair.server.logins().length).toBe(4);
+  });
+
+  it('serves with what the process before had where the other node dies before it has joined', async () => {
+    const pair = await serving();
+    await pair.login('swp1', ALICE, 'alice');
+    await until(() => pair.b.bridge.isOpen({ port: 'swp1', vlan: 0, mac: ALICE }));
+    const estate = await pair.b.node.rest();
+    pair.uplinkWire = false;
+    await pair.a.node.stop(true);
+    const before = pair.b;
+    const after = pair.anotherB();
+    expect(await after.node.standIn(copied(estate))).toBe(undefined);
+    expect(await after.promote()).toEqual({ role: 'active' });
+    expect(after.node.serving?.core.stores.sessions.size).toBe(1);
+    before.node.closed();
+  });
+
+  it('stands by again where no other process does', async () => {
+    const pair = await serving();
+    await pair.login('swp1', ALICE, 'alice');
+    for (let i = 0; i < 2; i++) {
+      await pair.b.node.rest();
+      await until(() => pair.a.row.state === 'away');
+      expect(await pair.b.node.goOn()).toBe(undefined);
+      await until(() => pair.a.row.state === 'in-step' && pair.b.weight === 0);
+    }
+    expect(await pair.b.promote()).toEqual({ role: 'active' });
+    expect(pair.b.node.serving?.core.stores.sessions.size).toBe(1);
+    expect(pair.server.logins().length).toBe(2);
   });
 
   it('is not waited for where it stands by and stops', async () => {

@@ -34,6 +34,7 @@ export class TestNode {
 
   constructor(config: Config & { readonly ha: HaConfig }, directory: string) {
     this.name = config.ha.node;
+    this.config = config;
     this.directory = directory;
     this.config = config;
     const ports = config.ports.map((port) => port.name);
@@ -69,7 +70,7 @@ export class TestNode {
 
 export class TestPair {
   readonly a: TestNode;
-  readonly b: TestNode;
+  b: TestNode;
   readonly server = new TestServer();
   /** False: claims do not pass. */
   uplinkWire = true;
@@ -159,6 +160,12 @@ export class TestPair {
     }
     this.#socket.close();
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Another process of node b, which is at its cables from now on; nothing is started. */
+  anotherB(): TestNode {
+    this.b = new TestNode(this.b.config, this.b.directory);
+    return this.b;
   }
 
   /** A frame of a host: both nodes hear it. */

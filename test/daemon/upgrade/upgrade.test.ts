@@ -44,7 +44,8 @@ function upgradeTo(to: Newcomer): Upgrade {
     rest: () => ({ facts: {}, descriptors: [] }),
     goOn: () => {},
   };
-  return new Upgrade({ incumbent }, silentLog, () => to);
+  const daemon = { incumbent: { alone: incumbent }, describe: () => 'serving' };
+  return new Upgrade(daemon, silentLog, () => to);
 }
 
 describe('an upgrade whose old process is told to end', () => {

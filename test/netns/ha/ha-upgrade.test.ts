@@ -1,0 +1,107 @@
+/**
+ * Upgrades of a pair's nodes on real parts whose new process fails at a step, while subscribers log in, watch, zap and
+ * leave; those that succeed are in ha-failover.test.ts.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AccountBooks } from '../../../lab/ha/account-books.ts';
+import { judge } from '../../../lab/ha/judge.ts';
+import { PairLab } from '../../../lab/ha/pair-lab.ts';
+import { beginService } from '../../../lab/ha/pair-service.ts';
+import { NODE_NAMES, otherOf } from '../../../lab/ha/pair-topology.ts';
+import { inStep, playRound } from '../../../lab/ha/round.ts';
+import { type UpgradeFault, upgradeOf } from '../../../lab/ha/upgrades.ts';
+import { builtProgram } from '../../../lab/line-program.ts';
+import { pause, until } from '../../../lab/processes.ts';
+import { GatedProgram } from '../../../lab/upgrade/versions.ts';
+import { packageRoot } from '../../../switch/native.ts';
+
+function whyNot(): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs root';
+  if (spawnSync('keepalived', ['--version']).error !== undefined)
+    return 'no keepalived: apt install keepalived';
+  return existsSync(builtProgram('ha/viewers')) ? undefined : 'not built, npm run build';
+}
+
+const why = whyNot();
+const FAULTS: readonly UpgradeFault[] = [
+  'broken',
+  { step: 'prepared', how: 'ends' },
+  { step: 'taken', how: 'is killed' },
+  { step: 'standing', how: 'ends' },
+  { step: 'ready', how: 'is killed' },
+  { step: 'serving', how: 'is killed' },
+];
+
+describe.skipIf(why !== undefined)(
+  `upgrades of a pair that fail${why === undefined ? '' : ` (skipped: ${why})`}`,
+  () => {
+    let lab: PairLab;
+    const books = new AccountBooks();
+
+    beforeAll(async () => {
+      lab = await PairLab.open();
+      await beginService(lab, books);
+    }, 90_000);
+
+    afterAll(async () => {
+      await lab?.close();
+    });
+
+    const active = async () => {
+      const both = await until('both nodes in step', 20_000, () => inStep(lab));
+      return NODE_NAMES.find((node) => both[node].role === 'active') ?? 'a';
+    };
+
+    it.each(
+      FAULTS.flatMap((fault) => [upgradeOf('standby', fault), upgradeOf('active', fault)]).map(
+        (scenario) => [scenario.name, scenario] as const,
+      ),
+    )(
+      'lose nobody and nothing: %s',
+      async (_, scenario) => {
+        const seen = await playRound(lab, scenario, await active(), books, () => 0.5);
+        const reasons = judge(seen);
+        if (reasons.length > 0)
+          console.error(NODE_NAMES.flatMap((node) => lab.nodes[node].tail(60)).join('\n'));
+        expect(reasons).toEqual([]);
+      },
+      90_000,
+    );
+
+    it('are refused where no standby is in step, and nothing is touched', async () => {
+      const serving = lab.node(await active());
+      await lab.node(otherOf(serving.name)).castgate.stop();
+      await until('it to be alone', 5_000, async () => ((await serving.status())?.alone ? true : undefined));
+      const outcome = await serving.castgate.upgrade(packageRoot());
+      expect(outcome).toEqual({
+        refused: expect.stringMatching(/no standby is in step.*goes on as before, serving/),
+      });
+      expect((await serving.status())?.role).toBe('active');
+      await lab.node(otherOf(serving.name)).castgate.resume();
+    }, 60_000);
+
+    it('go on in the new process where the old one dies once that one takes part', async () => {
+      const standby = lab.node(otherOf(await active()));
+      const program = new GatedProgram(lab.workspace.directory, 'left-alone', packageRoot(), {
+        step: 'standing',
+        how: 'is left alone',
+      });
+      const answer = standby.castgate.upgrade(program.path);
+      await program.waits();
+      program.letGo();
+      expect(await answer).toHaveProperty('refused');
+      await until('both nodes in step', 20_000, () => inStep(lab));
+      expect((await standby.status())?.role).toBe('standby');
+      // The guard has not told keepalived of a death.
+      await until(
+        'its weight',
+        5_000,
+        () => readFileSync(standby.keepalived.priorityFile, 'utf8').trim() === '0' || undefined,
+      );
+      await pause(300);
+      expect(readFileSync(standby.keepalived.priorityFile, 'utf8').trim()).toBe('0');
+    }, 60_000);
+  },
+);
