@@ -53,7 +53,8 @@ export function captureFilter(
   ]);
 }
 
-interface Instruction {
+/** One instruction, with names instead of distances. */
+export interface Instruction {
   readonly label?: string;
   readonly code: number;
   readonly k: number;
@@ -62,7 +63,8 @@ interface Instruction {
   readonly no?: string;
 }
 
-function assemble(program: readonly Instruction[]): Uint8Array {
+/** The octets of a program. */
+export function assemble(program: readonly Instruction[]): Uint8Array {
   const octets = new Uint8Array(8 * program.length);
   const view = viewOf(octets);
   const distance = (from: number, label: string | undefined) =>

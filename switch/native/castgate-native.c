@@ -517,6 +517,8 @@ static napi_value packet_statistics(napi_env env, napi_callback_info info) {
 
 /* The kernel fills dumps in chunks of up to 32 KiB: with less room than that a chunk would be cut. */
 #define NETLINK_CHUNK 32768
+/* Also for a packet of the largest size with its Ethernet header. */
+#define MESSAGE_ROOM (65535 + 64)
 #define MESSAGES_PER_WAKE 64
 
 /* netlinkOpen(protocol, groups, receiveBufferOctets): groups is the bit mask of multicast groups 1-32. */
@@ -571,7 +573,7 @@ static napi_value netlink_transact(napi_env env, napi_callback_info info) {
 
 static int read_netlink(struct watch *w) {
   for (int i = 0; i < MESSAGES_PER_WAKE && !w->closing; i++) {
-    ssize_t length = recv(w->fd, w->buffer, NETLINK_CHUNK, MSG_DONTWAIT);
+    ssize_t length = recv(w->fd, w->buffer, MESSAGE_ROOM, MSG_DONTWAIT);
     if (length < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     napi_handle_scope scope;
     napi_value buffer;
@@ -585,7 +587,7 @@ static int read_netlink(struct watch *w) {
 /* netlinkWatch(fd, (octets: Buffer) | (-errno)): one callback a datagram; -ENOBUFS says that some were lost. */
 static napi_value netlink_watch(napi_env env, napi_callback_info info) {
   ARGS(2);
-  return begin_watch(env, int_at(env, argv[0]), argv[1], read_netlink, NETLINK_CHUNK);
+  return begin_watch(env, int_at(env, argv[0]), argv[1], read_netlink, MESSAGE_ROOM);
 }
 
 /* ---- sockets that are handed from process to process ---------------------------------------------------- */

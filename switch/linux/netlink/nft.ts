@@ -231,11 +231,20 @@ function counts(data: Uint8Array): Counter {
   return { octets: big(fields.get(NFTA_COUNTER_BYTES)), packets: big(fields.get(NFTA_COUNTER_PACKETS)) };
 }
 
+/** Families of tables (NFPROTO_…). */
+export const NftFamily = { Netdev: 5, Bridge: 7 } as const;
+export type NftFamily = (typeof NftFamily)[keyof typeof NftFamily];
+
 /** Begins a message of the subsystem: its header, and struct nfgenmsg behind it. */
-export function putHeader(message: MessageWriter, type: number, flags: number): MessageWriter {
+export function putHeader(
+  message: MessageWriter,
+  type: number,
+  flags: number,
+  family: NftFamily = NftFamily.Bridge,
+): MessageWriter {
   return message
     .begin((NFNL_SUBSYS_NFTABLES << 8) | type, flags)
-    .u8(NFPROTO_BRIDGE)
+    .u8(family)
     .u8(0)
     .u16(0);
 }
@@ -291,7 +300,6 @@ const ELEMENTS_PER_MESSAGE = 448;
 export const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
-const NFPROTO_BRIDGE = 7;
 const NFGENMSG = 4;
 const NFTA_TABLE_NAME = 1;
 const NFTA_GEN_ID = 1;
