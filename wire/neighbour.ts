@@ -1,6 +1,6 @@
 /**
- * The two messages of neighbour discovery that ask and tell whether an IPv6 host is still there (RFC 4861 §4.3, §4.4,
- * §7.3): a solicitation to its own address, and its advertisement.
+ * The two messages of neighbour discovery that ask and tell where an IPv6 host is, and whether it is still there
+ * (RFC 4861 §4.3, §4.4, §7.2, §7.3): a solicitation, and its advertisement.
  */
 import { type IpAddress, ipBytes, ipv6At, isMulticastIp, type Mac, macBytes } from './address.ts';
 import { putU16, u8 } from './bytes.ts';
@@ -28,21 +28,56 @@ export function encodeNeighbourSolicitation(src: IpAddress, mac: Mac, target: Ip
   });
 }
 
+/**
+ * A whole IPv6 packet that says to `dst` that `target` is at `mac`, whatever was believed before (flag override).
+ * `solicited`: it is an answer. Throws on text that is no IPv6 or MAC address.
+ */
+export function encodeNeighbourAdvertisement(
+  target: IpAddress,
+  mac: Mac,
+  dst: IpAddress,
+  solicited: boolean,
+): Uint8Array {
+  const [address, octets] = [ipBytes(target), macBytes(mac)];
+  if (address?.length !== 16 || octets === undefined) throw new TypeError(`no host: ${target}, ${mac}`);
+  const message = new Uint8Array(MESSAGE_LENGTH + 8);
+  message[0] = ADVERTISEMENT;
+  message[4] = OVERRIDE | (solicited ? SOLICITED : 0);
+  message.set(address, TARGET_AT);
+  message.set([TARGET_LINK_LAYER_ADDRESS, 1], MESSAGE_LENGTH);
+  message.set(octets, MESSAGE_LENGTH + 2);
+  const sum = pseudoHeaderSum(target, dst, message.length, IpProtocol.Icmpv6);
+  putU16(message, 2, internetChecksum(message, 0, message.length, sum));
+  return encodeIpv6({
+    src: target,
+    dst,
+    hopLimit: HOP_LIMIT,
+    nextHeader: IpProtocol.Icmpv6,
+    payload: message,
+  });
+}
+
 /** The address whose host advertises itself; undefined where it is no valid advertisement (RFC 4861 §7.1.2). */
-export function advertisedAddress({
-  src,
-  dst,
-  hopLimit,
-  nextHeader,
-  payload,
-}: Ipv6Packet): IpAddress | undefined {
-  const isAdvertisement =
+export function advertisedAddress(packet: Ipv6Packet): IpAddress | undefined {
+  return targetOf(ADVERTISEMENT, packet);
+}
+
+/** The address that is asked for; undefined where it is no valid solicitation (RFC 4861 §7.1.1). */
+export function solicitedAddress(packet: Ipv6Packet): IpAddress | undefined {
+  return targetOf(SOLICITATION, packet);
+}
+
+function targetOf(
+  type: number,
+  { src, dst, hopLimit, nextHeader, payload }: Ipv6Packet,
+): IpAddress | undefined {
+  const isWanted =
     nextHeader === IpProtocol.Icmpv6 &&
     hopLimit === HOP_LIMIT &&
     payload.length >= MESSAGE_LENGTH &&
-    u8(payload, 0) === ADVERTISEMENT &&
+    u8(payload, 0) === type &&
     u8(payload, 1) === 0;
-  if (!isAdvertisement) return undefined;
+  if (!isWanted) return undefined;
   const sum = pseudoHeaderSum(src, dst, payload.length, IpProtocol.Icmpv6);
   if (internetChecksum(payload, 0, payload.length, sum) !== 0) return undefined;
   const target = ipv6At(payload, TARGET_AT);
@@ -52,6 +87,9 @@ export function advertisedAddress({
 const SOLICITATION = 135;
 const ADVERTISEMENT = 136;
 const SOURCE_LINK_LAYER_ADDRESS = 1;
+const TARGET_LINK_LAYER_ADDRESS = 2;
+const SOLICITED = 0x40;
+const OVERRIDE = 0x20;
 const TARGET_AT = 8;
 /** Without options. */
 const MESSAGE_LENGTH = 24;

@@ -4,7 +4,12 @@ import { putU16, toHex } from '../../wire/bytes.ts';
 import { internetChecksum, pseudoHeaderSum } from '../../wire/checksum.ts';
 import { decodeIpv6, encodeIpv6, type Ipv6Packet } from '../../wire/ipv6.ts';
 import { isMalformed } from '../../wire/malformed.ts';
-import { advertisedAddress, encodeNeighbourSolicitation } from '../../wire/neighbour.ts';
+import {
+  advertisedAddress,
+  encodeNeighbourAdvertisement,
+  encodeNeighbourSolicitation,
+  solicitedAddress,
+} from '../../wire/neighbour.ts';
 
 const HOST = 'fe80::2';
 const SWITCH = 'fe80::1';
@@ -63,10 +68,33 @@ describe('neighbour discovery', () => {
     expect(advertisedAddress({ ...whole, nextHeader: 17 })).toBeUndefined();
   });
 
+  it('tells where an address is, to one who asked or to all', () => {
+    const answer = packet(encodeNeighbourAdvertisement(HOST, '02:00:00:00:00:01', SWITCH, true));
+    expect(answer).toMatchObject({ src: HOST, dst: SWITCH, hopLimit: 255, nextHeader: 58 });
+    expect(toHex(answer.payload.subarray(4))).toBe(
+      '60000000fe8000000000000000000000000000020201020000000001',
+    );
+    expect(advertisedAddress(answer)).toBe(HOST);
+    const told = packet(encodeNeighbourAdvertisement(HOST, '02:00:00:00:00:01', 'ff02::1', false));
+    expect(toHex(told.payload.subarray(4, 8))).toBe('20000000');
+    expect(() => encodeNeighbourAdvertisement('10.0.0.1', '02:00:00:00:00:01', SWITCH, true)).toThrow(
+      TypeError,
+    );
+  });
+
+  it('knows who is asked for', () => {
+    const asked = packet(encodeNeighbourSolicitation(SWITCH, '02:00:00:00:00:01', HOST));
+    expect(solicitedAddress(asked)).toBe(HOST);
+    expect(solicitedAddress({ ...asked, hopLimit: 254 })).toBeUndefined();
+    expect(solicitedAddress(advertisement())).toBeUndefined();
+    expect(advertisedAddress(asked)).toBeUndefined();
+  });
+
   it('never throws (property)', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), (payload) => {
         advertisedAddress({ ...advertisement(), payload });
+        solicitedAddress({ ...advertisement(), payload });
       }),
     );
   });
