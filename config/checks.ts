@@ -319,6 +319,13 @@ function checkHa(content: unknown, report: Report): void {
   if (lease !== undefined && alone !== undefined && lease >= alone) {
     report('error', blame(content, ['ha'], 'alone_after', 'lease'), 'alone_after must be longer than lease');
   }
+  const backedUp = asList(lookUp(content, ['radius', 'servers'])).some(
+    (server) => lookUp(server, ['connection_backup']) === true,
+  );
+  if (ha['standby_first'] === true && !backedUp) {
+    const message = 'is about connections with connection_backup: no server has it';
+    report('warning', ['ha', 'standby_first'], message);
+  }
   asList(lookUp(content, ['radius', 'servers'])).forEach((server, index) => {
     if (lookUp(server, ['source_address']) !== undefined) return;
     const path = ['radius', 'servers', index];

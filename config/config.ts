@@ -79,6 +79,8 @@ export interface HaConfig {
   readonly mode: 'sync' | 'async';
   readonly leaseMs: number;
   readonly aloneAfterMs: number;
+  /** Packets on connections that are backed up come to the standby first. */
+  readonly standbyFirst: boolean;
   readonly vrrpInstance: string;
   readonly notifyFifo: string | undefined;
   readonly priorityFile: string | undefined;
@@ -332,6 +334,7 @@ function haOf(ha: NonNullable<FileConfig['ha']>, key: Uint8Array): HaConfig {
     mode: ha.mode,
     leaseMs: ha.lease,
     aloneAfterMs: ha.alone_after,
+    standbyFirst: ha.standby_first,
     vrrpInstance: ha.vrrp_instance,
     notifyFifo: ha.notify_fifo,
     priorityFile: ha.priority_file,

@@ -2,6 +2,7 @@
  * Control messages of the replication link: records like all others, so that a later version can add
  * fields and kinds. What is not understood is ignored by `say`; what is malformed closes the link.
  */
+import { macBytes } from '../wire/address.ts';
 import { RecordDecoder, RecordEncoder } from './record-codec.ts';
 import type { RecordVersions } from './record-version.ts';
 import type { Digest, StoreDigest } from './state-digest.ts';
@@ -38,8 +39,25 @@ export type ControlMessage =
   | { readonly say: 'ack'; readonly change: number }
   /** Standby: my records differ from yours in these stores. */
   | { readonly say: 'differs'; readonly stores: readonly string[] }
+  /** Active: packets for the virtual addresses reach me at this MAC address. */
+  | { readonly say: 'reach'; readonly mac: string }
+  /** Standby: such packets come to me first, or do not; of these connections I have seen all before `awaited`. */
+  | { readonly say: 'seen'; readonly inTheWay: boolean; readonly seen: readonly SeenConnection[] }
   /** Of a version that knows more. */
   | { readonly say: 'unknown' };
+
+/** A connection by its ends, and the sequence number of the first octet that its peer sent; up to where it was seen. */
+export interface SeenConnection {
+  readonly local: End;
+  readonly remote: End;
+  readonly receivedFrom: number;
+  readonly awaited: number;
+}
+
+interface End {
+  readonly address: string;
+  readonly port: number;
+}
 
 /** A message as the payload of a frame. */
 export function encodeMessage(message: ControlMessage): Uint8Array {
@@ -53,7 +71,7 @@ export function readMessage(payload: Uint8Array): ControlMessage | undefined {
   const value = decoder.value();
   if (decoder.fault !== undefined || typeof value !== 'object' || value === null) return undefined;
   const fields = value as Readonly<Record<string, unknown>>;
-  const { say, logId, change, at, digest, stores, epoch, saidUntil, versions } = fields;
+  const { say, logId, change, at, digest, stores, epoch, saidUntil, versions, mac, inTheWay, seen } = fields;
   switch (say) {
     case 'hello':
       return isText(logId) && isVersions(versions)
@@ -82,6 +100,12 @@ export function readMessage(payload: Uint8Array): ControlMessage | undefined {
       return isCount(change) ? { say, change } : undefined;
     case 'differs':
       return Array.isArray(stores) && stores.every(isText) ? { say, stores } : undefined;
+    case 'reach':
+      return isText(mac) && macBytes(mac) !== undefined ? { say, mac } : undefined;
+    case 'seen':
+      return typeof inTheWay === 'boolean' && Array.isArray(seen) && seen.every(isSeen)
+        ? { say, inTheWay, seen }
+        : undefined;
     default:
       return isText(say) ? { say: 'unknown' } : undefined;
   }
@@ -116,6 +140,18 @@ function isStoreDigest(value: unknown): value is StoreDigest {
   if (typeof value !== 'object' || value === null) return false;
   const { count, sum, mix } = value as Readonly<Record<string, unknown>>;
   return isCount(count) && isCount(sum) && isCount(mix);
+}
+
+function isSeen(value: unknown): value is SeenConnection {
+  if (typeof value !== 'object' || value === null) return false;
+  const { local, remote, receivedFrom, awaited } = value as Readonly<Record<string, unknown>>;
+  return isEnd(local) && isEnd(remote) && isCount(receivedFrom) && isCount(awaited);
+}
+
+function isEnd(value: unknown): value is End {
+  if (typeof value !== 'object' || value === null) return false;
+  const { address, port } = value as Readonly<Record<string, unknown>>;
+  return isText(address) && isCount(port);
 }
 
 /** One for all messages: a new one begins with a buffer for many. */

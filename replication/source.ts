@@ -9,7 +9,7 @@
 import type { Change, ChangeFeed } from '../session/store.ts';
 import { type Batch, ChangeLog } from './change-log.ts';
 import { encodeFrame, type FrameFault, FrameReader, FrameType } from './frame.ts';
-import { type ControlMessage, encodeMessage, readMessage } from './message.ts';
+import { type ControlMessage, encodeMessage, readMessage, type SeenConnection } from './message.ts';
 import { RecordEncoder } from './record-codec.ts';
 import {
   type Mismatch,
@@ -54,6 +54,8 @@ export type SourceEvent =
   | { readonly kind: 'mismatch'; readonly mismatch: Mismatch }
   /** The standby is to serve: nothing more is to be taken up, and when it has everything, `release`. */
   | { readonly kind: 'take' }
+  /** The standby has seen what peers of connections sent: all before these positions. */
+  | { readonly kind: 'seen'; readonly inTheWay: boolean; readonly seen: readonly SeenConnection[] }
   /** The standby has other records than the active: it begins again. */
   | { readonly kind: 'diverged'; readonly stores: readonly string[] }
   /** A record of the active was changed without being put: a bug. It is in the log now. */
@@ -146,6 +148,11 @@ export class ReplicationSource implements ChangeFeed {
    */
   beat(now: number, epoch: number, saidUntil: number): void {
     this.#say({ say: 'beat', at: now, epoch, saidUntil });
+  }
+
+  /** Tells the standby at which MAC address packets for the virtual addresses reach this node. */
+  reach(mac: string): void {
+    this.#say({ say: 'reach', mac });
   }
 
   /** Tells the standby that the link ends and this node does not. */
@@ -303,6 +310,9 @@ export class ReplicationSource implements ChangeFeed {
       case 'take':
         // One that cannot read the records would begin without them.
         if (this.#mismatch?.isOneWay !== false) this.#events.push({ kind: 'take' });
+        return;
+      case 'seen':
+        this.#events.push({ kind: 'seen', inTheWay: message.inTheWay, seen: message.seen });
         return;
       case 'differs':
         this.#events.push({ kind: 'diverged', stores: message.stores });

@@ -6,7 +6,7 @@
  */
 import { readChanges } from './change-log.ts';
 import { encodeFrame, type FrameFault, FrameReader, FrameType } from './frame.ts';
-import { type ControlMessage, encodeMessage, readMessage } from './message.ts';
+import { type ControlMessage, encodeMessage, readMessage, type SeenConnection } from './message.ts';
 import { RecordDecoder, type RecordFault } from './record-codec.ts';
 import {
   type Mismatch,
@@ -33,6 +33,8 @@ export type TargetState = 'empty' | 'stale' | 'in-step';
 /** What the active said, beside its records. */
 export type TargetEvent =
   | { readonly kind: 'beat'; readonly at: number; readonly epoch: number; readonly saidUntil: number }
+  /** Packets for the virtual addresses reach it at this MAC address. */
+  | { readonly kind: 'reach'; readonly mac: string }
   /** It ends the link, and lives. */
   | { readonly kind: 'bye' }
   /** It serves no more; `whole`: the stores are all that it had. */
@@ -144,6 +146,11 @@ export class ReplicationTarget<S extends ReplicatedStores> {
     this.#say({ say: 'leave' });
   }
 
+  /** Tells the active up to where this node itself has seen connections, and whether packets come to it first. */
+  seen(inTheWay: boolean, seen: readonly SeenConnection[]): void {
+    this.#say({ say: 'seen', inTheWay, seen });
+  }
+
   drainEvents(): readonly TargetEvent[] {
     const events = this.#events;
     this.#events = [];
@@ -194,6 +201,9 @@ export class ReplicationTarget<S extends ReplicatedStores> {
           saidUntil: message.saidUntil,
         });
         this.#say({ say: 'heard', at: message.at });
+        return undefined;
+      case 'reach':
+        this.#events.push({ kind: 'reach', mac: message.mac });
         return undefined;
       case 'bye':
         this.#events.push({ kind: 'bye' });

@@ -122,6 +122,7 @@ function configOf(node: string, port: number): HaConfig {
     mode: 'sync',
     leaseMs: 250,
     aloneAfterMs: 1_000,
+    standbyFirst: false,
     vrrpInstance: 'bench',
     notifyFifo: undefined,
     priorityFile: undefined,

@@ -255,6 +255,7 @@ const HA_COLUMNS: Columns = [
   count<HaRow>('HELD', 'heldEffects'),
   ms<HaRow>('LAST-BEAT', 'lastBeatMs'),
   count<HaRow>('CONNECTIONS', 'connections'),
+  text<HaRow>('WAY', 'way'),
   text<HaRow>('DIGEST', 'digest'),
   count<HaRow>('WEIGHT', 'weight'),
 ];
@@ -268,6 +269,9 @@ function alarms(rows: readonly object[]): string {
         ? 'ALARM: this standby is not in step\n'
         : '',
       typeof field(row, 'mismatch') === 'string' ? `versions: ${textOf(field(row, 'mismatch'))}\n` : '',
+      typeof field(row, 'wayRefused') === 'string'
+        ? `standby_first: not possible: ${textOf(field(row, 'wayRefused'))}\n`
+        : '',
       typeof field(row, 'refused') === 'string' ? `not done: ${textOf(field(row, 'refused'))}\n` : '',
     ])
     .join('');

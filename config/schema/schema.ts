@@ -238,6 +238,11 @@ export const fileSchema = z.strictObject({
       max: '1m',
       fallback: '1s',
     }),
+    standby_first: flag({
+      about:
+        'packets on connections with connection_backup come to the node that stands by, which passes them on (docs/connection-backup.md)',
+      fallback: false,
+    }),
     vrrp_instance: text({ about: 'the VRRP instance of keepalived that decides', max: 64 }),
     notify_fifo: optionalPath({
       about: "keepalived's vrrp_notify_fifo, from which castgate hears who is master",

@@ -71,6 +71,7 @@ function made(
     timestamp: { ...clockOf(timestamp), at: now() },
   };
   connection.flow.hold.raise(agreed.receivedFrom);
+  connection.flow.receivedFrom = agreed.receivedFrom;
   stores.connections.put(key, connection.record);
   connection.putPlace();
   connection.listen(socket);

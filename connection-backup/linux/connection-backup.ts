@@ -83,8 +83,8 @@ export class ConnectionBackup {
     const { stores, boundary } = this.#options;
     forgetConnection(stores, key);
     const stream = { log: new SentLog(key, stores.sent, 0), demarcation: new Demarcation(boundary) };
-    const ends = { local: { address: local, port: 0 }, remote };
-    const connection = new Connection(this.#context, key, ends, owner, stream, new Hold());
+    const ends = { key, local: { address: local, port: 0 }, remote };
+    const connection = new Connection(this.#context, ends, owner, stream, new Hold());
     this.#connections.set(key, connection);
     makeConnection(this.#context, connection);
   }
@@ -111,10 +111,11 @@ export class ConnectionBackup {
         demarcation: new Demarcation(this.#options.boundary, place.received, place.rest),
       };
       const hold = new Hold(plus(record.receivedFrom, place.received));
-      const connection = new Connection(this.#context, key, record, owner, stream, hold);
+      const connection = new Connection(this.#context, record, owner, stream, hold, record);
       this.#connections.set(key, connection);
-      connection.record = record;
       connection.handed = connection.log.end;
+      // The other node may have acknowledged as much as this one has seen: the peer is told no less.
+      if (connection.lookAtSeen() > 0) hold.raise(plus(record.receivedFrom, connection.received));
       if (log === undefined) fallBackSoon(this.#context, connection, 'damaged');
       else askPeer(this.#context, connection);
     }

@@ -7,8 +7,9 @@ import type { Native, Watch } from '../../switch/native.ts';
 import { ipFamily } from '../../wire/address.ts';
 import type { FallBack } from '../continuation.ts';
 import type { Hold } from '../hold.ts';
-import type { Endpoint } from '../records.ts';
+import type { ConnectionRecord, Endpoint } from '../records.ts';
 import { decodeSegment, decodeTcp, encodeQuestion, type QuestionParts, type Segment } from '../segment.ts';
+import type { Seen } from '../tap.ts';
 import { type HeldPath, holdPaths, releasePaths } from './hold-table.ts';
 import { PacketQueue } from './packet-queue.ts';
 import {
@@ -25,9 +26,14 @@ import {
 /** One connection whose segments are judged. */
 export interface Flow {
   readonly hold: Hold;
+  /** Sequence number of the first octet that the peer ever sent; undefined before the connection is made. */
+  receivedFrom: number | undefined;
   /** Packets that wait, in order. */
   readonly waiting: { readonly id: number; readonly segment: Segment }[];
 }
+
+/** What this node itself has seen of what a peer sent, from a position on and without a gap; nothing where it did not look. */
+export type SeenOf = (record: ConnectionRecord, position: number) => Uint8Array;
 
 /** A question to a peer that is not answered yet. */
 export interface Question {
@@ -56,6 +62,7 @@ export class ConnectionGuard {
   readonly #flows = new Map<string, Flow>();
   /** False: it is in doubt whether this node still serves, and nothing leaves before that is clear. */
   #mayAct: () => boolean = () => false;
+  #seenOf: SeenOf = () => NO_ADDRESS;
 
   private constructor(native: Native, queue: number) {
     this.#native = native;
@@ -97,9 +104,27 @@ export class ConnectionGuard {
     this.#mayAct = mayAct;
   }
 
+  /** Who says from now on what this node itself has seen of a connection. */
+  ask(seenOf: SeenOf): void {
+    this.#seenOf = seenOf;
+  }
+
+  /** What this node itself has seen of what the peer sent, from a position on. */
+  seenOf(record: ConnectionRecord, position: number): Uint8Array {
+    return this.#seenOf(record, position);
+  }
+
+  /** The standby itself has seen everything of a connection up to there: so much may be acknowledged. */
+  seen({ local, remote, receivedFrom, awaited }: Seen): void {
+    const flow = this.#flows.get(keyOf(local, remote));
+    if (flow?.receivedFrom !== receivedFrom) return;
+    flow.hold.raise(awaited);
+    this.release(flow);
+  }
+
   /** From here on segments of this connection are judged by `hold`. */
-  add(local: Endpoint, remote: Endpoint, hold: Hold): Flow {
-    const flow: Flow = { hold, waiting: [] };
+  add(local: Endpoint, remote: Endpoint, hold: Hold, receivedFrom?: number): Flow {
+    const flow: Flow = { hold, receivedFrom, waiting: [] };
     this.#flows.set(keyOf(local, remote), flow);
     return flow;
   }
@@ -201,7 +226,7 @@ export class ConnectionGuard {
 /** What connections need of a guard. */
 export type Guarding = Pick<
   ConnectionGuard,
-  'counts' | 'hold' | 'obey' | 'add' | 'remove' | 'release' | 'question' | 'poll'
+  'counts' | 'hold' | 'obey' | 'add' | 'remove' | 'release' | 'question' | 'poll' | 'seenOf'
 >;
 
 /** Hears and says TCP segments of one peer, beside the kernel's own. */

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Native } from '../../switch/native.ts';
+import { concatBytes } from '../../wire/bytes.ts';
 import type { FallBack } from '../continuation.ts';
 import type { Demarcation } from '../demarcation.ts';
 import type { Hold } from '../hold.ts';
@@ -30,7 +31,14 @@ export interface ConnectionOwner {
 
 /** What is worth a line in the log, and a count. */
 export type BackupEvent =
-  | { readonly kind: 'continued'; readonly key: string; readonly resent: number; readonly ms: number }
+  | {
+      readonly kind: 'continued';
+      readonly key: string;
+      /** Octets that the peer lacked, and those of the peer that this node had seen itself and no record had. */
+      readonly resent: number;
+      readonly seen: number;
+      readonly ms: number;
+    }
   | { readonly kind: 'fell-back'; readonly key: string; readonly why: FallBack; readonly error?: string }
   | { readonly kind: 'asked-again'; readonly key: string };
 
@@ -81,6 +89,8 @@ export class Connection {
   /** The peer was heard on the socket that there is. */
   heard = false;
   over = false;
+  /** What this node has seen of the peer before the connection was its own, and has not taken up yet. */
+  early: Uint8Array = NOTHING;
   readonly #context: ConnectionContext;
   readonly #outbox = new Outbox();
   /** What was received, by the change that tells the standby of it. */
@@ -88,14 +98,14 @@ export class Connection {
   /** Where the kernel's count of acknowledged octets began. */
   #acknowledgedBase = { octets: 0, position: 0 };
 
-  /** `local` has the port 0 where none is chosen yet. */
+  /** `record`: it is there already, and is to be continued. Else its own port is not chosen yet. */
   constructor(
     context: ConnectionContext,
-    key: string,
-    { local, remote }: Pick<ConnectionRecord, 'local' | 'remote'>,
+    { key, local, remote }: Pick<ConnectionRecord, 'key' | 'local' | 'remote'>,
     owner: ConnectionOwner,
     { log, demarcation }: Stream,
     hold: Hold,
+    record?: ConnectionRecord,
   ) {
     this.#context = context;
     this.key = key;
@@ -104,12 +114,21 @@ export class Connection {
     this.owner = owner;
     this.log = log;
     this.demarcation = demarcation;
-    this.flow = local.port === 0 ? { hold, waiting: [] } : context.guard.add(local, remote, hold);
+    this.flow =
+      record === undefined
+        ? { hold, receivedFrom: undefined, waiting: [] }
+        : context.guard.add(local, remote, hold, record.receivedFrom);
+    this.record = record;
   }
 
   /** Nothing of it waits for the standby. */
   get isCommitted(): boolean {
     return this.#receipts.length === 0 && this.#outbox.size === 0;
+  }
+
+  /** Position behind the last octet that is here. */
+  get received(): number {
+    return this.demarcation.position + this.early.length;
   }
 
   /** Octets that the peer has acknowledged on the socket that there is. */
@@ -184,6 +203,21 @@ export class Connection {
       this.flow.hold.raise(plus(this.record.receivedFrom, last.position));
     }
     this.flush();
+  }
+
+  /** What this node has seen itself beyond what is here is here from now on. How many octets these are. */
+  lookAtSeen(): number {
+    const { record } = this;
+    const more = record === undefined ? NOTHING : this.#context.guard.seenOf(record, this.received);
+    if (more.length > 0) this.early = concatBytes(this.early, more);
+    return more.length;
+  }
+
+  /** Takes that up, as what came on the socket. Within a turn. */
+  takeEarly(): void {
+    const { early } = this;
+    this.early = NOTHING;
+    if (early.length > 0) this.#takeUp(early);
   }
 
   /** Gives the kernel what may leave. */
@@ -274,7 +308,13 @@ export class Connection {
   }
 
   #received(octets: Uint8Array): void {
+    this.takeEarly();
+    if (this.over) return;
     this.heard = true;
+    this.#takeUp(octets);
+  }
+
+  #takeUp(octets: Uint8Array): void {
     const messages = this.demarcation.push(octets);
     this.#trim();
     this.putPlace();
@@ -304,6 +344,7 @@ export class Connection {
   }
 }
 
+const NOTHING = new Uint8Array(0);
 const READ_OCTETS = 65_536;
 /** For a FIN and its acknowledgement. */
 const LAST_WORDS_MS = 10_000;

@@ -13,7 +13,7 @@ import { messageOf } from './socket-option.ts';
 /** Asks the peer where the connection stands, until it says so. */
 export function askPeer(context: ConnectionContext, connection: Connection, attempt = 0): void {
   const { guard, now } = context;
-  const { record, demarcation, log } = connection;
+  const { record, received, log } = connection;
   if (record === undefined) return;
   let began = performance.now();
   const timestamp = timestampAt(record, now());
@@ -21,7 +21,7 @@ export function askPeer(context: ConnectionContext, connection: Connection, atte
     connection: record,
     sentBegin: log.begin,
     sentEnd: connection.handed,
-    received: demarcation.position,
+    received,
   };
   try {
     connection.question = guard.question(
@@ -29,7 +29,7 @@ export function askPeer(context: ConnectionContext, connection: Connection, atte
         local: connection.local,
         remote: connection.remote,
         unacknowledged: plus(record.sentFrom, log.begin),
-        awaited: plus(record.receivedFrom, demarcation.position),
+        awaited: plus(record.receivedFrom, received),
         window: record.ownWindow >> (record.options.windowScale?.own ?? 0),
         timestamp: record.options.timestamps ? timestamp : undefined,
       },
@@ -89,8 +89,11 @@ function goOn(
   attempt: number,
 ): void {
   const { native, now, stores } = context;
-  const { key, log, demarcation, record: before } = connection;
+  const { key, log, record: before } = connection;
   if (before === undefined || connection.over) return;
+  // What has come since it was asked for.
+  if (attempt === 0) connection.lookAtSeen();
+  const seen = connection.early.length;
   const at = now();
   const timestamp = timestampAt(before, at);
   const record: ConnectionRecord = {
@@ -102,7 +105,7 @@ function goOn(
   try {
     const fd = restore(native, record, {
       unacknowledged: plus(record.sentFrom, from),
-      awaited: plus(record.receivedFrom, demarcation.position),
+      awaited: plus(record.receivedFrom, connection.received),
       underWay: log.between(from, reached),
       window,
       timestamp,
@@ -125,9 +128,11 @@ function goOn(
     connection.putPlace();
     context.opened(connection);
     if (attempt > 0) return;
-    context.count({ kind: 'continued', key, resent: rest.length, ms: performance.now() - began });
+    context.count({ kind: 'continued', key, resent: rest.length, seen, ms: performance.now() - began });
     connection.owner.continued();
   });
+  // Not now: whoever owns the connection is in the middle of taking his own records up.
+  setImmediate(() => connection.turn(() => connection.takeEarly()));
   watch(context, connection, attempt);
 }
 

@@ -10,6 +10,7 @@ export const IPPROTO_IP = 0;
 export const IPPROTO_IPV6 = 41;
 export const IPPROTO_TCP = 6;
 export const SOCK_STREAM = 1;
+export const SOCK_DATAGRAM = 2;
 export const SOCK_RAW = 3;
 
 /** An option refused, or a call that failed: what and why. Only the caller knows whether that is a bug. */

@@ -4,6 +4,7 @@
  * nothing more before it has had time to hear that it was replaced.
  */
 import type { Config, HaConfig } from '../../config/config.ts';
+import type { StandbyFirst } from '../../connection-backup/linux/standby-first.ts';
 import { ReplicationSource, type SourceEvent } from '../../replication/source.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import { now as wallClock } from '../../switch/clock.ts';
@@ -31,6 +32,8 @@ export interface ActiveOptions {
   /** What ran out while nobody served gets so much more; undefined: there was no such time. */
   readonly graceMs: number | undefined;
   readonly watch: TurnWatch | undefined;
+  /** Packets on connections come to the standby first; undefined: they come here. */
+  readonly first: StandbyFirst | undefined;
   /** The standby asks to serve. */
   readonly asked: () => void;
   /** What is told of the standby has changed. */
@@ -144,6 +147,7 @@ export class Active {
     this.claim();
     this.#beat();
     this.source.handleTimeout(this.serving.now());
+    this.#options.first?.tick();
     this.#look();
     this.#pump();
     this.serving.release();
@@ -272,8 +276,10 @@ export class Active {
     for (const event of this.source.drainEvents()) {
       this.#log(event);
       if (event.kind === 'take') this.#options.asked();
+      if (event.kind === 'seen') this.#options.first?.heard(event);
       if (event.kind !== 'standby') continue;
       const alone = event.state !== 'in-step';
+      this.#way(alone ? event.why : undefined);
       // The journal is for a node that nobody stands by.
       if (alone !== this.#alone) {
         this.#alone = alone;
@@ -286,6 +292,14 @@ export class Active {
       log.warn('standby-let-go', {});
       this.cutLink();
     }
+  }
+
+  /** A standby in step is told where packets reach this node. `lost`: why there is none any more. */
+  #way(lost: string | undefined): void {
+    const { first } = this.#options;
+    if (lost !== undefined) first?.takeBack(lost);
+    const mac = lost === undefined ? first?.reach() : undefined;
+    if (mac !== undefined) this.source.reach(mac);
   }
 
   #log(event: SourceEvent): void {
@@ -313,6 +327,8 @@ export class Active {
       }
       case 'take':
         log.info('standby-asks-to-serve', {});
+        return;
+      case 'seen':
         return;
     }
   }

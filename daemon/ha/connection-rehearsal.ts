@@ -105,7 +105,8 @@ function stageGuard(guard: Pick<ConnectionGuard, 'question'>): Guarding {
     counts: { continued: 0, fellBack: {}, held: 0, dropped: 0 },
     hold: () => undefined,
     obey: () => {},
-    add: (_local, _remote, hold) => ({ hold, waiting: [] }),
+    add: (_local, _remote, hold, receivedFrom) => ({ hold, receivedFrom, waiting: [] }),
+    seenOf: () => NOTHING,
     remove: () => {},
     release: () => {},
     poll: () => {},
@@ -139,5 +140,6 @@ function stageWith(of: Config, server: RadiusServerConfig): Config {
 }
 
 const LOOPBACK = { address: '127.0.0.1', sourceAddress: '127.0.0.1' } as const;
+const NOTHING = new Uint8Array(0);
 const ROUNDS = 24;
 const CHANNELS = 2;

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { setImmediate as turnOver } from 'node:timers/promises';
 import type { Config, HaConfig } from '../../config/config.ts';
 import { ConnectionGuard } from '../../connection-backup/linux/connection-guard.ts';
+import { StandbyFirst } from '../../connection-backup/linux/standby-first.ts';
 import { digestOf } from '../../replication/state-digest.ts';
 import { now as wallClock } from '../../switch/clock.ts';
 import { loadNative } from '../../switch/native.ts';
@@ -46,6 +47,7 @@ import { Standby } from './standby.ts';
 import type { NodeStanding, Role } from './standing.ts';
 import { Timeline } from './timeline.ts';
 import { isUnanswered } from './unanswered.ts';
+import { addressesOf, logWay } from './way-log.ts';
 import { FAREWELL_MS, TICKS_IN_LEASE, weightOf } from './weighing.ts';
 
 export class HaNode implements Node {
@@ -63,6 +65,8 @@ export class HaNode implements Node {
   readonly #rehearsal: Rehearsal;
   /** What leaves on connections that are backed up; undefined where none are. */
   #connections: ConnectionGuard | undefined;
+  /** Packets on these connections come to the node that stands by; undefined: to the one that serves. */
+  #first: StandbyFirst | undefined;
   #ticking: NodeJS.Timeout | undefined;
   #role: Role = 'standby';
   #active: Active | undefined;
@@ -140,6 +144,8 @@ export class HaNode implements Node {
     }
     // The other node waits until the goodbye has left; to close packet sockets takes long.
     await turnOver();
+    this.#first?.close();
+    this.#first = undefined;
     this.#connections?.close(false);
     this.#connections = undefined;
     this.#bridge.stop({ cleanup: false });
@@ -174,6 +180,7 @@ export class HaNode implements Node {
         return `connection_backup: ${guard}`;
       }
       this.#connections = guard;
+      if (ha.standbyFirst) this.#first = this.#standbyFirst(guard);
     }
     // After the switch: the kernel closes what a dying process opened last first, and packet sockets take long.
     const refused = await this.#server.open();
@@ -211,8 +218,12 @@ export class HaNode implements Node {
     this.#config = { ...config, ha };
     this.#state.reconfigure(this.#config, this.#active?.fed);
     this.#active?.serving.reconfigure(this.#config);
-    if (this.#active !== undefined) return;
+    if (this.#active !== undefined) {
+      this.#first?.reconfigure(addressesOf(config));
+      return;
+    }
     this.#connections?.hold(backedUpPaths(config.radius));
+    this.#first?.reconfigure(addressesOf(config));
     this.#standby.redraft();
   }
 
@@ -242,6 +253,7 @@ export class HaNode implements Node {
   }
 
   closed(): void {
+    this.#first?.close();
     this.#connections?.close(false);
     // Else everything is closed already; what the journal has, it keeps.
     this.#state.close();
@@ -285,6 +297,7 @@ export class HaNode implements Node {
       weight: this.#keepalived.weight,
       takeovers: this.#takeovers,
       continued: this.#connections?.counts ?? { continued: 0, fellBack: {} },
+      way: this.#first?.state,
       timeline: this.#timeline,
       now: wallClock(),
     });
@@ -417,6 +430,7 @@ export class HaNode implements Node {
     sendClaim(this.#config, this.#bridge, epoch, false);
     timeline.step('ports open');
     this.#epochs.raise(epoch);
+    this.#first?.takeOver();
     const legacy = this.#standby.stop();
     const own = legacy.draft === undefined ? this.#saved : undefined;
     const fed = legacy.draft?.fed ?? own?.fed ?? emptyStores(this.#config);
@@ -440,6 +454,7 @@ export class HaNode implements Node {
       clockOffsetMs,
       graceMs: isCold ? undefined : graceMs(this.#config),
       watch: this.#watch,
+      first: this.#first,
       asked: () => void this.#demote('the other node'),
       changed: () => this.#weigh(),
     });
@@ -513,6 +528,7 @@ export class HaNode implements Node {
   #standBy(active: Active): void {
     this.#active = undefined;
     this.#aheadSince = undefined;
+    this.#first?.stopServing();
     this.#state.end(false);
     // Old as they may be soon, they are better than none where the other node dies before it has sent its own.
     this.#saved = { fed: active.fed, counters: 'new', clockOffsetMs: active.clockOffsetMs };
@@ -559,12 +575,35 @@ export class HaNode implements Node {
     );
   }
 
+  #standbyFirst(guard: ConnectionGuard): StandbyFirst {
+    let isTelling = false;
+    const first = new StandbyFirst({
+      native: loadNative(),
+      guard,
+      addresses: addressesOf(this.#config),
+      leaseMs: this.#config.ha.leaseMs,
+      // What comes together is told together.
+      advanced: () => {
+        if (!isTelling)
+          process.nextTick(() => {
+            isTelling = false;
+            this.#standby.tellSeen();
+          });
+        isTelling = true;
+      },
+      told: (event) => logWay(this.#log, event),
+    });
+    guard.ask((record, position) => first.seen(record, position));
+    return first;
+  }
+
   #newStandby(): Standby {
     return new Standby({
       config: this.#config,
       log: this.#log,
       bridge: this.#bridge,
       draft: (fed) => this.#draft(fed),
+      first: () => this.#first,
       changed: () => {
         if (this.#standby.state === 'in-step') this.#rehearsal.begin(this.#config, this.#connections);
         if (this.#standby.state === 'in-step' && this.#saved !== undefined) {
@@ -623,6 +662,7 @@ export class HaNode implements Node {
       this.#active?.tick();
       this.#lookForWord();
     } else if (this.#role === 'standby') {
+      this.#standby.tellSeen();
       this.#weigh();
       if (this.#wanted === 'active' && this.#refused !== undefined) void this.#promote('keepalived, still');
     }

@@ -1,5 +1,6 @@
 /** The row of `castgate show ha`. */
 import type { HaConfig } from '../../config/config.ts';
+import type { WayState } from '../../connection-backup/linux/standby-first.ts';
 import type { Digest } from '../../replication/state-digest.ts';
 import type { HaRow } from '../show/show-rows.ts';
 import type { Active } from './active.ts';
@@ -24,6 +25,8 @@ export interface HaState {
     readonly continued: number;
     readonly fellBack: Readonly<Record<string, number>>;
   };
+  /** The way that packets on connections take; undefined: always to the one that serves. */
+  readonly way: WayState | undefined;
   readonly timeline: Timeline;
   readonly now: number;
 }
@@ -57,6 +60,12 @@ export function haRow(state: HaState): HaRow {
     connectionOctets: active?.serving.connections?.octets ?? 0,
     connectionsContinued: continued.continued,
     connectionsNotContinued: { ...continued.fellBack },
+    way: state.way?.way ?? 'direct',
+    wayRefused: state.way?.refused ?? null,
+    tappedOctets: state.way?.octets ?? 0,
+    tapUnseenOctets: state.way?.unseen ?? 0,
+    tapOverflows: state.way?.overflows ?? 0,
+    tapTakenUpOctets: state.way?.takenUp ?? 0,
     lastChangeAt: timeline.begin === 0 ? null : timeline.begin,
     lastTakeover: timeline.steps,
   };

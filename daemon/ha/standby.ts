@@ -3,6 +3,7 @@
  * has them, listens on its own ports, and notices when the active's process has died.
  */
 import type { Config, HaConfig } from '../../config/config.ts';
+import type { StandbyFirst } from '../../connection-backup/linux/standby-first.ts';
 import type { Mismatch, RecordVersions } from '../../replication/record-version.ts';
 import type { StateDigest } from '../../replication/state-digest.ts';
 import { ReplicationTarget, type TargetState } from '../../replication/target.ts';
@@ -21,6 +22,8 @@ export interface StandbyOptions {
   readonly bridge: Switch;
   /** A core that follows these records. */
   readonly draft: (fed: FedStores) => Draft;
+  /** Packets on connections come to this node first; undefined: to the active. */
+  readonly first: () => StandbyFirst | undefined;
   /** In step or not any more. */
   readonly changed: () => void;
   /** What the active has is in these records, up to its last change that is here. */
@@ -133,6 +136,17 @@ export class Standby {
     return this.#target.state === 'in-step' ? Infinity : this.#inStepUntil;
   }
 
+  /** Tells the active what this node has seen of connections; nothing while it is not in step. */
+  tellSeen(): void {
+    const first = this.#options.first();
+    if (first === undefined || this.#link === undefined || this.#target.state !== 'in-step') return;
+    if (wallClock() - this.#heardAt > this.#options.config.ha.leaseMs) first.lostTouch();
+    else first.inTouch();
+    const { inTheWay, seen } = first.report();
+    this.#target.seen(inTheWay, seen);
+    this.#link.send(this.#target.drainOutput());
+  }
+
   /** Asks the active to let this node serve. */
   ask(): void {
     this.#target.take();
@@ -233,6 +247,7 @@ export class Standby {
         // Not now: it may have ended long ago, while this node was frozen.
         if (this.#target.state === 'in-step') this.#inStepUntil = this.#beatAt;
         this.#target.disconnected();
+        this.#options.first()?.parted();
         if (goesOn) this.#inStepUntil = undefined;
         if (served && !this.#stopped) {
           this.#options.log.warn('active-link-lost', { why });
@@ -254,6 +269,9 @@ export class Standby {
             this.#suspects = false;
             this.#saidUntil = event.saidUntil;
             this.#beat(event.at, event.epoch);
+          } else if (event.kind === 'reach') {
+            this.#options.first()?.stepIn(event.mac);
+            this.tellSeen();
           } else if (event.kind === 'bye') {
             // It goes on, and this node does not know with what.
             parted = true;
@@ -268,6 +286,7 @@ export class Standby {
         const { stores } = this.#target;
         if (stores !== undefined) {
           this.plane.follow(stores);
+          this.#options.first()?.follow({ connections: stores.connections, places: stores.connectionPlaces });
           this.#options.followed(this.plane.fed(stores));
         }
         this.#tell();

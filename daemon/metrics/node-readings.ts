@@ -126,6 +126,31 @@ function haReadings(row: () => HaRow | undefined): Reading[] {
         return FALL_BACKS.map((why): Sample => [ha.connectionsNotContinued[why] ?? 0, ha.node, why]);
       },
     },
+    gauge(
+      'castgate_connection_standby_first',
+      '1 while packets on connections come to the standby first: of both nodes',
+      (ha) => Number(ha.way !== 'direct'),
+    ),
+    reading('counter')(
+      'castgate_connection_tapped_octets_total',
+      'Octets of servers that this node saw as a standby before the records had them',
+      (ha) => ha.tappedOctets,
+    ),
+    reading('counter')(
+      'castgate_connection_tap_unseen_octets_total',
+      'Octets of servers that the records had first: they came another way, or were missed',
+      (ha) => ha.tapUnseenOctets,
+    ),
+    reading('counter')(
+      'castgate_connection_tap_overflows_total',
+      'Frames and octets that a standby had no room for',
+      (ha) => ha.tapOverflows,
+    ),
+    reading('counter')(
+      'castgate_connection_tap_taken_up_octets_total',
+      'Octets that a takeover went on from, which only this node had seen',
+      (ha) => ha.tapTakenUpOctets,
+    ),
     reading('counter')(
       'castgate_ha_takeovers_total',
       'How often this node has begun to serve',

@@ -288,7 +288,12 @@ export class BackedUpStreams {
   #told(event: BackupEvent): void {
     const { log } = this.#options;
     if (event.kind === 'continued')
-      log.info('connection-continued', { connection: event.key, resent: event.resent, ms: round(event.ms) });
+      log.info('connection-continued', {
+        connection: event.key,
+        resent: event.resent,
+        seen: event.seen,
+        ms: round(event.ms),
+      });
     else if (event.kind === 'fell-back')
       log.warn('connection-not-continued', {
         connection: event.key,

@@ -72,6 +72,15 @@ export interface HaRow {
   /** Of other nodes' connections those that this one continued since its daemon started, and by reason those it could not. */
   readonly connectionsContinued: number;
   readonly connectionsNotContinued: Readonly<Record<string, number>>;
+  /** The way of packets on these connections: direct, through-standby, in-the-way; and why it is direct where it is not to be. */
+  readonly way: string;
+  readonly wayRefused: string | null;
+  /** Of this node as a standby: octets that it saw before the records had them, that the records had first, and lost frames. */
+  readonly tappedOctets: number;
+  readonly tapUnseenOctets: number;
+  readonly tapOverflows: number;
+  /** Octets that it took up from what it had seen when it took over. */
+  readonly tapTakenUpOctets: number;
   readonly lastChangeAt: number | null;
   readonly lastTakeover: readonly { readonly step: string; readonly ms: number }[];
 }

@@ -57,7 +57,7 @@ export class PairNode {
     folder: string,
     radius: Pick<FreeRadius, 'secretFile'>,
     keyFile: string,
-    settings: CastgateSettings = {},
+    { ha, ...settings }: CastgateSettings = {},
   ): Promise<void> {
     const peer = this.name === 'a' ? 'b' : 'a';
     const place = { switchNamespace: this.namespace, ports: this.#topology.ports };
@@ -73,6 +73,7 @@ export class PairNode {
         vrrp_instance: VRRP_INSTANCE,
         notify_fifo: this.keepalived.notifyFifo,
         priority_file: this.keepalived.priorityFile,
+        ...ha,
       },
       ...settings,
     });

@@ -19,7 +19,8 @@ random moments while questions are under way. Needs root.
 Options:
   --count N      how many takeovers (24)
   --set NAME     kill: by SIGKILL, half with FreeRADIUS, half with a server that counts (the default);
-                 others: by order, SIGSTOP and cut links, and everything over IPv6
+                 others: by order, SIGSTOP and cut links, and everything over IPv6;
+                 standby-first: all of these with the node that stands by in the way of the packets
   --only TEXT    only situations whose name has this text (a regular expression)
   --seed S       the moments are drawn from this number (1)
   --round N      plays only the round of this number, out of the same count, set and seed

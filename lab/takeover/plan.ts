@@ -41,8 +41,8 @@ export function planRounds(scenarios: readonly TakeoverScenario[], count: number
 }
 
 /** Situations with the same text can be played in the same lab. */
-function labOf({ server, messages, family }: TakeoverScenario): string {
-  return `${server} ${messages} ${family}`;
+function labOf({ server, messages, family, standbyFirst = false }: TakeoverScenario): string {
+  return `${server} ${messages} ${family} ${standbyFirst}`;
 }
 
 export function groupedBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {

@@ -32,6 +32,8 @@ export interface Round {
   readonly reasons: readonly string[];
   /** Milliseconds from the fault to the next packet at the server; undefined where that is not known. */
   readonly silentMs: number | undefined;
+  /** Octets of the server that the node which took over went on from, and that no record had. */
+  readonly takenUp: number;
   /** What the node that took over did, in milliseconds after it was asked to. */
   readonly steps: string;
 }
@@ -46,7 +48,8 @@ export async function playRound(lab: TakeoverLab, plan: PlannedRound, first: num
   const other: NodeName = active === 'a' ? 'b' : 'a';
   const before = lab.counting === undefined ? undefined : await lab.seen(first);
   const flagsBefore = lab.flags.length;
-  const takeovers = (await lab.nodes[other].status())?.connectionsContinued ?? 0;
+  const statusBefore = await lab.nodes[other].status();
+  const takeovers = statusBefore?.connectionsContinued ?? 0;
   await lab.impair(scenario.link, seed);
   await lab.counting?.ask(`pace ${scenario.pace ?? 0}`);
   await lab.joiner.ask(`run ${first} ${QUESTIONS} ${scenario.rate}`);
@@ -116,7 +119,8 @@ export async function playRound(lab: TakeoverLab, plan: PlannedRound, first: num
   // What was killed is to be there again for the next round.
   if (scenario.fault === 'kill') await lab.nodes[active].castgate.resume();
   const steps = (status?.lastTakeover ?? []).map(({ step, ms }) => `${step} ${ms.toFixed(0)}`).join(', ');
-  return { plan, counts, reasons: [...new Set(reasons)], silentMs, steps };
+  const takenUp = (status?.tapTakenUpOctets ?? 0) - (statusBefore?.tapTakenUpOctets ?? 0);
+  return { plan, counts, reasons: [...new Set(reasons)], silentMs, takenUp, steps };
 }
 
 /** Takes the node away, and gives it back where that is part of the fault. */

@@ -26,6 +26,8 @@ export interface TakeoverScenario {
   /** It reads nothing from so long before the fault until so long after it, in milliseconds. */
   readonly stopped?: { readonly beforeMs: number; readonly afterMs: number };
   readonly link?: BadLink;
+  /** Packets come to the node that stands by first. */
+  readonly standbyFirst?: boolean;
   /** Questions in a second. */
   readonly rate: number;
 }
@@ -83,9 +85,17 @@ const OTHERS: readonly TakeoverScenario[] = [
   { ...REAL_SMALL, family: 6, name: 'IPv6, FreeRADIUS, small messages', rate: 150 },
 ];
 
-export type SetName = 'kill' | 'others';
+/** Everything as above, with the standby in the way of the packets. */
+const STANDBY_FIRST: readonly TakeoverScenario[] = [...KILLS, ...OTHERS].map((scenario) => ({
+  ...scenario,
+  name: `standby first, ${scenario.name}`,
+  standbyFirst: true,
+}));
+
+export type SetName = 'kill' | 'others' | 'standby-first';
 
 export const TAKEOVER_SETS: Readonly<Record<SetName, readonly TakeoverScenario[]>> = {
   kill: KILLS,
   others: OTHERS,
+  'standby-first': STANDBY_FIRST,
 };

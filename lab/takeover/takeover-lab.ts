@@ -26,6 +26,8 @@ export interface TakeoverPlan {
   readonly family?: 4 | 6;
   /** False: the connection dies with its node, as without connection backup. */
   readonly backup?: boolean;
+  /** Packets come to the node that stands by, and from there to the one that serves. */
+  readonly standbyFirst?: boolean;
   /** TCP when left out. TLS: to a front before FreeRADIUS. */
   readonly transport?: 'tcp' | 'udp' | 'tls';
 }
@@ -90,6 +92,12 @@ export class TakeoverLab {
         const a = await this.nodes.a.status();
         const b = await this.nodes.b.status();
         if (a?.state !== 'in-step' || b?.state !== 'in-step') return undefined;
+        const ways = [a.way, b.way];
+        if (
+          this.#plan.standbyFirst === true &&
+          !(ways.includes('in-the-way') && ways.includes('through-standby'))
+        )
+          return undefined;
         if (a.role === 'active' && b.role === 'standby') return 'a';
         return b.role === 'active' && a.role === 'standby' ? 'b' : undefined;
       },
@@ -233,6 +241,7 @@ function settings(plan: TakeoverPlan, secretFile: string, radius: FreeRadius | u
   const transport = plan.transport ?? 'tcp';
   const backup = plan.backup ?? transport === 'tcp';
   return {
+    ha: { standby_first: plan.standbyFirst === true },
     authenticator: { methods: 'mab' },
     groups: { deny: '1h', patience: '30s' },
     multicast: {

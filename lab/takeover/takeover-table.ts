@@ -14,11 +14,14 @@ export function takeoverTable(rounds: readonly Round[]): string[] {
     const times = of.flatMap(({ silentMs }) => silentMs ?? []).sort((a, b) => a - b);
     const figures =
       times.length === 0 ? '-' : `${times[times.length >> 1]?.toFixed(1)} / ${times.at(-1)?.toFixed(1)}`;
-    return `${name.padEnd(width)}  ${`${passed}/${of.length}`.padStart(7)}  ${sums.join('  ')}  ${figures}`;
+    const takenUp = of.map((round) => round.takenUp).filter((octets) => octets > 0);
+    const seen =
+      takenUp.length === 0 ? '' : `  (${takenUp.reduce((a, b) => a + b)} in ${takenUp.length} takeovers)`;
+    return `${name.padEnd(width)}  ${`${passed}/${of.length}`.padStart(7)}  ${sums.join('  ')}  ${figures}${seen}`;
   };
   return [
     '',
-    `${'situation'.padEnd(width)}   passed  ${heads.join('  ')}  next question, ms (median / longest)`,
+    `${'situation'.padEnd(width)}   passed  ${heads.join('  ')}  next question, ms (median / longest)  (octets that only the standby had)`,
     ...names.map(([name, of]) => line(name, of)),
     line('all', rounds),
   ];

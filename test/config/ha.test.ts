@@ -43,6 +43,7 @@ describe('the section ha', () => {
       mode: 'sync',
       leaseMs: 250,
       aloneAfterMs: 1000,
+      standbyFirst: false,
       vrrpInstance: 'v',
       notifyFifo: undefined,
       priorityFile: undefined,
@@ -71,6 +72,14 @@ describe('the section ha', () => {
     expect(why(WHOLE, 'transport: tcp, connection_backup: true')[0]).toMatch(/needs source_address/);
     expect(why('', backed)[0]).toMatch(/is for one of two nodes/);
     expect(why(WHOLE.replace('{', '{ mode: async,'), backed)[0]).toMatch(/needs ha\.mode: sync/);
+  });
+
+  it('warns of a standby in the way of connections that nobody backs up', () => {
+    const first = WHOLE.replace('{', '{ standby_first: true,');
+    expect(load(first).warnings.map(formatProblem).join()).toMatch(/standby_first: is about connections/);
+    const backed = load(first, 'source_address: 192.0.2.9, transport: tcp, connection_backup: true');
+    expect(backed.warnings.map(formatProblem).join()).not.toMatch(/standby_first/);
+    expect('config' in backed && backed.config.ha?.standbyFirst).toBe(true);
   });
 
   it('wants room for all source ports', () => {

@@ -38,10 +38,15 @@ it('falls back with its reason where what was sent does not follow on each other
   let asked = 0;
   const guard = {
     counts,
-    add: (_local: unknown, _remote: unknown, hold: unknown) => ({ hold, waiting: [] }),
+    add: (_local: unknown, _remote: unknown, hold: unknown) => ({
+      hold,
+      receivedFrom: undefined,
+      waiting: [],
+    }),
     remove: () => {},
     release: () => {},
     poll: () => {},
+    seenOf: () => new Uint8Array(0),
     question: () => {
       asked++;
       throw new Error('nobody is to be asked');

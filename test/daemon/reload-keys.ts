@@ -120,6 +120,7 @@ export const KEY_CHANGES: Readonly<Record<string, KeyChange>> = {
   'ha.mode': restart('async'),
   'ha.lease': restart('500ms'),
   'ha.alone_after': restart('2s'),
+  'ha.standby_first': restart(true),
   'ha.vrrp_instance': restart('vj'),
   'ha.notify_fifo': restart('/run/fifo'),
   'ha.priority_file': restart('/run/priority'),

@@ -507,6 +507,29 @@ describe('faults of the link', () => {
     next.same();
   });
 
+  it('says where packets reach the active, and up to where the standby has seen connections', () => {
+    const pair = new Pair();
+    pair.connect();
+    pair.carry();
+    pair.source.reach('02:00:00:00:00:0a');
+    pair.carry();
+    expect(pair.target.drainEvents()).toContainEqual({ kind: 'reach', mac: '02:00:00:00:00:0a' });
+    const local = { address: '198.18.0.10', port: 40_000 };
+    const seen = [
+      { local, remote: { address: '198.18.0.2', port: 1812 }, receivedFrom: 0xffff_ff00, awaited: 12 },
+    ];
+    pair.target.seen(true, seen);
+    pair.carry();
+    expect(pair.source.drainEvents()).toContainEqual({ kind: 'seen', inTheWay: true, seen });
+    expect(pair.faults).toEqual([]);
+    for (const message of [
+      { say: 'reach', mac: 'here' },
+      { say: 'seen', inTheWay: 1, seen: [] },
+      { say: 'seen', inTheWay: true, seen: [{ local }] },
+    ])
+      expect(readMessage(encodeMessage(message as never))).toBeUndefined();
+  });
+
   it('frames are cut out of the stream however it arrives, and hostile octets never throw', () => {
     const frames = fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 6 });
     fc.assert(

@@ -26,6 +26,7 @@ function config(node: string, port: number, key = 1): HaConfig {
     mode: 'sync',
     leaseMs: 250,
     aloneAfterMs: 1000,
+    standbyFirst: false,
     vrrpInstance: 'v',
     notifyFifo: undefined,
     priorityFile: undefined,

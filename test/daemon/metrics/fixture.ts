@@ -44,6 +44,12 @@ export const STANDBY: HaRow = {
   connections: 0,
   connectionOctets: 0,
   connectionsContinued: 0,
+  way: 'direct',
+  wayRefused: null,
+  tappedOctets: 0,
+  tapUnseenOctets: 0,
+  tapOverflows: 0,
+  tapTakenUpOctets: 0,
   connectionsNotContinued: {},
   lastTakeover: [],
 };

@@ -113,6 +113,7 @@ function guardThat(answer: (parts: QuestionParts) => Partial<Segment> | undefine
     remove: () => {},
     release: () => {},
     poll: () => {},
+    seenOf: () => new Uint8Array(0),
     question: (parts: QuestionParts, answered: (segment: Segment) => void) => {
       const segment = answer(parts);
       const ask = () => {

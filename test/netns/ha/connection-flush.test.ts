@@ -21,7 +21,7 @@ async function connected(judge: (flow: Flow) => void, received: (messages: reado
   const guard = {
     counts: { continued: 0, fellBack: {}, held: 0, dropped: 0 },
     add: (_local: unknown, _remote: unknown, hold: Flow['hold']) => {
-      flow = { hold, waiting: [] };
+      flow = { hold, receivedFrom: undefined, waiting: [] };
       return flow;
     },
     remove: () => {},
