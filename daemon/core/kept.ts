@@ -1,6 +1,6 @@
 /** What goes on at the switch where another core goes on with the records. */
 import { filterOf } from '../../auth/forwarding-table.ts';
-import type { ServedPort } from '../../switch/linux/linux-switch.ts';
+import type { ServedPort } from '../../switch/linux/repair/following.ts';
 import { openingOfSession } from './data-plane.ts';
 import type { Stores } from './stores.ts';
 

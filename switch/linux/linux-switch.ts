@@ -7,7 +7,7 @@
 import { release } from 'node:os';
 import type { IpAddress, Mac } from '../../wire/address.ts';
 import { applyOneByOne } from '../one-by-one.ts';
-import { gone, isClaim } from '../rules.ts';
+import { gone } from '../rules.ts';
 import {
   type Counter,
   type HostCounters,
@@ -26,7 +26,7 @@ import {
 import { BridgeGuard, mustNot } from './bridge/bridge-guard.ts';
 import { clearForwarding, setForwarding } from './bridge/channel-operations.ts';
 import { closeHost, openHost } from './bridge/host-operations.ts';
-import { MDB_WAYS, type MdbWay, mdbWayOf, type SourcesIn } from './bridge/mdb-way.ts';
+import { MDB_WAYS, type MdbWay, mdbWayOf } from './bridge/mdb-way.ts';
 import { applyAll } from './bulk.ts';
 import {
   type AllCounters,
@@ -40,69 +40,36 @@ import { failure } from './failure.ts';
 import { Fence, LEASE_TABLE } from './fence.ts';
 import { FILTER_CHAIN } from './filter/filter-chains.ts';
 import { type RefusalCounter, refusalCounters, TABLE } from './filter/ruleset.ts';
-import { FloodGuard, isEapol } from './flood/flood-guard.ts';
-import { type CapturedFrame, type CaptureStatistics, FrameSocket } from './frames.ts';
+import { FrameDelivery } from './frame-delivery.ts';
+import { type CaptureStatistics, FrameSocket } from './frames.ts';
 import { Kernel } from './kernel.ts';
-import type { HeardOfHost } from './link/link-groups.ts';
 import { linkId } from './link/link-id.ts';
-import { hearLinkGroups } from './link/link-membership.ts';
+import { type LinuxSwitchOptions, type SettledOptions, settled } from './options.ts';
 import { bringHome, setPortService } from './port/port-service.ts';
-import type { PortState } from './port/port-state.ts';
 import { PortTable } from './port/port-table.ts';
 import { checkBridge, checkSystem, SwitchStartError } from './preflight.ts';
 import { Caretaker } from './repair/caretaker.ts';
+import { enforce } from './repair/enforce.ts';
+import {
+  followChannel,
+  followHost,
+  followLinkGroups,
+  followService,
+  type HeardLinkGroups,
+  heardLinkGroups,
+  type ServedPort,
+} from './repair/following.ts';
 import { type Kept, takeUp } from './repair/kept.ts';
-import { reconcileMacs, reconcileMemberships, reconcileSets } from './repair/reconcile.ts';
+import { reconcileSets } from './repair/reconcile.ts';
 import { restore } from './repair/restore.ts';
 import { expectation, type Running, subscriberPort } from './repair/running.ts';
 import { BeforeFile, HOME_VLAN, rememberBefore } from './settings.ts';
-
-export interface LinuxSwitchOptions {
-  readonly bridge: string;
-  /** Subscriber ports. */
-  readonly ports: readonly string[];
-  /** Those of `ports` that are open to everybody: only multicast has to be granted there. */
-  readonly openPorts?: readonly string[];
-  readonly uplinks: readonly string[];
-  /** Bridges that ports may be moved to; a port that is still in one of them at the start is brought home. */
-  readonly otherBridges?: readonly string[];
-  /** `all` also reports what hosts send that speak no 802.1X (capture-filter.ts). */
-  readonly hosts?: 'known' | 'all';
-  /** Frames of a subscriber port that are read in a second, EAPOL apart (flood-limit.ts); 0: all. */
-  readonly framesPerPort?: number;
-  /** Where the settings from before castgate are kept for the cleanup. */
-  readonly stateDirectory: string;
-  /** The least size of the bridge's multicast database, in entries: well above ports × groups × sources. */
-  readonly hashMax?: number;
-  /** The kernel's limit of database entries on a port, sources counted too; behind the daemon's own limits. */
-  readonly maxGroupsPerPort?: number;
-  /** `both` keeps broadcasts from a port without an open host; `in` lets them out (AdminControlledDirections). */
-  readonly controlledDirections?: 'both' | 'in';
-  /**
-   * Subscriber ports carry nothing but while this process lives and has a lease (fence.ts). Without it, what a
-   * dead process had opened stays open.
-   */
-  readonly fence?: boolean;
-  /** Where a port's sources are told apart; without it, by the kernel's version (mdb-way.ts). */
-  readonly sourcesIn?: SourcesIn;
-}
-
-/** How a port is served, by its record. */
-export interface ServedPort extends PortService {
-  readonly key: string;
-}
-
-/** What the hosts of a port were heard to join of the groups of the link. */
-export interface HeardLinkGroups {
-  readonly port: string;
-  readonly hosts: readonly HeardOfHost[];
-}
 
 /** Receives what happened since the last call, in order; never from inside an operation of the switch. */
 export type SwitchListener = (events: readonly SwitchEvent[]) => void;
 
 export class LinuxSwitch implements Switch, Leased {
-  readonly #options: Required<Omit<LinuxSwitchOptions, 'sourcesIn' | 'openPorts'>>;
+  readonly #options: SettledOptions;
   readonly #mdb: MdbWay;
   readonly #listener: SwitchListener;
   readonly #ports: PortTable;
@@ -113,18 +80,20 @@ export class LinuxSwitch implements Switch, Leased {
   #running: Running | undefined;
   #caretaker: Caretaker | undefined;
   #untold: SwitchEvent[] = [];
-  #strayClaims = 0;
   /** The nftables table is one of another version, as the process made it that serves still. */
   #isTableOthers = false;
   #hosts: 'known' | 'all';
-  #floods: FloodGuard;
+  readonly #delivery: FrameDelivery;
 
   constructor(options: LinuxSwitchOptions, listener: SwitchListener) {
-    this.#options = { ...DEFAULTS, ...options };
+    this.#options = settled(options);
     this.#hosts = this.#options.hosts;
-    this.#floods = this.#newFloodGuard(this.#options.framesPerPort);
     this.#mdb = options.sourcesIn === undefined ? mdbWayOf(release()) : MDB_WAYS[options.sourcesIn];
     this.#listener = listener;
+    this.#delivery = new FrameDelivery(this.#options.framesPerPort, {
+      frames: listener,
+      tell: (event) => this.#tell(event),
+    });
     this.#before = new BeforeFile(options.stateDirectory, options.bridge);
     this.#ports = new PortTable(options);
   }
@@ -209,49 +178,25 @@ export class LinuxSwitch implements Switch, Leased {
 
   /** What the other process has opened or closed meanwhile; undefined: closed. */
   followHost(place: HostPlace, host: HostOpening | undefined): void {
-    const at = this.#running && subscriberPort(this.#ports, place.port);
-    if (this.#running === undefined || at === undefined) return;
-    const { port, link } = at;
-    const vlan = this.#running.guard.vlanOf(link, place.vlan);
-    if (host !== undefined) this.#ports.opened(port, host, vlan);
-    else if (port.removeHost(place)) this.#ports.closed(vlan, place.mac);
+    if (this.#running !== undefined) followHost(this.#running, place, host);
   }
 
   followChannel(name: string, vlan: number, group: IpAddress, filter: SourceFilter | undefined): void {
-    const port = subscriberPort(this.#ports, name)?.port;
-    if (filter === undefined) port?.removeChannel(vlan, group);
-    else port?.setChannel({ vlan, group, filter });
+    if (this.#running !== undefined) followChannel(this.#running, name, vlan, group, filter);
   }
 
   followService(name: string, service: PortService): void {
-    const port = this.#ports.named(name);
-    if (port === undefined) return;
-    port.service = service;
-    port.awayIn = service.bridge === undefined ? undefined : this.#kernel?.link(service.bridge)?.index;
+    if (this.#running !== undefined) followService(this.#running, name, service);
   }
 
   /** The groups of the link that hosts have joined, as another process heard them, in place of what is known here. */
   followLinkGroups(all: readonly HeardLinkGroups[]): void {
-    const { guard } = this.#running ?? {};
-    for (const { port: name, hosts } of all) {
-      const at = subscriberPort(this.#ports, name);
-      if (at === undefined || guard === undefined) continue;
-      const { linkGroups } = at.port;
-      linkGroups.clear();
-      for (const { vlan, mac, groups } of hosts) {
-        linkGroups.remember(vlan, mac, groups, []);
-        if (at.port.role === 'open' || at.port.hasHost(vlan, mac))
-          linkGroups.update(vlan, mac, guard.vlanOf(at.link, vlan), true);
-      }
-    }
+    if (this.#running !== undefined) followLinkGroups(this.#running, all);
   }
 
   /** What hosts were heard to join of the link's groups, for another process. */
   linkGroups(): HeardLinkGroups[] {
-    return [...this.#ports.all()].flatMap(({ name, linkGroups }) => {
-      const hosts = linkGroups.heard();
-      return hosts.length === 0 ? [] : [{ port: name, hosts }];
-    });
+    return heardLinkGroups(this.#ports);
   }
 
   /** The packet sockets, for another process. */
@@ -271,7 +216,7 @@ export class LinuxSwitch implements Switch, Leased {
 
   /** Reports and repairs nothing any more, until `open`: another process may go on from here. */
   rest(): void {
-    this.#floods.end(this.#frames);
+    this.#delivery.end(this.#frames);
     this.#frames?.rest();
     this.#caretaker?.close();
     this.#caretaker = undefined;
@@ -281,17 +226,11 @@ export class LinuxSwitch implements Switch, Leased {
   conform(): void {
     const running = this.#running;
     if (running === undefined) return;
-    const { kernel, guard } = running;
+    const { kernel } = running;
     const { bridge, ports, uplinks, otherBridges } = this.#options;
     const found = checkBridge(kernel, bridge, ports, uplinks, otherBridges);
     rememberBefore(this.#before, found, this.#settings(), kernel.portVlans());
-    reconcileSets(kernel, expectation(running));
-    guard.setBridge();
-    for (const port of this.#ports.all()) {
-      if (port.link !== undefined) mustNot(guard.setPort(port.link, port.role), `port ${port.name}`);
-    }
-    reconcileMacs(kernel, expectation(running));
-    reconcileMemberships(kernel, expectation(running));
+    enforce(running);
   }
 
   /** Reports (again), beginning with the links as they are. What was never opened here is what `prepare` took up. */
@@ -308,7 +247,7 @@ export class LinuxSwitch implements Switch, Leased {
     // Whoever had the sockets before may have heard others, and given them to ports in another order.
     running.frames.steer(this.#ports.indexes());
     running.frames.hear(this.#hosts);
-    this.#watchFrames(running);
+    this.#delivery.begin(running);
     this.#caretaker.begin();
   }
 
@@ -323,7 +262,7 @@ export class LinuxSwitch implements Switch, Leased {
     if (cleanup) this.#serveOrdinarily();
     this.#caretaker?.close();
     this.#caretaker = undefined;
-    this.#floods.end(this.#frames);
+    this.#delivery.end(this.#frames);
     this.#frames?.close();
     this.#frames = undefined;
     this.#fence?.close();
@@ -355,8 +294,7 @@ export class LinuxSwitch implements Switch, Leased {
    * frames of a port in a second.
    */
   hear(hosts: 'known' | 'all', framesPerPort: number): void {
-    this.#floods.end(this.#frames);
-    this.#floods = this.#newFloodGuard(framesPerPort);
+    this.#delivery.limit(framesPerPort, this.#frames);
     if (this.#hosts === hosts) return;
     this.#hosts = hosts;
     this.#frames?.hear(hosts);
@@ -472,7 +410,10 @@ export class LinuxSwitch implements Switch, Leased {
 
   /** Frames of all interfaces that the packet socket saw or had to drop, and claims of subscriber ports. */
   captureStatistics(): CaptureStatistics & { readonly strayClaims: number } {
-    return { ...(this.#frames?.statistics() ?? { seen: 0, dropped: 0 }), strayClaims: this.#strayClaims };
+    return {
+      ...(this.#frames?.statistics() ?? { seen: 0, dropped: 0 }),
+      strayClaims: this.#delivery.strayClaims,
+    };
   }
 
   /**
@@ -522,14 +463,8 @@ export class LinuxSwitch implements Switch, Leased {
     for (const link of [...found.ports, ...found.uplinks]) this.#ports.put(link);
     frames.steer(this.#ports.indexes());
     if (kept !== undefined) takeUp(running, kept);
-    reconcileSets(kernel, expectation(running));
-    guard.setBridge();
-    for (const port of this.#ports.all()) {
-      if (port.link !== undefined) mustNot(guard.setPort(port.link, port.role), `port ${port.name}`);
-    }
-    reconcileMacs(kernel, expectation(running));
-    reconcileMemberships(kernel, expectation(running));
-    this.#watchFrames(running);
+    enforce(running);
+    this.#delivery.begin(running);
     this.#caretaker.begin();
   }
 
@@ -539,47 +474,12 @@ export class LinuxSwitch implements Switch, Leased {
     return { bridge, hashMax, maxGroupsPerPort: most, subscribers: ports, fence };
   }
 
-  #watchFrames(running: Running): void {
-    running.frames.watch(
-      (batch) => this.#deliver(running, batch),
-      (errno) => this.#tell({ kind: 'repaired', what: `packet socket: ${errno}, reading on` }),
-    );
-  }
-
   /** Every port back in its own bridge and VLAN. */
   #serveOrdinarily(): void {
     if (this.#running === undefined) return;
     for (const { name, service } of this.#ports.all()) {
       if (service !== ORDINARY) setPortService(this.#running, name, ORDINARY);
     }
-  }
-
-  #deliver(running: Running, frames: readonly CapturedFrame[]): void {
-    const events: SwitchEvent[] = [];
-    let last: PortState | undefined;
-    let counted = 0;
-    for (const { ifindex, vlan, frame } of frames) {
-      const port = last?.link?.index === ifindex ? last : this.#ports.numbered(ifindex);
-      if (port === undefined) continue;
-      if (port.subscriber && isClaim(frame)) {
-        this.#strayClaims++;
-        continue;
-      }
-      events.push({ kind: 'frame', port: port.name, vlan, frame });
-      hearLinkGroups(running, port, vlan, frame);
-      if (port !== last) {
-        this.#floods.count(running.frames, last, counted);
-        last = port;
-        counted = 0;
-      }
-      if (!isEapol(frame)) counted++;
-    }
-    this.#floods.count(running.frames, last, counted);
-    if (events.length > 0) this.#listener(events);
-  }
-
-  #newFloodGuard(framesPerPort: number): FloodGuard {
-    return new FloodGuard(framesPerPort, (port) => this.#tell({ kind: 'held-back', port }));
   }
 
   /** Tells after the running operation, so that no listener is called from inside its own call. */
@@ -623,13 +523,3 @@ function openKernel(mdb: MdbWay): Kernel {
     throw new SwitchStartError('native', cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
-
-const DEFAULTS = {
-  hosts: 'known',
-  framesPerPort: 0,
-  otherBridges: [],
-  hashMax: 65_536,
-  maxGroupsPerPort: 1024,
-  controlledDirections: 'both',
-  fence: false,
-} as const;
