@@ -9,7 +9,7 @@ import type { HaNode } from '../ha/node.ts';
 import { backedUpPaths } from '../radius/backed-up-streams.ts';
 import { haDigests } from './comparison.ts';
 import type { PairIncumbent } from './replace-standby.ts';
-import { standAside } from './stand-aside.ts';
+import { objectionTo, standAside } from './stand-aside.ts';
 import type { Estate, Replacement } from './stand-in.ts';
 
 /** The daemon around the node. */
@@ -33,6 +33,7 @@ export function incumbentOf(daemon: PairProcess): PairIncumbent {
     get serves() {
       return serves;
     },
+    objection: () => objectionTo(node.standing),
     begin: () => {
       const { isInStep, otherRecords } = node.standing;
       wasInStep = isInStep;

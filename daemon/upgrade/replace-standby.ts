@@ -21,6 +21,8 @@ export interface Handed {
 export interface PairIncumbent {
   /** Name of the node that serves, once this process rests; undefined: it is not known. */
   readonly serves: string | undefined;
+  /** Why there is no use in starting another process now; undefined: there is. */
+  objection(): string | undefined;
   /** What the new process is told at the beginning. */
   begin(): Readonly<Record<string, unknown>>;
   /** Resolves when the other node serves: undefined. Else why this process cannot be replaced now. */

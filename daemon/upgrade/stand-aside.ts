@@ -8,9 +8,9 @@ export interface StandsAside {
   demote(by: string): Promise<{ refused: string } | { role: string }>;
 }
 
-/** Undefined: the other node serves. Else why this one cannot be replaced now. */
-export async function standAside(node: StandsAside, patienceMs = PATIENCE_MS): Promise<string | undefined> {
-  const { role, wanted, isInStep, hasKeepalived, otherServes, mismatch } = node.standing;
+/** Why the process of a node that stands so cannot be replaced now; undefined: it can. */
+export function objectionTo(standing: NodeStanding): string | undefined {
+  const { role, wanted, isInStep, hasKeepalived, otherServes, mismatch } = standing;
   if (role === 'standby' && wanted === 'standby')
     return otherServes
       ? undefined
@@ -20,8 +20,15 @@ export async function standAside(node: StandsAside, patienceMs = PATIENCE_MS): P
     const why = mismatch === undefined ? 'castgate show ha says more' : mismatch.why;
     return `this node serves, and no standby is in step that could serve meanwhile (${why})`;
   }
-  if (!hasKeepalived)
-    return 'this node serves, and no keepalived decides who else does (ha.notify_fifo): castgate promote on the other node first';
+  if (hasKeepalived) return undefined;
+  return 'this node serves, and no keepalived decides who else does (ha.notify_fifo): castgate promote on the other node first';
+}
+
+/** Undefined: the other node serves. Else why this one cannot be replaced now. */
+export async function standAside(node: StandsAside, patienceMs = PATIENCE_MS): Promise<string | undefined> {
+  const { standing } = node;
+  const objection = objectionTo(standing);
+  if (objection !== undefined || standing.role === 'standby') return objection;
   const demoted = await node.demote(BY);
   if ('refused' in demoted) return demoted.refused;
   const until = performance.now() + patienceMs;

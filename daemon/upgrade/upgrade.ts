@@ -76,6 +76,8 @@ export class Upgrade {
 
   async #run(path: string | undefined): Promise<Upgraded> {
     const { incumbent } = this.#daemon;
+    const objection = 'ofPair' in incumbent ? incumbent.ofPair.objection() : undefined;
+    if (objection !== undefined) return { refused: objection };
     let newcomer: Newcomer;
     try {
       const program = programAt(path);

@@ -43,6 +43,23 @@ export function nextVersion(folder: string, version: string): string {
   return folder;
 }
 
+/** A copy of this build whose records no version before it reads, or that itself reads none of an earlier one. */
+export function otherRecords(
+  folder: string,
+  version: string,
+  of: 'for later ones only' | 'of later ones only',
+): string {
+  anotherVersion(folder, version);
+  const path = join(folder, 'dist/replication/record-version.js');
+  const next = RECORDS_VERSION + 1;
+  const constant = of === 'for later ones only' ? 'LEAST_READER' : 'OLDEST_READ';
+  const text = readFileSync(path, 'utf8')
+    .replace(/RECORDS_VERSION = \d+/, `RECORDS_VERSION = ${next}`)
+    .replace(new RegExp(`${constant} = \\d+`), `${constant} = ${next}`);
+  writeFileSync(path, text);
+  return folder;
+}
+
 /** How a new process fails: it ends, is killed, hangs for ever, or sees the process die that it is to take over from. */
 export type FailureKind = 'ends' | 'is killed' | 'hangs' | 'is left alone';
 

@@ -31,6 +31,10 @@ class StandsBy implements PairIncumbent {
     for (let i = 0; i < 3000; i++) this.fed.stores.activities.put(`k${i}`, { v: 1, key: `k${i}` } as never);
   }
 
+  objection() {
+    return undefined;
+  }
+
   begin() {
     this.happened.push('begin');
     return {};

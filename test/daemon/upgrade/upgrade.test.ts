@@ -4,6 +4,7 @@ import { emptyStores } from '../../../daemon/journal/saved-state.ts';
 import { silentLog } from '../../../daemon/log/log.ts';
 import type { Newcomer } from '../../../daemon/upgrade/hand-over.ts';
 import { HANDOVER_PROTOCOL } from '../../../daemon/upgrade/handover-message.ts';
+import type { PairIncumbent } from '../../../daemon/upgrade/replace-standby.ts';
 import { Upgrade } from '../../../daemon/upgrade/upgrade.ts';
 import { RECORDS_VERSION } from '../../../replication/record-version.ts';
 import { configOf } from '../world.ts';
@@ -47,6 +48,19 @@ function upgradeTo(to: Newcomer): Upgrade {
   const daemon = { incumbent: { alone: incumbent }, describe: () => 'serving' };
   return new Upgrade(daemon, silentLog, () => to);
 }
+
+it('starts no process where this one could not be replaced', async () => {
+  let started = 0;
+  const ofPair = { objection: () => 'no standby is in step' } as unknown as PairIncumbent;
+  const upgrade = new Upgrade({ incumbent: { ofPair }, describe: () => 'serving: br0' }, silentLog, () => {
+    started++;
+    return newcomer(true);
+  });
+  const refused = 'no standby is in step; the daemon goes on as before, serving: br0';
+  expect(await upgrade.run()).toEqual({ refused });
+  expect(started).toBe(0);
+  expect(upgrade.isRunning).toBe(false);
+});
 
 describe('an upgrade whose old process is told to end', () => {
   it('leaves it nothing to put in order once the other one serves', async () => {

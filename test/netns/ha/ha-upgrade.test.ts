@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AccountBooks } from '../../../lab/ha/account-books.ts';
 import { judge } from '../../../lab/ha/judge.ts';
@@ -11,10 +12,12 @@ import { PairLab } from '../../../lab/ha/pair-lab.ts';
 import { beginService } from '../../../lab/ha/pair-service.ts';
 import { NODE_NAMES, otherOf } from '../../../lab/ha/pair-topology.ts';
 import { inStep, playRound } from '../../../lab/ha/round.ts';
+import type { Scenario } from '../../../lab/ha/scenario.ts';
 import { type UpgradeFault, upgradeOf } from '../../../lab/ha/upgrades.ts';
+import { monotonicMs } from '../../../lab/hosts/channel-packet.ts';
 import { builtProgram } from '../../../lab/line-program.ts';
 import { pause, until } from '../../../lab/processes.ts';
-import { GatedProgram } from '../../../lab/upgrade/versions.ts';
+import { GatedProgram, otherRecords } from '../../../lab/upgrade/versions.ts';
 import { packageRoot } from '../../../switch/native.ts';
 
 function whyNot(): string | undefined {
@@ -33,6 +36,24 @@ const FAULTS: readonly UpgradeFault[] = [
   { step: 'ready', how: 'is killed' },
   { step: 'serving', how: 'is killed' },
 ];
+
+/** An upgrade of the active to this version, while people are at it. */
+function handOver(program: string, version: string): Scenario {
+  return {
+    name: `upgrade of the active to ${version}`,
+    serves: 'the other',
+    strike: async (on, node) => {
+      const answer = on.node(node).castgate.upgrade(program);
+      await until('it to hand over', 20_000, async () =>
+        (await on.node(node).status())?.role === 'active' ? undefined : true,
+      );
+      const at = monotonicMs();
+      expect(await answer).toMatchObject({ program: version });
+      return at;
+    },
+    mend: async () => undefined,
+  };
+}
 
 describe.skipIf(why !== undefined)(
   `upgrades of a pair that fail${why === undefined ? '' : ` (skipped: ${why})`}`,
@@ -70,6 +91,14 @@ describe.skipIf(why !== undefined)(
       90_000,
     );
 
+    it('are refused where the new version does not read what the other node has', async () => {
+      const picky = otherRecords(join(lab.workspace.directory, 'picky'), '9.0.2', 'of later ones only');
+      const standby = lab.node(otherOf(await active()));
+      const outcome = await standby.castgate.upgrade(picky);
+      expect(outcome).toEqual({ refused: expect.stringMatching(/reads \d+ and later.*goes on as before/) });
+      await until('both nodes in step', 2_000, () => inStep(lab));
+    }, 60_000);
+
     it('are refused where no standby is in step, and nothing is touched', async () => {
       const serving = lab.node(await active());
       await lab.node(otherOf(serving.name)).castgate.stop();
@@ -103,5 +132,24 @@ describe.skipIf(why !== undefined)(
       await pause(300);
       expect(readFileSync(standby.keepalived.priorityFile, 'utf8').trim()).toBe('0');
     }, 60_000);
+
+    it('go one way to a version whose records an earlier one does not read, and nobody is disconnected', async () => {
+      const later = otherRecords(join(lab.workspace.directory, 'later'), '9.0.1', 'for later ones only');
+      const first = await active();
+      const standby = lab.node(otherOf(first));
+      expect(await standby.castgate.upgrade(later)).toMatchObject({ program: '9.0.1', serves: first });
+      for (const node of NODE_NAMES)
+        expect((await lab.node(node).status())?.mismatch).toMatch(
+          /once the standby serves.*version \d+ or later/,
+        );
+      await until('its weight', 5_000, async () => (await standby.status())?.weight === 0 || undefined);
+      const seen = await playRound(lab, handOver(later, '9.0.1'), await active(), books, () => 0.5);
+      expect(judge(seen)).toEqual([]);
+      expect(await active()).toBe(standby.name);
+      for (const node of NODE_NAMES) expect((await lab.node(node).status())?.mismatch).toBe(null);
+      const back = await lab.node(first).castgate.upgrade(packageRoot());
+      expect(back).toEqual({ refused: expect.stringMatching(/cannot read these records.*standing by/) });
+      await until('both nodes in step', 20_000, () => inStep(lab));
+    }, 90_000);
   },
 );
