@@ -6,6 +6,7 @@ import { PairAddress } from '../../../lab/ha/pair-topology.ts';
 import { builtProgram } from '../../../lab/line-program.ts';
 import { LabProcess, pause, run, until } from '../../../lab/processes.ts';
 import { TakeoverLab } from '../../../lab/takeover/takeover-lab.ts';
+import { packageRoot } from '../../../switch/native.ts';
 
 const notRoot = process.getuid?.() !== 0;
 const notBuilt = !existsSync(builtProgram('takeover/counting-server'));
@@ -181,6 +182,25 @@ describe.skipIf(notRoot || notBuilt)(`a standby in the way${why}`, { timeout: 18
     expect(await believed(on)).toBe(await macOf(on, standby));
     const ms = await dark.end();
     expect(ms).toBeLessThan(200);
+  });
+
+  it('is so again after each upgrade of a node', async () => {
+    const { on, active } = await opened('small');
+    const { ended, accepted } = await on.seen(1);
+    let serves: NodeName = active;
+    let first = 1;
+    for (const which of ['standby', 'active'] as const) {
+      const name = which === 'active' ? serves : serves === 'a' ? 'b' : 'a';
+      await on.joiner.ask(`run ${first} 100 200`);
+      await pause(100);
+      expect(await on.nodes[name].castgate.upgrade(packageRoot())).not.toHaveProperty('refused');
+      serves = await on.inStep();
+      expect(await believed(on)).toBe(await macOf(on, serves === 'a' ? 'b' : 'a'));
+      first += 100;
+      await askAll(on, serves, first, 30);
+      first += 30;
+    }
+    expect(await on.seen(1)).toMatchObject({ ended, accepted, damaged: [], repeated: 0 });
   });
 
   it('that is passed by is no danger: what it has not seen waits for the records', async () => {
