@@ -218,8 +218,10 @@ export class ConnectionBackup {
 
   #count(event: BackupEvent): void {
     const { guard, told } = this.#options;
-    if (event.kind === 'continued') guard.counts.continued++;
-    else if (event.kind === 'fell-back')
+    if (event.kind === 'continued') {
+      guard.counts.continued++;
+      guard.counts.takenUp += event.seen;
+    } else if (event.kind === 'fell-back')
       guard.counts.fellBack[event.why] = (guard.counts.fellBack[event.why] ?? 0) + 1;
     told(event);
   }

@@ -49,13 +49,15 @@ export interface GuardCounts {
   /** Connections of another node, or of an earlier process, that went on; and those that could not. */
   continued: number;
   readonly fellBack: Partial<Record<FallBack, number>>;
+  /** Octets of peers that continued ones went on from, and that only this node had seen. */
+  takenUp: number;
   /** Segments that had to wait for the standby, and that were dropped because nobody may send them. */
   held: number;
   dropped: number;
 }
 
 export class ConnectionGuard {
-  readonly counts: GuardCounts = { continued: 0, fellBack: {}, held: 0, dropped: 0 };
+  readonly counts: GuardCounts = { continued: 0, fellBack: {}, takenUp: 0, held: 0, dropped: 0 };
   readonly #native: Native;
   readonly #queue: PacketQueue;
   readonly #number: number;

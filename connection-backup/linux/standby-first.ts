@@ -61,8 +61,6 @@ export interface WayState {
   readonly unseen: number;
   /** Frames without room in the socket, and octets without room in the queue. */
   readonly overflows: number;
-  /** Octets that this node took from its own queue when it took over. */
-  readonly takenUp: number;
 }
 
 export class StandbyFirst {
@@ -83,7 +81,6 @@ export class StandbyFirst {
   /** When the standby last said that it is in the way; undefined: packets come here. */
   #wordAt: number | undefined;
   #renewedAt = -Infinity;
-  #takenUp = 0;
 
   /** What it can have of the kernel now it has; the rest it tries again when it is needed. */
   constructor(options: StandbyFirstOptions) {
@@ -101,7 +98,6 @@ export class StandbyFirst {
       octets,
       unseen,
       overflows: overflowed + (this.#socket?.dropped ?? 0),
-      takenUp: this.#takenUp,
     };
   }
 
@@ -186,9 +182,7 @@ export class StandbyFirst {
   /** What this node has seen of a connection from a position on, without a gap; what waits in the socket too. */
   seen(record: ConnectionRecord, position: number): Uint8Array {
     this.#socket?.poll();
-    const octets = this.#tap.from(record, position);
-    this.#takenUp += octets.length;
-    return octets;
+    return this.#tap.from(record, position);
   }
 
   /** Active: where packets are to be passed on to; undefined where this cannot be done here. */

@@ -102,7 +102,7 @@ function servingOn(config: Config, fed: FedStores, bridge: MemorySwitch, guard: 
 /** Nothing of the loopback waits in a queue, and the real guard is not to hear of it. */
 function stageGuard(guard: Pick<ConnectionGuard, 'question'>): Guarding {
   return {
-    counts: { continued: 0, fellBack: {}, held: 0, dropped: 0 },
+    counts: { continued: 0, fellBack: {}, takenUp: 0, held: 0, dropped: 0 },
     hold: () => undefined,
     obey: () => {},
     add: (_local, _remote, hold, receivedFrom) => ({ hold, receivedFrom, waiting: [] }),

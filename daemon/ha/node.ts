@@ -296,7 +296,7 @@ export class HaNode implements Node {
       refused: this.#refused,
       weight: this.#keepalived.weight,
       takeovers: this.#takeovers,
-      continued: this.#connections?.counts ?? { continued: 0, fellBack: {} },
+      continued: this.#connections?.counts ?? { continued: 0, fellBack: {}, takenUp: 0 },
       way: this.#first?.state,
       timeline: this.#timeline,
       now: wallClock(),

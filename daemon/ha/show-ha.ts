@@ -24,6 +24,7 @@ export interface HaState {
   readonly continued: {
     readonly continued: number;
     readonly fellBack: Readonly<Record<string, number>>;
+    readonly takenUp: number;
   };
   /** The way that packets on connections take; undefined: always to the one that serves. */
   readonly way: WayState | undefined;
@@ -65,7 +66,7 @@ export function haRow(state: HaState): HaRow {
     tappedOctets: state.way?.octets ?? 0,
     tapUnseenOctets: state.way?.unseen ?? 0,
     tapOverflows: state.way?.overflows ?? 0,
-    tapTakenUpOctets: state.way?.takenUp ?? 0,
+    tapTakenUpOctets: continued.takenUp,
     lastChangeAt: timeline.begin === 0 ? null : timeline.begin,
     lastTakeover: timeline.steps,
   };

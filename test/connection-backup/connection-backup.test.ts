@@ -34,7 +34,7 @@ it('falls back with its reason where what was sent does not follow on each other
   const octets = new Uint8Array(20);
   stores.sent.put('c#30', { v: 1, key: 'c#30', connection: 'c', begin: 30, end: 50, octets });
   const told: BackupEvent[] = [];
-  const counts = { continued: 0, fellBack: {}, held: 0, dropped: 0 };
+  const counts = { continued: 0, fellBack: {}, takenUp: 0, held: 0, dropped: 0 };
   let asked = 0;
   const guard = {
     counts,

@@ -104,7 +104,13 @@ function sayingOf({ attributes }: RadiusPacket): string {
 
 /** A guard without rules in the kernel: all may leave. `answer`: what a peer says when it is asked where it stands. */
 function guardThat(answer: (parts: QuestionParts) => Partial<Segment> | undefined) {
-  const counts = { continued: 0, fellBack: {} as Partial<Record<FallBack, number>>, held: 0, dropped: 0 };
+  const counts = {
+    continued: 0,
+    fellBack: {} as Partial<Record<FallBack, number>>,
+    takenUp: 0,
+    held: 0,
+    dropped: 0,
+  };
   const guard = {
     counts,
     obey: () => {},

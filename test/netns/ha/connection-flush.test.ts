@@ -19,7 +19,7 @@ async function connected(judge: (flow: Flow) => void, received: (messages: reado
   if (address === null || typeof address === 'string') throw new Error('no port');
   let flow: Flow | undefined;
   const guard = {
-    counts: { continued: 0, fellBack: {}, held: 0, dropped: 0 },
+    counts: { continued: 0, fellBack: {}, takenUp: 0, held: 0, dropped: 0 },
     add: (_local: unknown, _remote: unknown, hold: Flow['hold']) => {
       flow = { hold, receivedFrom: undefined, waiting: [] };
       return flow;

@@ -67,7 +67,7 @@ async function sentAgain(on: TakeoverLab): Promise<number> {
  */
 async function darkness(on: TakeoverLab, active: NodeName): Promise<{ end(): Promise<number> }> {
   const words = ['tcpdump', '-l', '-n', '-tt', '-i', 'mgmt0', '--immediate-mode'];
-  const filter = `udp dst port 9 and dst host ${PairAddress.virtual}`;
+  const filter = `udp dst port 9 and dst host ${PairAddress.virtual} and ether dst ${await macOf(on, active)}`;
   const dump = LabProcess.start('tcpdump', [...words, filter], on.nodes[active].namespace);
   const times: number[] = [];
   dump.onLine((line, from) => {
