@@ -28,6 +28,8 @@ export type WayEvent =
   | { readonly kind: 'through-standby' }
   /** Of the active: it has told the link that the addresses are here. */
   | { readonly kind: 'taken-back'; readonly why: string }
+  /** Of the standby: there was no room for so much more; it is left to the records. */
+  | { readonly kind: 'overflowed'; readonly more: number }
   /** It cannot be done here; acknowledgements wait for the records, as without it. */
   | { readonly kind: 'refused'; readonly why: string };
 
@@ -77,6 +79,8 @@ export class StandbyFirst {
   #offered: Mac | undefined;
   #isIn = false;
   #announcedAt = -Infinity;
+  /** When it was last looked whether there was room for all, and how often there was none by then. */
+  #overflowed = { at: -Infinity, count: 0 };
   #resting: NodeJS.Timeout | undefined;
   /** When the standby last said that it is in the way; undefined: packets come here. */
   #wordAt: number | undefined;
@@ -167,6 +171,7 @@ export class StandbyFirst {
 
   /** Standby: what the active is to know. */
   report(): WayReport {
+    this.#lookForOverflow();
     return { inTheWay: this.#isIn, seen: this.#tap.drainSeen() };
   }
 
@@ -294,6 +299,15 @@ export class StandbyFirst {
     else this.#announce();
   }
 
+  #lookForOverflow(): void {
+    const at = performance.now();
+    if (at - this.#overflowed.at < OVERFLOW_PAUSE_MS) return;
+    const { overflows } = this.state;
+    const more = overflows - this.#overflowed.count;
+    this.#overflowed = { at, count: overflows };
+    if (more > 0) this.#options.told({ kind: 'overflowed', more });
+  }
+
   /** Not oftener than now and then: two that both insist would fill the link. */
   #announce(): void {
     const now = performance.now();
@@ -315,6 +329,7 @@ const STREAM_ROOM = 2 << 20;
 const SOCKET_ROOM = 8 << 20;
 const RENEWALS_IN_LEASE = 5;
 const ANNOUNCE_PAUSE_MS = 100;
+const OVERFLOW_PAUSE_MS = 1_000;
 /** One frame may be lost. */
 const ANNOUNCED_AGAIN_MS = [20, 200, 1_000];
 /** As long as peers are asked where connections stand, and a little longer. */

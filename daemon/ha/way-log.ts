@@ -17,6 +17,9 @@ export function logWay(log: Logger, event: WayEvent): void {
     case 'taken-back':
       log.warn('packets-taken-back', { why: event.why });
       return;
+    case 'overflowed':
+      log.warn('tap-overflowed', { more: event.more, means: 'what was missed is left to the records' });
+      return;
     case 'refused':
       log.error('standby-first-refused', {
         why: event.why,

@@ -120,6 +120,7 @@ describe.skipIf(reason !== undefined)(`the tap ${reason ?? ''}`, () => {
       inTheWay: true,
       seen: [{ local: record.local, remote: record.remote, receivedFrom: FROM, awaited: plus(FROM, octets) }],
     });
+    expect(events.at(-1)).toEqual({ kind: 'overflowed', more: overflows });
     expect(tap.seen(record, 0)).toEqual(sent(0, octets));
     // Behind the gap nothing is told, however much comes.
     peer.send('eth0', frameAt(150 * SEGMENT));
