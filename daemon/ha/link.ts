@@ -13,6 +13,7 @@ import type { HaConfig } from '../../config/config.ts';
 export class Link {
   readonly #socket: TLSSocket;
   #closed = false;
+  #isAwaited = false;
 
   constructor(socket: TLSSocket) {
     this.#socket = socket;
@@ -47,9 +48,14 @@ export class Link {
     return this.#socket.writableLength;
   }
 
-  /** Calls back once everything given to `send` is with the kernel. */
+  /** Calls back once everything given to `send` is with the kernel; nobody where somebody waits for that already. */
   onceDrained(drained: () => void): void {
-    this.#socket.once('drain', drained);
+    if (this.#isAwaited) return;
+    this.#isAwaited = true;
+    this.#socket.once('drain', () => {
+      this.#isAwaited = false;
+      drained();
+    });
   }
 
   /** Sends what was given and closes; the listener is not told. */

@@ -70,6 +70,27 @@ describe('the link between two nodes', () => {
     await until(() => ended.length === 1);
   });
 
+  it('calls back once when the kernel has taken all, however often it was asked to', async () => {
+    const port = await freePort();
+    const accepted = await listening(port);
+    const link = await dial(config('b', port), 2000);
+    if (!(link instanceof Link)) throw new Error(link.why);
+    await until(() => accepted.length === 1);
+    for (let round = 1; round <= 2; round++) {
+      let drained = 0;
+      link.send([new Uint8Array(16 << 20)]);
+      for (let i = 0; i < 20; i++) link.onceDrained(() => drained++);
+      expect(link.waiting).toBeGreaterThan(0);
+      accepted[0]?.listen(
+        () => {},
+        () => {},
+      );
+      await until(() => drained > 0);
+      expect(drained).toBe(1);
+    }
+    link.destroy();
+  });
+
   it('is not given to whoever has another key, the own name or no TLS', async () => {
     const port = await freePort();
     const accepted = await listening(port);
