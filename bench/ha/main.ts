@@ -11,6 +11,7 @@ import { benchTable } from '../report/table.ts';
 import { benchCommit } from './commit.ts';
 import { benchConnection } from './connection.ts';
 import { benchLinkRate } from './link-rate.ts';
+import { benchPairUpgrade } from './pair-upgrade.ts';
 import { benchTakeover } from './takeover.ts';
 import { benchUpgrade } from './upgrade.ts';
 
@@ -20,7 +21,7 @@ Measures a pair of nodes, in network namespaces of its own, and prints a table. 
 
 Options:
   --quick           fewer rounds and smaller sizes
-  --only PARTS      link, commit, connection, takeover, upgrade; several with commas
+  --only PARTS      link, commit, connection, takeover, upgrade, pair; several with commas
   --sizes LIST      sessions of the takeovers and upgrades, with commas
   --json FILE       writes everything that was measured to a file
   --help            print this
@@ -30,7 +31,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
-      only: { type: 'string', default: 'link,commit,connection,takeover,upgrade' },
+      only: { type: 'string', default: 'link,commit,connection,takeover,upgrade,pair' },
       sizes: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -56,6 +57,7 @@ async function main(): Promise<number> {
     rows.push(...(await benchConnection({ rounds: values.quick ? 1 : 4, questions: 300 }, say)));
   if (parts.has('takeover')) rows.push(...(await benchTakeover(sizes, say)));
   if (parts.has('upgrade')) rows.push(...(await benchUpgrade(sizes, values.quick ? 3 : 5, say)));
+  if (parts.has('pair')) rows.push(...(await benchPairUpgrade(sizes, values.quick ? 2 : 5, say)));
   console.log(`\n${benchTable(rows)}`);
   if (values.json !== undefined)
     writeFileSync(values.json, `${JSON.stringify({ machine, rows }, undefined, 2)}\n`);

@@ -3,20 +3,15 @@
  * nothing after the kill of the active. The records come from a journal (population.ts); the order is given through the FIFO as soon as
  * the standby asks for it, so that keepalived's own time is not in these figures (`npm run ha:failover` has it).
  */
-import { randomBytes } from 'node:crypto';
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { HaRow } from '../../daemon/show/show-rows.ts';
-import { Castgate } from '../../lab/castgate.ts';
-import { ask } from '../../lab/control.ts';
-import { PairAddress, PairTopology } from '../../lab/ha/pair-topology.ts';
 import { LineProgram } from '../../lab/line-program.ts';
-import { LabError, run, until } from '../../lab/processes.ts';
+import { LabError, until } from '../../lab/processes.ts';
 import { LabAddress } from '../../lab/topology.ts';
 import { openWorkspace, removeWorkspace } from '../../lab/workspace.ts';
 import type { Progress } from '../auth/auth.ts';
 import type { BenchRow } from '../report/row.ts';
+import { raiseLargePair, rowOf } from './large-pair.ts';
 import { channelOf } from './places.ts';
 
 /** Channels of each session. */
@@ -36,56 +31,10 @@ async function takeover(sessions: number): Promise<BenchRow[]> {
   const remove = () => removeWorkspace(workspace);
   process.on('exit', remove);
   try {
-    const crowd = Array.from({ length: LINES - 1 }, (_, i) => `line${i}`);
-    const topology = await PairTopology.raise(workspace, { hosts: [{ name: 'viewer' }], crowd });
+    const pair = await raiseLargePair(workspace, sessions, CHANNELS);
+    const { topology, loginOctets, joinOctets, joinedS } = pair;
+    const { a, b } = pair.nodes;
     const { directory } = workspace;
-    const secretFile = join(directory, 'secret');
-    const keyFile = join(directory, 'ha.key');
-    for (const file of [secretFile, keyFile])
-      writeFileSync(file, randomBytes(32).toString('hex'), { mode: 0o600 });
-    const node = (name: 'a' | 'b') => {
-      const peer = name === 'a' ? 'b' : 'a';
-      const folder = join(directory, `node-${name}`);
-      const place = { switchNamespace: topology.nodeNamespace(name), ports: topology.ports };
-      return Castgate.prepare(
-        folder,
-        place,
-        { secretFile },
-        {
-          ...LARGE_SETTINGS,
-          nasAddress: PairAddress.virtual,
-          ha: {
-            node: name,
-            address: PairAddress.replication[name],
-            peer: PairAddress.replication[peer],
-            key_file: keyFile,
-            vrrp_instance: 'bench',
-            notify_fifo: join(directory, `fifo-${name}`),
-            priority_file: join(directory, `priority-${name}`),
-          },
-        },
-      );
-    };
-    const a = node('a');
-    const b = node('b');
-    mkdirSync(join(directory, 'node-a', 'state'), { recursive: true });
-    const program = fileURLToPath(new URL('./population.js', import.meta.url));
-    const made = await run([process.execPath, program, a.configFile, String(sessions), String(CHANNELS)], {
-      namespace: topology.nodeNamespace('a'),
-      timeoutMs: 600_000,
-    });
-    const { loginOctets, joinOctets } = JSON.parse(made) as { loginOctets: number; joinOctets: number };
-    await a.resume();
-    await promoted(a);
-    const begunAt = performance.now();
-    await b.resume();
-    await until(
-      'the standby to be in step',
-      120_000,
-      async () => ((await rowOf(b))?.state === 'in-step' ? true : undefined),
-      () => [...a.tail(), ...b.tail()],
-    );
-    const joinedS = (performance.now() - begunAt) / 1000;
     const rssMb = memoryMb(b.process?.pid ?? 0);
     const observer = await LineProgram.start(
       'observer',
@@ -156,23 +105,6 @@ async function takeover(sessions: number): Promise<BenchRow[]> {
   }
 }
 
-async function promoted(castgate: Castgate): Promise<void> {
-  await until(
-    'castgate to serve',
-    60_000,
-    async () => {
-      await ask(castgate.socket, 'promote', 60_000);
-      return (await rowOf(castgate))?.role === 'active' ? true : undefined;
-    },
-    () => castgate.tail(),
-  );
-}
-
-async function rowOf(castgate: Castgate): Promise<HaRow | undefined> {
-  const answer = await ask(castgate.socket, 'ha', 60_000);
-  return answer !== undefined && 'result' in answer ? (answer.result as readonly HaRow[])[0] : undefined;
-}
-
 function weightOf(path: string): number {
   return Number(readFileSync(path, 'utf8'));
 }
@@ -186,24 +118,3 @@ function memoryMb(pid: number): number {
 function now(): number {
   return performance.timeOrigin + performance.now();
 }
-
-const LINES = 16;
-export const LARGE_SETTINGS = {
-  authenticator: {
-    max_hosts_per_port: 4096,
-    max_hosts: 65_536,
-    reauth_period: '1d',
-    login_rate_per_port: 100_000,
-    login_rate: 1_000_000,
-  },
-  multicast: {
-    max_groups_per_host: 64,
-    max_groups_per_port: 1024,
-    hash_max: 1_048_576,
-    reports_per_host: 0,
-    reports_per_port: 0,
-  },
-  groups: { cache_size: 1_000_000, max_permit: '1d' },
-  accounting: { max_rate: 100_000 },
-  restart: { warm: true, max_age: '1d' },
-};

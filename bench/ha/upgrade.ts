@@ -15,7 +15,7 @@ import { openWorkspace, removeWorkspace } from '../../lab/workspace.ts';
 import type { Progress } from '../auth/auth.ts';
 import type { BenchRow } from '../report/row.ts';
 import { median } from '../report/statistics.ts';
-import { LARGE_SETTINGS } from './takeover.ts';
+import { LARGE_SETTINGS } from './large-pair.ts';
 
 /** Channels of each session. */
 const CHANNELS = 4;

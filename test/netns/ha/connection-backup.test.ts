@@ -107,26 +107,32 @@ describe.skipIf(notRoot || notBuilt)(`a RADIUS connection over TCP${why}`, { tim
     expect((await on.nodes[other].status())?.connectionsNotContinued).toEqual({});
   });
 
-  it('goes on while the processes of both nodes are replaced, one after the other', async () => {
-    const on = await TakeoverLab.open({ server: 'counting', messages: 'large' });
-    lab = on;
-    const before = await on.seen(1);
-    const flags = on.flags.length;
-    const active = await on.inStep();
-    await on.joiner.ask(`run 1 ${QUESTIONS} 40`);
-    for (const name of [active, active === 'a' ? 'b' : 'a'] as const) {
-      expect(await on.nodes[name].castgate.upgrade(packageRoot())).toMatchObject({
-        serves: expect.any(String),
-      });
-      expect(await on.inStep()).not.toBe(name);
-    }
-    await allAnswered(on, active, async () => new Set((await on.seen(1)).asked));
-    const after = await on.seen(1);
-    expect(after).toMatchObject({ accepted: before.accepted, ended: [], damaged: [], repeated: 0 });
-    expect(after.asked).toHaveLength(QUESTIONS);
-    expect(on.flags.slice(flags)).toEqual([]);
-    expect(await on.nodes[active].status()).toMatchObject({ connections: 2, connectionsContinued: 2 });
-  });
+  it.each([
+    ['', false],
+    [', with packets that come to the standby first', true],
+  ])(
+    'goes on while the processes of both nodes are replaced, one after the other%s',
+    async (_, standbyFirst) => {
+      const on = await TakeoverLab.open({ server: 'counting', messages: 'large', standbyFirst });
+      lab = on;
+      const before = await on.seen(1);
+      const flags = on.flags.length;
+      const active = await on.inStep();
+      await on.joiner.ask(`run 1 ${QUESTIONS} 40`);
+      for (const name of [active, active === 'a' ? 'b' : 'a'] as const) {
+        expect(await on.nodes[name].castgate.upgrade(packageRoot())).toMatchObject({
+          serves: expect.any(String),
+        });
+        expect(await on.inStep()).not.toBe(name);
+      }
+      await allAnswered(on, active, async () => new Set((await on.seen(1)).asked));
+      const after = await on.seen(1);
+      expect(after).toMatchObject({ accepted: before.accepted, ended: [], damaged: [], repeated: 0 });
+      expect(after.asked).toHaveLength(QUESTIONS);
+      expect(on.flags.slice(flags)).toEqual([]);
+      expect(await on.nodes[active].status()).toMatchObject({ connections: 2, connectionsContinued: 2 });
+    },
+  );
 
   it('that the server knows no more is made anew, and what was open is asked again', async () => {
     const on = await TakeoverLab.open({ server: 'counting', messages: 'small' });
