@@ -312,7 +312,7 @@ class Daemon implements Reloadable, Upgradable {
   }
 
   async apply(config: Config, changed: readonly ChangedKeyNeed[]): Promise<string | undefined> {
-    if (this.upgrade.isRunning) return 'an upgrade is running: the new process has the file as it is now';
+    if (this.upgrade.isRunning) return 'an upgrade is running: reload once it is done';
     const isChanged = (section: string) => changed.some(({ key }) => key.startsWith(section));
     if (isChanged('control_socket')) {
       const control = new ControlSocket(config.controlSocket, this.#handlers, { log: this.#log });

@@ -3,9 +3,11 @@
  * leave; those that succeed are in ha-failover.test.ts.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ask } from '../../../lab/control.ts';
 import { AccountBooks } from '../../../lab/ha/account-books.ts';
 import { judge } from '../../../lab/ha/judge.ts';
 import { PairLab } from '../../../lab/ha/pair-lab.ts';
@@ -19,6 +21,7 @@ import { builtProgram } from '../../../lab/line-program.ts';
 import { pause, until } from '../../../lab/processes.ts';
 import { GatedProgram, otherRecords } from '../../../lab/upgrade/versions.ts';
 import { packageRoot } from '../../../switch/native.ts';
+import { type DatagramListener, listenForDatagrams } from '../../daemon/datagram-listener.ts';
 
 function whyNot(): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root';
@@ -61,13 +64,23 @@ describe.skipIf(why !== undefined)(
     let lab: PairLab;
     const books = new AccountBooks();
 
+    /** What the nodes tell a service manager. */
+    let manager: DatagramListener;
+
     beforeAll(async () => {
+      const place = mkdtempSync(join(tmpdir(), 'castgate-upgrade-'));
+      manager = await listenForDatagrams(join(place, 'notify'));
+      process.env['NOTIFY_SOCKET'] = join(place, 'notify');
       lab = await PairLab.open();
       await beginService(lab, books);
     }, 90_000);
 
     afterAll(async () => {
       await lab?.close();
+      manager?.close();
+      const socket = process.env['NOTIFY_SOCKET'];
+      delete process.env['NOTIFY_SOCKET'];
+      if (socket !== undefined) rmSync(dirname(socket), { recursive: true, force: true });
     });
 
     const active = async () => {
@@ -90,6 +103,28 @@ describe.skipIf(why !== undefined)(
       },
       90_000,
     );
+
+    it('tell the service manager of another process where they do not', async () => {
+      const standby = lab.node(otherOf(await active()));
+      const program = new GatedProgram(lab.workspace.directory, 'right', packageRoot());
+      const answer = standby.castgate.upgrade(program.path);
+      await program.waits();
+      // What would be changed here the new process would not know.
+      const { configFile, socket } = standby.castgate;
+      const file = readFileSync(configFile, 'utf8');
+      writeFileSync(configFile, `${file}\nlog: { level: warn }\n`);
+      expect(await ask(socket, 'reload')).toEqual({
+        refused: expect.stringMatching(/an upgrade is running/),
+      });
+      writeFileSync(configFile, file);
+      program.letGo();
+      const outcome = await answer;
+      if ('refused' in outcome) throw new Error(outcome.refused);
+      await until('its pid', 5_000, () => manager.heard.includes(`MAINPID=${outcome.pid}`) || undefined);
+      const said = manager.heard.slice(manager.heard.indexOf(`MAINPID=${outcome.pid}`) + 1);
+      expect(said[0]).toMatch(/^READY=1\nSTATUS=standing by: /);
+      await until('both nodes in step', 5_000, () => inStep(lab));
+    }, 60_000);
 
     it('are refused where the new version does not read what the other node has', async () => {
       const picky = otherRecords(join(lab.workspace.directory, 'picky'), '9.0.2', 'of later ones only');
