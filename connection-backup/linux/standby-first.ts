@@ -79,6 +79,8 @@ export class StandbyFirst {
   #offered: Mac | undefined;
   #isIn = false;
   #announcedAt = -Infinity;
+  /** Announcements that are still to be made. */
+  #announcing: NodeJS.Timeout[] = [];
   /** When it was last looked whether there was room for all, and how often there was none by then. */
   #overflowed = { at: -Infinity, count: 0 };
   #resting: NodeJS.Timeout | undefined;
@@ -132,6 +134,7 @@ export class StandbyFirst {
     const place = this.#prepare();
     if (place === undefined || this.#table === undefined || this.#socket === undefined) return;
     clearTimeout(this.#resting);
+    this.#announceNoMore();
     const refusal = (mac === this.#active ? undefined : this.#table.put(place, mac)) ?? this.#table.forward();
     if (refusal !== undefined) {
       this.#refuse(`the kernel does not pass packets on: ${refusal.text ?? refusal.errno}`);
@@ -156,6 +159,7 @@ export class StandbyFirst {
    */
   lostTouch(): void {
     this.#isIn = false;
+    this.#announceNoMore();
   }
 
   /** Standby: the active is heard again, and still counts on this node. */
@@ -204,7 +208,10 @@ export class StandbyFirst {
       return;
     }
     const now = performance.now();
-    if (this.#wordAt === undefined) told({ kind: 'through-standby' });
+    if (this.#wordAt === undefined) {
+      this.#announceNoMore();
+      told({ kind: 'through-standby' });
+    }
     this.#wordAt = now;
     if (now - this.#renewedAt < leaseMs / RENEWALS_IN_LEASE) return;
     this.#renewedAt = now;
@@ -222,11 +229,8 @@ export class StandbyFirst {
   takeBack(why: string): void {
     if (this.#wordAt === undefined) return;
     this.#stopHiding();
-    const announce = () => {
-      if (this.#wordAt === undefined) this.#sendAnnouncements();
-    };
-    announce();
-    for (const ms of ANNOUNCED_AGAIN_MS) setTimeout(announce, ms).unref();
+    this.#sendAnnouncements();
+    for (const ms of ANNOUNCED_AGAIN_MS) this.#announceIn(ms, () => this.#sendAnnouncements());
     this.#options.told({ kind: 'taken-back', why });
   }
 
@@ -238,12 +242,13 @@ export class StandbyFirst {
   /** Nothing is left of it in the kernel. */
   close(): void {
     clearTimeout(this.#resting);
-    this.#isIn = false;
+    this.lostTouch();
     this.#table?.close();
     this.#socket?.close();
   }
 
   #stopHiding(): void {
+    this.#announceNoMore();
     this.#wordAt = undefined;
     this.#renewedAt = -Infinity;
     this.#table?.speak();
@@ -308,12 +313,29 @@ export class StandbyFirst {
     if (more > 0) this.#options.told({ kind: 'overflowed', more });
   }
 
-  /** Not oftener than now and then: two that both insist would fill the link. */
+  /** Now, but not oftener than now and then: two that both insist would fill the link. */
   #announce(): void {
     const now = performance.now();
-    if (now - this.#announcedAt < ANNOUNCE_PAUSE_MS) return;
+    const early = this.#announcedAt + ANNOUNCE_PAUSE_MS - now;
+    if (early > 0) {
+      if (this.#announcing.length === 0) this.#announceIn(early, () => this.#announce());
+      return;
+    }
+    this.#announceNoMore();
     this.#announcedAt = now;
     this.#sendAnnouncements();
+  }
+
+  #announceIn(ms: number, announce: () => void): void {
+    const timer = setTimeout(() => {
+      this.#announcing = this.#announcing.filter((one) => one !== timer);
+      announce();
+    }, Math.ceil(ms)).unref();
+    this.#announcing.push(timer);
+  }
+
+  #announceNoMore(): void {
+    for (const timer of this.#announcing.splice(0)) clearTimeout(timer);
   }
 
   #sendAnnouncements(): void {

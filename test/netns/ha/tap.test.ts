@@ -1,5 +1,6 @@
 /** The tap of a standby with a real packet socket: what it has no room for it never claims to have seen. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { announcementOf } from '../../../connection-backup/address-claim.ts';
 import type { ConnectionGuard } from '../../../connection-backup/linux/connection-guard.ts';
 import { StandbyFirst, type WayEvent } from '../../../connection-backup/linux/standby-first.ts';
 import type { ConnectionRecord, PlaceRecord } from '../../../connection-backup/records.ts';
@@ -142,6 +143,38 @@ describe.skipIf(reason !== undefined)(`the tap ${reason ?? ''}`, () => {
     for (let i = 0; i < 4; i++) peer.send('eth0', frameAt(i * SEGMENT));
     await until('the octets', () => tap.state.overflows === 1_500);
     expect(tap.report().seen).toMatchObject([{ awaited: plus(FROM, 2_500) }]);
+  });
+
+  const announced = (address: string) =>
+    peer.frames.filter(({ frame }) =>
+      Buffer.from(frame).equals(Buffer.from(announcementOf(address, STANDBY))),
+    ).length;
+
+  it('says again where the address is when somebody else says so right after it', async () => {
+    const tap = opened();
+    lab.within('standby', () => tap.stepIn('02:00:00:00:00:0a'));
+    await until('its announcement', () => announced('198.18.0.10') === 1);
+    for (let i = 0; i < 3; i++) peer.send('eth0', announcementOf('198.18.0.10', PEER));
+    await until('the next one', () => announced('198.18.0.10') === 2);
+    await pause(250);
+    expect(announced('198.18.0.10')).toBe(2);
+    // As a node that serves it is nobody's to contest.
+    tap.takeOver();
+    peer.send('eth0', announcementOf('198.18.0.10', PEER));
+    await pause(150);
+    expect(announced('198.18.0.10')).toBe(2);
+  });
+
+  it('of an active says where the address is when it takes packets back, and no more once it serves no more', async () => {
+    const tap = opened();
+    lab.within('standby', () => tap.heard({ inTheWay: true, seen: [] }));
+    expect(tap.state.way).toBe('through-standby');
+    tap.takeBack('a test');
+    await until('its announcements', () => announced('198.18.0.10') === 2);
+    tap.stopServing();
+    await pause(300);
+    expect(announced('198.18.0.10')).toBe(2);
+    expect(events.map(({ kind }) => kind)).toEqual(['through-standby', 'taken-back']);
   });
 
   it('says why it is not possible where no interface is in the network of the address', () => {
