@@ -237,13 +237,17 @@ async function silence(
   return end === undefined ? undefined : end - at;
 }
 
-/** Of moments in order: the one after `at` that came the longest after the one before it, or after `at`. */
+/**
+ * Of moments in order: the one after `at` that came the longest after the one before it, or after `at`. A pause that begins
+ * later than what was on its way at `at` can have arrived is another one.
+ */
 export function endOfLongestPause(times: readonly number[], at: number): number | undefined {
   let longest = -1;
   let end: number | undefined;
   let before = at;
   for (const time of times) {
     if (time <= at) continue;
+    if (before - at > UNDER_WAY_MS) break;
     if (time - before > longest) {
       longest = time - before;
       end = time;
@@ -266,6 +270,8 @@ const FLAGS = [
 /** For logins and questions, and for accounting. */
 const CONNECTIONS = 2;
 const SETTLE_MS = 12_000;
+/** The slowest of the links that are tried, and the server's own queue. */
+const UNDER_WAY_MS = 100;
 const STILL_MS = 700;
 /** A node that was away is away for so much longer than it takes the other one to serve. */
 const AFTERWARDS_MS = 300;

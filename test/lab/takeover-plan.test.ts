@@ -38,5 +38,7 @@ describe('the pause at a takeover', () => {
     expect(endOfLongestPause([1, 5, 11, 14, 90, 95, 99], 10)).toBe(90);
     expect(endOfLongestPause([1, 5, 60, 63], 10)).toBe(60);
     expect(endOfLongestPause([1, 5], 10)).toBeUndefined();
+    // What pauses long after is not the takeover.
+    expect(endOfLongestPause([11, 60, 130, 400], 10)).toBe(130);
   });
 });
