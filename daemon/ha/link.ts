@@ -123,6 +123,27 @@ export class LinkServer {
   }
 }
 
+/**
+ * Whether anybody listens at the other node; nothing is said to it. `unreachable`: no answer within `patienceMs`, or one of
+ * the network in between.
+ */
+export function knock(
+  { peer: host, port, address: localAddress }: HaConfig,
+  patienceMs: number,
+): Promise<'listens' | DialFailure['failed']> {
+  return new Promise((resolve) => {
+    const socket = connectTcp({ host, port, localAddress });
+    const timer = setTimeout(() => answer('unreachable'), patienceMs);
+    const answer = (what: 'listens' | DialFailure['failed']) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(what);
+    };
+    socket.once('error', (cause) => answer(isRefusal(cause) ? 'refused' : 'unreachable'));
+    socket.once('connect', () => answer('listens'));
+  });
+}
+
 /** Connects to the other node. */
 export function dial(config: HaConfig, patienceMs: number): Promise<Link | DialFailure> {
   const key = linkKey(config);
@@ -135,7 +156,7 @@ export function dial(config: HaConfig, patienceMs: number): Promise<Link | DialF
       resolve({ failed, why });
     };
     tcp.once('error', (cause) => {
-      fail('code' in cause && cause.code === 'ECONNREFUSED' ? 'refused' : 'unreachable', cause.message);
+      fail(isRefusal(cause) ? 'refused' : 'unreachable', cause.message);
     });
     tcp.once('connect', () => {
       tcp.removeAllListeners('error');
@@ -157,6 +178,10 @@ export function dial(config: HaConfig, patienceMs: number): Promise<Link | DialF
       });
     });
   });
+}
+
+function isRefusal(cause: Error): boolean {
+  return 'code' in cause && cause.code === 'ECONNREFUSED';
 }
 
 /** The key of the link: another use of the file's key (claims) learns nothing about it. */

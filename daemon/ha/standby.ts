@@ -13,7 +13,7 @@ import type { Stores } from '../core/stores.ts';
 import type { FedStores } from '../journal/saved-state.ts';
 import type { Logger } from '../log/log.ts';
 import type { Draft } from './draft.ts';
-import { dial, Link } from './link.ts';
+import { dial, knock, Link } from './link.ts';
 import { StandbyPlane } from './standby-plane.ts';
 
 export interface StandbyOptions {
@@ -217,6 +217,12 @@ export class Standby {
   async #dialOn(): Promise<void> {
     const { ha } = this.#options.config;
     while (!this.#stopped) {
+      if (await this.#isGone()) {
+        this.#suspects = false;
+        this.#options.died();
+        await this.#pause(DIAL_INTERVAL_MS);
+        continue;
+      }
       const link = await dial(ha, DIAL_PATIENCE_MS);
       if (this.#stopped) {
         if (link instanceof Link) link.destroy();
@@ -232,6 +238,19 @@ export class Standby {
       }
       await this.#pause(this.#suspects ? SUSPICION_INTERVAL_MS : DIAL_INTERVAL_MS);
     }
+  }
+
+  /**
+   * Of a node that served and is suddenly away: is its process gone? One that dies closes the link a moment before the socket
+   * that listens, so it is asked more than once.
+   */
+  async #isGone(): Promise<boolean> {
+    for (let i = 0; i < KNOCKS && this.#suspects && !this.#stopped; i++) {
+      const answer = await knock(this.#options.config.ha, KNOCK_PATIENCE_MS);
+      if (answer !== 'listens') return answer === 'refused' && this.#suspects && !this.#stopped;
+      await this.#pause(KNOCK_PAUSE_MS);
+    }
+    return false;
   }
 
   /** Until the link is gone; true where the other side served on it, and did not say goodbye. */
@@ -333,8 +352,10 @@ export class Standby {
 
 const DIAL_PATIENCE_MS = 500;
 const DIAL_INTERVAL_MS = 200;
-/** A process that dies closes the link a moment before the socket that listens. */
-const SUSPICION_INTERVAL_MS = 2;
+const SUSPICION_INTERVAL_MS = 10;
+const KNOCKS = 10;
+const KNOCK_PAUSE_MS = 1;
+const KNOCK_PATIENCE_MS = 100;
 /** So that a clock that is set back is followed, slowly. */
 const OFFSET_DECAY_MS = 0.01;
 /** Longer than any takeover that is worth to answer them after. */

@@ -1,7 +1,7 @@
 import { connect, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { HaConfig } from '../../../config/config.ts';
-import { dial, Link, LinkServer } from '../../../daemon/ha/link.ts';
+import { dial, knock, Link, LinkServer } from '../../../daemon/ha/link.ts';
 
 const servers: LinkServer[] = [];
 afterEach(() => {
@@ -106,9 +106,11 @@ describe('the link between two nodes', () => {
   it('tells a kernel without a castgate from one that does not answer', async () => {
     const port = await freePort();
     expect(await dial(config('b', port), 2000)).toMatchObject({ failed: 'refused' });
+    expect(await knock(config('b', port), 2000)).toBe('refused');
     const mute = createServer(() => {});
     await new Promise<void>((resolve) => mute.listen(port, '127.0.0.1', resolve));
     expect(await dial(config('b', port), 100)).toMatchObject({ failed: 'unreachable' });
+    expect(await knock(config('b', port), 2000)).toBe('listens');
     mute.close();
   });
 });
