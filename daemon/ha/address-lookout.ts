@@ -33,6 +33,7 @@ export class AddressLookout {
 
   close(): void {
     this.#watch?.close();
+    this.#watch = undefined;
   }
 
   /** An address that RADIUS is asked from is this machine's. */

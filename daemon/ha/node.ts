@@ -192,11 +192,7 @@ export class HaNode implements Node {
     this.#keepalived.weigh(Weight.Unable);
     this.#standby.start();
     this.#keepalived.open((state) => this.#told(state));
-    if (ha.notifyFifo !== undefined)
-      this.#address.watch(() => {
-        if (this.#aheadSince !== undefined && this.#address.isHere(this.#config.radius))
-          this.#confirmed('the virtual address is here');
-      });
+    if (ha.notifyFifo !== undefined) this.#address.watch(() => this.#lookAhead());
     this.#ticking = setInterval(() => this.#tick(), Math.max(10, ha.leaseMs / TICKS_IN_LEASE));
     this.#weigh();
     if (this.#wanted === 'active') void this.#promote('what was asked for meanwhile');
@@ -384,6 +380,18 @@ export class HaNode implements Node {
     this.#takeOver();
   }
 
+  /** What needs the servers goes on, unless this node is ahead of keepalived and the address is not here yet. */
+  #reach(serving: Serving): void {
+    if (this.#aheadSince === undefined) serving.reach();
+    else this.#lookAhead();
+  }
+
+  /** Where this node is ahead of keepalived: is the address here that comes with its word? */
+  #lookAhead(): void {
+    if (this.#aheadSince !== undefined && this.#address.isHere(this.#config.radius))
+      this.#confirmed('the virtual address is here');
+  }
+
   /** keepalived has made this node the one that serves, or a person has: what waited for that goes on. */
   #confirmed(by: string): void {
     const active = this.#active;
@@ -462,7 +470,7 @@ export class HaNode implements Node {
     this.#takeovers++;
     this.#role = 'active';
     const { serving } = active;
-    serving.open(this.#aheadSince === undefined);
+    serving.open(false);
     serving.turn((at) => {
       if (isCold) serving.core.start(at, this.accountingDisk?.aliveAt);
       else {
@@ -472,8 +480,12 @@ export class HaNode implements Node {
       }
     });
     timeline.step('records taken up');
-    serving.switchEvents(legacy.events.filter((event) => isUnanswered(event, fed.stores)));
+    const unanswered = legacy.events.filter((event) => isUnanswered(event, fed.stores));
+    // What hosts have asked leaves with the first words to the servers, but those do not wait for a flood of it.
+    if (unanswered.length > FEW_EVENTS) this.#reach(serving);
+    serving.switchEvents(unanswered);
     timeline.step('links and last frames looked at');
+    this.#reach(serving);
     active.begin();
     this.#weigh();
     announce(fed.stores, this.#config.uplinks, this.#bridge, () => this.#active === active);
@@ -744,5 +756,6 @@ const NOTHING_KEPT = { hosts: [], channels: [] };
 const TAKEOVER_LEASE_MS = 5_000;
 /** And for each record that it takes up: well over what that takes on a slow machine. The first tick shortens it. */
 const RECORD_LEASE_MS = 1;
+const FEW_EVENTS = 64;
 /** For what waits for this node's acknowledgement. */
 const HAND_OVER_PATIENCE_MS = 2_000;

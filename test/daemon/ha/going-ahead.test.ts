@@ -2,6 +2,7 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { AddressLookout } from '../../../daemon/ha/address-lookout.ts';
 import { mayGoAhead, type Outlook } from '../../../daemon/ha/going-ahead.ts';
 import { Weight } from '../../../daemon/ha/keepalived.ts';
 import { EapolType } from '../../../eapol/eapol.ts';
@@ -63,6 +64,9 @@ const ALICE = '06:00:00:00:00:01';
 let pair: TestPair | undefined;
 let dying: DyingNode | undefined;
 
+// The servers' address is the loopback's, which is always here.
+const isHere = vi.spyOn(AddressLookout.prototype, 'isHere');
+
 afterEach(async () => {
   dying?.die();
   await pair?.close();
@@ -71,6 +75,7 @@ afterEach(async () => {
 
 /** Node b stands by, in step with a node that can be killed. `word`: what its keepalived has said. */
 async function standingBy(word: string | undefined): Promise<{ pair: TestPair; node: TestNode }> {
+  isHere.mockReturnValue(false);
   pair = await TestPair.open({}, (place) => ({ notify_fifo: join(place, 'fifo') }));
   pair.server.users.set('alice', []);
   dying = await DyingNode.serve(pair.a.config);
@@ -107,6 +112,16 @@ describe('a node of two whose other one dies', () => {
     // From here on it is as any other that serves.
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(node.row.role).toBe('active');
+  });
+
+  it('asks the servers where the address is here already', async () => {
+    const { node } = await standingBy('BACKUP');
+    isHere.mockReturnValue(true);
+    dying?.die();
+    await until(() => node.row.role === 'active');
+    expect(node.row.lastTakeover.map(({ step }) => step)).toContain('servers asked');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect([node.row.role, node.weight]).toEqual(['active', Weight.Able]);
   });
 
   it('is confirmed by a person as well', async () => {
