@@ -139,9 +139,12 @@ export class Standby {
   /** Tells the active what this node has seen of connections; nothing while it is not in step. */
   tellSeen(): void {
     const first = this.#options.first();
-    if (first === undefined || this.#link === undefined || this.#target.state !== 'in-step') return;
-    if (wallClock() - this.#heardAt > this.#options.config.ha.leaseMs) first.lostTouch();
-    else first.inTouch();
+    if (first === undefined) return;
+    const isInStep = this.#target.state === 'in-step';
+    // The active, which hears nothing of it either, takes the packets back.
+    if (isInStep && wallClock() - this.#heardAt <= this.#options.config.ha.leaseMs) first.inTouch();
+    else first.lostTouch();
+    if (this.#link === undefined || !isInStep) return;
     const { inTheWay, seen } = first.report();
     this.#target.seen(inTheWay, seen);
     this.#link.send(this.#target.drainOutput());
