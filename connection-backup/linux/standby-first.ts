@@ -112,7 +112,8 @@ export class StandbyFirst {
     if (addresses.join() === this.#addresses.join()) return;
     this.#addresses = addresses;
     this.takeBack('other addresses');
-    this.#isIn = false;
+    this.lostTouch();
+    this.#socket?.rest();
     this.#place = undefined;
     this.#prepare();
   }

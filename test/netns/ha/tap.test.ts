@@ -165,6 +165,21 @@ describe.skipIf(reason !== undefined)(`the tap ${reason ?? ''}`, () => {
     expect(announced('198.18.0.10')).toBe(2);
   });
 
+  it('that gets other addresses is in the way of those', async () => {
+    const tap = opened();
+    lab.within('standby', () => tap.stepIn('02:00:00:00:00:0a'));
+    await until('its announcement', () => announced('198.18.0.10') === 1);
+    lab.within('standby', () => tap.reconfigure(['198.18.0.20']));
+    expect(tap.report().inTheWay).toBe(false);
+    lab.within('standby', () => tap.inTouch());
+    expect(tap.report().inTheWay).toBe(true);
+    await until('the next announcement', () => announced('198.18.0.20') === 1);
+    const rules = await lab.exec('standby', 'nft', 'list', 'table', 'netdev', 'castgate_way');
+    expect(rules).toMatch(/0x1000001[^\n]*timeout|elements = \{ 0x1000001/);
+    expect(rules).toMatch(/ip daddr 198\.18\.0\.20/);
+    expect(rules).not.toMatch(/198\.18\.0\.10/);
+  });
+
   it('of an active says where the address is when it takes packets back, and no more once it serves no more', async () => {
     const tap = opened();
     lab.within('standby', () => tap.heard({ inTheWay: true, seen: [] }));
