@@ -11,6 +11,7 @@ export class Following {
   readonly #newcomer: Newcomer;
   readonly #changes = new ChangeLog(0, 'none');
   #soon: NodeJS.Timeout | undefined;
+  #isOver = false;
 
   constructor(fed: FedStores, newcomer: Newcomer) {
     this.#fed = fed;
@@ -27,10 +28,11 @@ export class Following {
         encoder.value(record);
         if (encoder.length < SLICE_OCTETS) continue;
         await this.#slice(encoder);
+        if (this.#isOver) return;
       }
     }
     await this.#slice(encoder);
-    this.#soon = setInterval(() => this.flush(), FOLLOW_MS);
+    if (!this.#isOver) this.#soon = setInterval(() => this.flush(), FOLLOW_MS);
   }
 
   /** All changes until now. */
@@ -40,6 +42,7 @@ export class Following {
   }
 
   end(): void {
+    this.#isOver = true;
     clearInterval(this.#soon);
     this.#fed.feed.unfollow(this.#changes);
   }

@@ -37,7 +37,7 @@ export interface PairIncumbent {
 
 export interface ReplaceTimes {
   readonly now: () => number;
-  /** How long the new process may take to start, to look whether it can take part, and to take part. */
+  /** How long the new process may take to start, to look whether it can take part, and to take part with few records. */
   readonly startMs: number;
   readonly prepareMs: number;
   readonly standMs: number;
@@ -68,12 +68,16 @@ export async function replaceStandby(
     const restedAt = times.now();
     resting = true;
     const { fed, facts, descriptors } = await incumbent.rest();
-    await sendAll(fed, newcomer);
+    const most = RECORD_MS * sizeOf(fed);
+    const standing = heard.next('standing', times.standMs + most);
+    standing.catch(() => {});
+    // One that hangs takes no records either.
+    await Promise.race([sendAll(fed, newcomer), standing]);
     newcomer.give(descriptors);
     newcomer.say({ ...facts, say: 'take' });
-    await heard.next('standing', times.standMs);
+    await standing;
     const stoodAt = times.now();
-    await heard.next('ready', times.joinMs);
+    await heard.next('ready', times.joinMs + most);
     const readyAt = times.now();
     heard.decide();
     const left = incumbent.leave();
@@ -92,6 +96,10 @@ export async function replaceStandby(
   }
 }
 
+function sizeOf(fed: FedStores | undefined): number {
+  return fed === undefined ? 0 : [...fed.stores.all()].reduce((sum, store) => sum + store.size(), 0);
+}
+
 /** All records. Nobody changes them: this process rests. */
 async function sendAll(fed: FedStores | undefined, newcomer: Newcomer): Promise<void> {
   if (fed === undefined) return;
@@ -102,3 +110,6 @@ async function sendAll(fed: FedStores | undefined, newcomer: Newcomer): Promise<
     following.end();
   }
 }
+
+/** More for each record: well over what that takes on a busy machine. */
+const RECORD_MS = 0.2;

@@ -181,6 +181,24 @@ describe('a handover', () => {
     }
   }
 
+  it('goes on where the new process takes no records, and ends at once where it is told to', async () => {
+    const incumbent = new Serves();
+    const hung = () => {
+      const newcomer = new Follows(incumbent);
+      newcomer.drained = () => new Promise(() => {});
+      return newcomer;
+    };
+    const result = await handOver(incumbent, hung(), { ...times, startMs: 10_000 });
+    expect(result).toEqual({ refused: 'the new process did not say prepared within 40 ms' });
+    const told = new AbortController();
+    setTimeout(() => told.abort(), 40);
+    const patient = { ...times, startMs: 10_000, prepareMs: 600_000 };
+    expect(await handOver(incumbent, hung(), patient, told.signal)).toEqual({
+      refused: 'this process is told to end',
+    });
+    expect([incumbent.serving, incumbent.happened]).toEqual([true, ['begin', 'begin']]);
+  });
+
   it.each(['begin', 'complete', 'take', 'go'] as const)(
     'is abandoned at %s where this process is told to end, but not once the other one may serve',
     async (at) => {

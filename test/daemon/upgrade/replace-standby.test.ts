@@ -179,6 +179,16 @@ describe('a process of a node of two', () => {
     }
   }
 
+  it('takes part again where the new one takes no records', async () => {
+    const incumbent = new StandsBy();
+    const newcomer = new Replaces(incumbent);
+    newcomer.drained = () => new Promise(() => {});
+    // 3,000 records have 600 ms more.
+    const result = await replaceStandby(incumbent, newcomer, { ...patient, standMs: 50 });
+    expect(result).toEqual({ refused: 'the new process did not say standing within 650 ms' });
+    expect([newcomer.ended, incumbent.takesPart]).toEqual([1, true]);
+  });
+
   it('goes on where the other node does not serve, and where it cannot read the records', async () => {
     const incumbent = new StandsBy();
     incumbent.aside = 'nobody else serves';
