@@ -143,7 +143,14 @@ class Replaces implements Newcomer {
 
 const LONG = { startMs: 10_000, prepareMs: 10_000, standMs: 10_000, joinMs: 10_000, lastWordMs: 10_000 };
 const patient = { now: () => performance.now(), ...LONG };
-const SHORT = { startMs: 40, prepareMs: 40, standMs: 40, joinMs: 40, lastWordMs: 40 };
+/** Which patience ends where the step does not come. */
+const PATIENCE_FOR = {
+  hello: 'startMs',
+  prepared: 'prepareMs',
+  standing: 'standMs',
+  ready: 'joinMs',
+  serving: 'lastWordMs',
+} as const;
 
 describe('a process of a node of two', () => {
   it('takes part no more before the next one does, with its records', async () => {
@@ -163,7 +170,7 @@ describe('a process of a node of two', () => {
       it(`takes part again where the new one ${how} in place of ${step}`, async () => {
         const incumbent = new StandsBy();
         const newcomer = new Replaces(incumbent, step, how);
-        const times = how === 'is silent' ? { ...patient, ...SHORT } : patient;
+        const times = how === 'is silent' ? { ...patient, [PATIENCE_FOR[step]]: 40 } : patient;
         const result = await replaceStandby(incumbent, newcomer, times);
         expect(result).toEqual({ refused: expect.stringMatching(/new process/) });
         expect(newcomer.ended).toBe(1);
