@@ -201,7 +201,7 @@ class Daemon implements Reloadable, Upgradable {
   begin(inheritance: Inheritance): void {
     const node = this.#lone();
     if (inheritance.control !== undefined) this.#control.inherit(inheritance.control);
-    else void this.#control.listen();
+    else this.#listen();
     node.begin(inheritance);
     this.#keepTime();
     this.#refusals.begin();
@@ -210,6 +210,13 @@ class Daemon implements Reloadable, Upgradable {
       sessions: node.serving.core.stores.sessions.size,
       upgrade: programVersion(),
       pid: process.pid,
+    });
+  }
+
+  /** On a control socket of another name than that of the process before. */
+  #listen(): void {
+    void this.#control.listen().then((occupied) => {
+      if (occupied !== undefined) this.#log.error('control-socket-failed', { why: occupied.refused });
     });
   }
 
@@ -226,7 +233,7 @@ class Daemon implements Reloadable, Upgradable {
       joined: (estate) => hasJoined(node, estate),
       begin: (control) => {
         if (control !== undefined) this.#control.inherit(control);
-        else void this.#control.listen();
+        else this.#listen();
         this.#refusals.begin();
         this.#http.start();
         this.#log.info('standing-by', { upgrade: programVersion(), pid: process.pid });

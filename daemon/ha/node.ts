@@ -135,6 +135,7 @@ export class HaNode implements Node {
    */
   async rest(): Promise<NodeEstate> {
     this.#halt();
+    this.#server.close();
     this.#role = 'resting';
     this.#keepalived.weigh(Weight.Unable);
     const legacy = this.#standby.leave();
@@ -226,6 +227,15 @@ export class HaNode implements Node {
   /** Hands over where somebody is in step; else goes on after the next start, or ends everything. */
   async stop(cleanup: boolean): Promise<void> {
     this.#halt();
+    try {
+      await this.#end(cleanup);
+    } finally {
+      // Not before: a kernel that refuses to connect says that the process is dead.
+      this.#server.close();
+    }
+  }
+
+  async #end(cleanup: boolean): Promise<void> {
     const active = this.#active;
     if (active === undefined) {
       this.#standby.leave();
@@ -506,9 +516,12 @@ export class HaNode implements Node {
       return;
     }
     this.#standby.stop();
+    this.#aheadSince = undefined;
+    this.#other.stoodBy();
     this.#standby = this.#newStandby();
-    this.#standby.start();
     this.#role = 'standby';
+    this.#keepalived.weigh(Weight.Unable);
+    this.#standby.start();
   }
 
   /** Hands over, and stands by. */
@@ -525,6 +538,8 @@ export class HaNode implements Node {
     this.#timeline.step(whole ? 'handed over' : 'stopped serving');
     if (!whole) this.#log.error('nobody-has-it-all', { by, means: 'what this node did last may be lost' });
     this.#standBy(active);
+    // keepalived says its word once.
+    if (this.standing.wanted === 'active') void this.#promote('what was asked for meanwhile');
   }
 
   /** Another node serves under a later epoch: this one must have been cut off, or frozen. */
@@ -569,7 +584,6 @@ export class HaNode implements Node {
     this.#rehearsal.end();
     this.#keepalived.close();
     this.#address.close();
-    this.#server.close();
   }
 
   /** A core that follows these records. */

@@ -24,7 +24,7 @@ export function programAt(path: string | undefined, running = process.argv[1] ??
 export function startProgram(program: string): Newcomer {
   const native = loadNative();
   const [ownFrames, itsFrames] = pair();
-  const [ownDescriptors, itsDescriptors] = pair();
+  const [ownDescriptors, itsDescriptors] = pairAfter([ownFrames, itsFrames]);
   const { WATCHDOG_PID: _, ...environment } = process.env;
   const child = spawn(process.execPath, [...process.execArgv, program, ...process.argv.slice(2)], {
     detached: true,
@@ -90,6 +90,16 @@ export function startProgram(program: string): Newcomer {
       channel.close();
     },
   };
+}
+
+/** Another pair; where there is none, the first is closed again. */
+function pairAfter(first: readonly number[]): [number, number] {
+  try {
+    return pair();
+  } catch (cause) {
+    for (const descriptor of first) loadNative().close(descriptor);
+    throw cause;
+  }
 }
 
 function pair(): [number, number] {

@@ -60,10 +60,13 @@ export function incumbentOf(daemon: PairProcess): PairIncumbent {
       return { facts: { control: config.controlSocket }, descriptors: [daemon.silence()] };
     },
     goOn: async () => {
-      if (isSilent) daemon.answer();
-      const refused = await node
-        .goOn()
-        .catch((cause: unknown) => (cause instanceof Error ? cause.message : String(cause)));
+      let refused: string | undefined;
+      try {
+        if (isSilent) daemon.answer();
+        refused = await node.goOn();
+      } catch (cause) {
+        refused = cause instanceof Error ? cause.message : String(cause);
+      }
       if (refused !== undefined) await daemon.end(refused);
     },
   };

@@ -84,7 +84,10 @@ export async function replaceStandby(
     newcomer.give(left.descriptors);
     newcomer.say({ ...left.facts, say: 'go' });
     await heard.next('serving', times.lastWordMs);
-    await heard.next('began', times.lastWordMs).catch(() => {});
+    await heard.next('began', times.lastWordMs).catch((cause: unknown) => {
+      // It may be busy; it must not be dead.
+      if (heard.failure !== undefined) throw cause;
+    });
     const steps = [stoodAt - restedAt, readyAt - stoodAt, times.now() - readyAt];
     const serves = incumbent.serves ?? 'the other node';
     const program = String(hello['program']);

@@ -46,7 +46,11 @@ export class Upgrade {
     if (this.#isRunning) return { refused: 'an upgrade is running already' };
     if (this.#abandoned.signal.aborted) return { refused: 'this process is about to end' };
     this.#isRunning = true;
-    this.#outcome = this.#run(path);
+    this.#outcome = this.#run(path).catch((cause: unknown) => {
+      const error = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+      this.#log.error('internal-error', { error });
+      return { refused: cause instanceof Error ? cause.message : String(cause) };
+    });
     const result = await this.#outcome;
     if ('refused' in result) {
       this.#isRunning = false;

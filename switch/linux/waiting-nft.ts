@@ -24,7 +24,8 @@ export class WaitingNft {
   /** Gives it its text, and waits until `isDone`; not longer than `patienceMs`. True where that came. A second time it does nothing. */
   say(text: string, isDone: () => boolean, patienceMs: number): boolean {
     const descriptor = this.#descriptor;
-    if (descriptor === undefined) return false;
+    // More than a pipe holds would be written in part, and a part must not be carried out.
+    if (descriptor === undefined || Buffer.byteLength(text) > MOST_OCTETS) return false;
     this.#descriptor = undefined;
     try {
       writeSync(descriptor, text);
@@ -39,3 +40,6 @@ export class WaitingNft {
     return false;
   }
 }
+
+/** What a pipe or socket takes at once on any kernel's defaults. */
+const MOST_OCTETS = 48 << 10;

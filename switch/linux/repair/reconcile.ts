@@ -91,6 +91,14 @@ export function reconcileMemberships(kernel: Kernel, expected: Expectation): str
       change('removed', (to) => to.clearMembership(bridge, entry.port, entry.vlan, entry.group));
     }
   }
+  // The kernel takes emptied groups away a moment later, and a reading that is under way then leaves others out.
+  if (wanted.size > 0) {
+    for (const entry of kernel.memberships(bridge)) {
+      const key = `${entry.port}/${entry.vlan}/${entry.group}`;
+      const filter = entry.source === undefined ? wanted.get(key)?.filter : undefined;
+      if (filter !== undefined && kernel.mdb.isRight(entry, filter)) wanted.delete(key);
+    }
+  }
   for (const { port, vlan, group, filter } of wanted.values()) {
     change('added', (to) => to.setMembership(bridge, port, vlan, group, filter));
   }

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeClaim } from '../../../daemon/ha/claim.ts';
 import type { NodeEstate } from '../../../daemon/ha/estate.ts';
@@ -216,6 +217,44 @@ describe('a node of two', () => {
     expect(pair.a.row.epoch).toBe(10);
     // Nobody has sent it newer records than its own.
     expect(pair.a.node.serving?.core.stores.sessions.size).toBe(1);
+  });
+
+  it('serves again when it is told so while it hands over: keepalived says its word once', async () => {
+    const pair = await serving();
+    void pair.a.demote();
+    await pair.a.promote();
+    await until(() => pair.a.row.role === 'active' && pair.a.bridge.isUnfenced);
+    expect(pair.b.row.role).toBe('standby');
+  });
+
+  it('that stops refuses no connection before it has handed over: that would say that it is dead', async () => {
+    const pair = await serving();
+    await pair.login('swp1', ALICE, 'alice');
+    // What the other node has not acknowledged yet is waited for.
+    pair.join('swp1', ALICE, NEWS);
+    const stopping = pair.a.node.stop(false);
+    const how = await new Promise((resolve) => {
+      const socket = connect({ host: '127.0.0.11', port: pair.linkPort });
+      socket.on('connect', () => resolve('connected'));
+      socket.on('error', (cause) => resolve(cause.message));
+      socket.on('close', () => socket.destroy());
+    });
+    expect(how).toBe('connected');
+    await stopping;
+    await until(() => pair.b.log.some(({ event }) => event === 'active-released'));
+  });
+
+  it('stands by again after a takeover that failed, and serves when it is told so again', async () => {
+    const pair = await serving();
+    const { bridge } = pair.b;
+    const renew = bridge.renewLease.bind(bridge);
+    bridge.renewLease = () => {
+      throw new Error('a bug');
+    };
+    expect(await pair.b.promote()).toMatchObject({ refused: expect.stringContaining('failed') });
+    expect([bridge.isUnfenced, pair.b.weight]).toEqual([false, -100]);
+    bridge.renewLease = renew;
+    await until(() => pair.b.row.role === 'active' && bridge.isUnfenced);
   });
 
   it('stands by once when a later epoch is claimed while it hands over', async () => {

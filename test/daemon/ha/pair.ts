@@ -74,13 +74,21 @@ export class TestPair {
   readonly server = new TestServer();
   /** False: claims do not pass. */
   uplinkWire = true;
+  /** Of the link between them. */
+  readonly linkPort: number;
   readonly #socket: Socket;
   readonly #directory: string;
   readonly #wires: NodeJS.Timeout;
   /** EAP packets that were sent to each MAC address. */
   readonly #heard: { readonly to: Mac; readonly by: string; readonly eap: Uint8Array }[] = [];
 
-  private constructor(socket: Socket, directory: string, nodes: readonly [TestNode, TestNode]) {
+  private constructor(
+    socket: Socket,
+    directory: string,
+    linkPort: number,
+    nodes: readonly [TestNode, TestNode],
+  ) {
+    this.linkPort = linkPort;
     this.#socket = socket;
     this.#directory = directory;
     [this.a, this.b] = nodes;
@@ -138,7 +146,7 @@ export class TestPair {
       if (!('config' in loaded) || loaded.config.ha === undefined) throw new Error(JSON.stringify(loaded));
       return new TestNode({ ...loaded.config, ha: loaded.config.ha }, place);
     };
-    const pair = new TestPair(socket, directory, [node('a', 11, 12), node('b', 12, 11)]);
+    const pair = new TestPair(socket, directory, link, [node('a', 11, 12), node('b', 12, 11)]);
     socket.on('message', (bytes, from) => {
       const code = bytes[0];
       const asked = { at: performance.now(), server: 'r1', socket: from.port, bytes: Uint8Array.from(bytes) };

@@ -70,6 +70,7 @@ class Replaces implements Newcomer {
   readonly told: HandoverMessage[] = [];
   ended = 0;
   takesPart = false;
+  diesAfterServing = false;
   readonly #incumbent: StandsBy;
   readonly #failsAt: Step | undefined;
   readonly #how: Failure;
@@ -102,7 +103,9 @@ class Replaces implements Newcomer {
     }
     if (message.say === 'go') {
       this.#reach('serving');
-      if (this.#failsAt !== 'serving') this.#tell({ say: 'began' });
+      if (this.diesAfterServing)
+        setImmediate(() => this.#listener?.ended('the new process ended with code 1'));
+      else if (this.#failsAt !== 'serving') this.#tell({ say: 'began' });
     }
   }
 
@@ -185,6 +188,15 @@ describe('a process of a node of two', () => {
       });
     }
   }
+
+  it('takes part again where the new one dies after it has said that it goes on', async () => {
+    const incumbent = new StandsBy();
+    const newcomer = new Replaces(incumbent);
+    newcomer.diesAfterServing = true;
+    const result = await replaceStandby(incumbent, newcomer, patient);
+    expect(result).toEqual({ refused: 'the new process ended with code 1' });
+    expect([newcomer.ended, incumbent.takesPart]).toEqual([1, true]);
+  });
 
   it('takes part again where the new one takes no records', async () => {
     const incumbent = new StandsBy();
