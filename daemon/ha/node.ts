@@ -11,23 +11,21 @@ import { join } from 'node:path';
 import { setImmediate as turnOver } from 'node:timers/promises';
 import type { Config, HaConfig } from '../../config/config.ts';
 import { ConnectionGuard } from '../../connection-backup/linux/connection-guard.ts';
-import { StandbyFirst } from '../../connection-backup/linux/standby-first.ts';
-import { digestOf } from '../../replication/state-digest.ts';
+import type { StandbyFirst } from '../../connection-backup/linux/standby-first.ts';
 import { now as wallClock } from '../../switch/clock.ts';
 import { loadNative } from '../../switch/native.ts';
 import type { SwitchEvent } from '../../switch/switch.ts';
 import type { ControlHandler } from '../control-socket.ts';
-import { graceMs } from '../core/grace.ts';
 import { keptOf } from '../core/kept.ts';
 import type { TurnWatch } from '../core/turn-watch.ts';
-import { emptyStores, type FedStores, SavedState } from '../journal/saved-state.ts';
+import { type FedStores, SavedState } from '../journal/saved-state.ts';
 import type { Logger } from '../log/log.ts';
 import type { Node } from '../node.ts';
 import { backedUpPaths } from '../radius/backed-up-streams.ts';
 import type { Serving } from '../serving.ts';
 import type { HaRow } from '../show/show-rows.ts';
 import type { AccountingDisk } from '../spool/accounting-disk.ts';
-import { Active, sendClaim } from './active.ts';
+import { type Active, sendClaim } from './active.ts';
 import { AddressLookout } from './address-lookout.ts';
 import { announce } from './announce.ts';
 import { beats, type Claim } from './claim.ts';
@@ -44,10 +42,10 @@ import { OtherNode } from './other-node.ts';
 import { Rehearsal } from './rehearsal.ts';
 import { haRow } from './show-ha.ts';
 import { Standby } from './standby.ts';
+import { addressesOf, standbyFirst } from './standby-way.ts';
 import type { NodeStanding, Role } from './standing.ts';
+import { takeUp } from './taking-up.ts';
 import { Timeline } from './timeline.ts';
-import { isUnanswered } from './unanswered.ts';
-import { addressesOf, logWay } from './way-log.ts';
 import { FAREWELL_MS, TICKS_IN_LEASE, weightOf } from './weighing.ts';
 
 export class HaNode implements Node {
@@ -181,7 +179,8 @@ export class HaNode implements Node {
         return `connection_backup: ${guard}`;
       }
       this.#connections = guard;
-      if (ha.standbyFirst) this.#first = this.#standbyFirst(guard);
+      if (ha.standbyFirst)
+        this.#first = standbyFirst(this.#config, this.#log, guard, () => this.#standby.tellSeen());
     }
     // After the switch: the kernel closes what a dying process opened last first, and packet sockets take long.
     const refused = await this.#server.open();
@@ -438,69 +437,35 @@ export class HaNode implements Node {
   }
 
   #takeUp(): void {
-    const epoch = this.#nextEpoch();
-    const timeline = this.#timeline;
-    timeline.step('other node out');
-    // The channels flow before anything else is done: the switch is programmed already.
-    const refused = this.#bridge.renewLease(TAKEOVER_LEASE_MS + RECORD_LEASE_MS * this.#standby.records);
-    if (refused !== undefined)
-      this.#log.error('lease-refused', { why: refused.failed, errno: refused.errno });
-    sendClaim(this.#config, this.#bridge, epoch, false);
-    timeline.step('ports open');
-    this.#epochs.raise(epoch);
-    this.#first?.takeOver();
-    const legacy = this.#standby.stop();
-    const own = legacy.draft === undefined ? this.#saved : undefined;
-    const fed = legacy.draft?.fed ?? own?.fed ?? emptyStores(this.#config);
-    this.#saved = undefined;
-    this.#other.replaced();
-    const clockOffsetMs = legacy.draft === undefined ? (own?.clockOffsetMs ?? 0) : legacy.clockOffsetMs;
-    // Before anybody follows the changes: a standby gets the records as they are afterwards.
-    const isCold = legacy.draft === undefined && own === undefined;
-    if (isCold) this.accountingDisk?.load(fed);
-    else this.accountingDisk?.follow(fed);
-    const digest = legacy.draft === undefined ? digestOf(fed.stores) : legacy.digest;
-    const draft = legacy.draft ?? this.#draft(fed);
-    const active = new Active({
+    const active = takeUp({
       config: this.#config,
       log: this.#log,
       bridge: this.#bridge,
-      state: this.#state,
-      epoch,
-      draft,
-      digest,
-      clockOffsetMs,
-      graceMs: isCold ? undefined : graceMs(this.#config),
       watch: this.#watch,
+      state: this.#state,
+      epochs: this.#epochs,
       first: this.#first,
+      standby: this.#standby,
+      own: this.#saved,
+      timeline: this.#timeline,
+      draft: (fed) => this.#draft(fed),
       asked: () => void this.#demote('the other node'),
       changed: () => this.#weigh(),
+      became: (active) => {
+        this.#saved = undefined;
+        this.#other.replaced();
+        this.#active = active;
+        this.#takeovers++;
+        this.#role = 'active';
+      },
+      reach: (serving) => this.#reach(serving),
     });
-    this.#active = active;
-    this.#takeovers++;
-    this.#role = 'active';
-    const { serving } = active;
-    serving.open(false);
-    serving.turn((at) => {
-      if (isCold) serving.core.start(at, this.accountingDisk?.aliveAt);
-      else {
-        if (own !== undefined) serving.core.dropChangedPorts(at);
-        if (own !== undefined) serving.core.resume(at, own.counters, true);
-        else serving.core.resume(at, 'new', true, legacy.saidUntil);
-      }
-    });
-    timeline.step('records taken up');
-    const unanswered = legacy.events.filter((event) => isUnanswered(event, fed.stores));
-    // What hosts have asked leaves with the first words to the servers, but those do not wait for a flood of it.
-    if (unanswered.length > FEW_EVENTS) this.#reach(serving);
-    serving.switchEvents(unanswered);
-    timeline.step('links and last frames looked at');
-    this.#reach(serving);
-    active.begin();
     this.#weigh();
-    announce(fed.stores, this.#config.uplinks, this.#bridge, () => this.#active === active);
-    timeline.step('announcing hosts on the uplinks');
-    this.#log.info('active', { epoch, sessions: fed.stores.sessions.size, steps: timeline.steps });
+    const { stores } = active.fed;
+    announce(stores, this.#config.uplinks, this.#bridge, () => this.#active === active);
+    this.#timeline.step('announcing hosts on the uplinks');
+    const { steps } = this.#timeline;
+    this.#log.info('active', { epoch: active.epoch, sessions: stores.sessions.size, steps });
   }
 
   /** A bug in the middle of a takeover: a node that is half a one must carry nothing. */
@@ -599,28 +564,6 @@ export class HaNode implements Node {
       },
       fed,
     );
-  }
-
-  #standbyFirst(guard: ConnectionGuard): StandbyFirst {
-    let isTelling = false;
-    const first = new StandbyFirst({
-      native: loadNative(),
-      guard,
-      addresses: addressesOf(this.#config),
-      leaseMs: this.#config.ha.leaseMs,
-      // What comes together is told together.
-      advanced: () => {
-        if (!isTelling)
-          process.nextTick(() => {
-            isTelling = false;
-            this.#standby.tellSeen();
-          });
-        isTelling = true;
-      },
-      told: (event) => logWay(this.#log, event),
-    });
-    guard.ask((record, position) => first.seen(record, position));
-    return first;
   }
 
   #newStandby(): Standby {
@@ -766,10 +709,5 @@ export class HaNode implements Node {
 }
 
 const NOTHING_KEPT = { hosts: [], channels: [] };
-/** Building the core is one long turn, in which nobody renews a lease. */
-const TAKEOVER_LEASE_MS = 5_000;
-/** And for each record that it takes up: well over what that takes on a slow machine. The first tick shortens it. */
-const RECORD_LEASE_MS = 1;
-const FEW_EVENTS = 64;
 /** For what waits for this node's acknowledgement. */
 const HAND_OVER_PATIENCE_MS = 2_000;
