@@ -9,6 +9,7 @@ import type { Change } from '../session/store.ts';
 import { type Batch, ChangeLog, readChanges } from './change-log.ts';
 import { encodeFrame, FrameReader, FrameType } from './frame.ts';
 import { RecordDecoder, RecordEncoder } from './record-codec.ts';
+import { OWN_RECORDS, type RecordsOf, UNTOLD_RECORDS, unreadable } from './record-version.ts';
 import type { ReplicatedStores } from './replicated-stores.ts';
 
 /** What a journal is of; it is used again only where all of it is the same. */
@@ -25,12 +26,16 @@ export interface JournalEnd {
 }
 
 /** Why a journal is not gone on with. */
-export type JournalFault = 'no-journal' | 'other-boot' | 'other-bridge' | 'damaged';
+export type JournalFault = 'no-journal' | 'other-boot' | 'other-bridge' | 'other-version' | 'damaged';
 
-/** The beginning of a journal: its head and all records as they are, in slices. */
-export function* journalSnapshot(head: JournalHead, stores: ReplicatedStores): Generator<Uint8Array> {
+/** The beginning of a journal: its head and all records as they are, in slices. `of`: which records these are. */
+export function* journalSnapshot(
+  head: JournalHead,
+  stores: ReplicatedStores,
+  { records, leastReader }: RecordsOf = OWN_RECORDS,
+): Generator<Uint8Array> {
   const encoder = new RecordEncoder();
-  encoder.value({ v: 1, ...head });
+  encoder.value({ v: 1, ...head, records, leastReader });
   yield encodeFrame(FrameType.Message, encoder.take());
   for (const store of stores.all()) {
     if (SECRET.has(store.name)) continue;
@@ -89,9 +94,14 @@ function compareHead(payload: Uint8Array, head: JournalHead): JournalFault | und
   const decoder = new RecordDecoder(payload);
   const value = decoder.value();
   if (decoder.fault !== undefined || typeof value !== 'object' || value === null) return 'damaged';
-  const { bootId, bridge } = value as Readonly<Record<string, unknown>>;
+  const { bootId, bridge, records, leastReader } = value as Readonly<Record<string, unknown>>;
   if (bootId !== head.bootId) return 'other-boot';
-  return bridge === head.bridge ? undefined : 'other-bridge';
+  if (bridge !== head.bridge) return 'other-bridge';
+  const of =
+    typeof records === 'number' && typeof leastReader === 'number'
+      ? { records, leastReader }
+      : UNTOLD_RECORDS;
+  return unreadable(of) === undefined ? undefined : 'other-version';
 }
 
 /** Stores that no disk sees: by a ticket somebody else can pose as this switch (radius/stream/tickets.ts). */

@@ -31,7 +31,7 @@ export const OWN_RECORDS: RecordVersions = {
   oldestRead: OLDEST_READ,
 };
 
-/** Of a node that does not tell its versions on the link: those of the last version that did not. For ever. */
+/** Of a node or journal that does not tell its versions: those of the last version that did not. For ever. */
 export const UNTOLD_RECORDS: RecordVersions = { records: 2, leastReader: 2, oldestRead: 1 };
 
 /** What the versions of two nodes are to each other, where they are not the same to both. */

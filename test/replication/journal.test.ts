@@ -8,6 +8,7 @@ import {
   journalSnapshot,
   readJournal,
 } from '../../replication/journal.ts';
+import { OWN_RECORDS, type RecordsOf } from '../../replication/record-version.ts';
 import { Keeper } from './keeper.ts';
 
 const HEAD: JournalHead = { bootId: 'boot-1', bridge: 'br0' };
@@ -117,6 +118,19 @@ describe('journal', () => {
     const octets = Buffer.concat(written([]).frames);
     expect(readJournal(octets, { ...HEAD, bootId: 'boot-2' }, new Keeper())).toBe('other-boot');
     expect(readJournal(octets, { ...HEAD, bridge: 'br1' }, new Keeper())).toBe('other-bridge');
+    const { records, oldestRead } = OWN_RECORDS;
+    const of = (versions: RecordsOf) => {
+      const stores = new Keeper();
+      stores.store('things').apply('first', { n: 0 });
+      const read = new Keeper();
+      const end = readJournal(Buffer.concat([...journalSnapshot(HEAD, stores, versions)]), HEAD, read);
+      return typeof end === 'string' ? [end, read.contents()] : 'read';
+    };
+    expect(of({ records: records + 1, leastReader: records })).toBe('read');
+    // One of a version that did not say so yet.
+    expect(of({} as RecordsOf)).toBe('read');
+    expect(of({ records: records + 1, leastReader: records + 1 })).toEqual(['other-version', {}]);
+    expect(of({ records: oldestRead - 1, leastReader: oldestRead - 1 })).toEqual(['other-version', {}]);
     expect(readJournal(new Uint8Array(0), HEAD, new Keeper())).toBe('no-journal');
     expect(readJournal(new TextEncoder().encode('{"not": "a journal"}'), HEAD, new Keeper())).toBe('damaged');
   });
