@@ -42,6 +42,8 @@ export interface StandbyFirstOptions {
   readonly leaseMs: number;
   /** Octets of frames that may wait for this process, and octets that are kept of one connection. */
   readonly room?: { readonly socket: number; readonly stream: number };
+  /** Another table than the kernel's own. */
+  readonly table?: () => WayTable;
   /** Something is to be told to the active: `report` has it. */
   readonly advanced: () => void;
   readonly told: (event: WayEvent) => void;
@@ -183,7 +185,14 @@ export class StandbyFirst {
   /** This node serves from here on: packets are its own, and what it has seen is at hand for a few seconds. */
   takeOver(): void {
     this.parted();
-    this.#table?.keep();
+    const refusal = this.#table?.keep();
+    // Packets that both nodes pass on to each other would never end.
+    if (refusal !== undefined) {
+      this.#dropTable();
+      this.#refuse(
+        `packets would still be passed on: ${refusal.text ?? refusal.errno}; the table is dropped`,
+      );
+    }
     clearTimeout(this.#resting);
     this.#resting = setTimeout(() => this.#socket?.rest(), REST_MS);
     this.#resting.unref();
@@ -248,6 +257,14 @@ export class StandbyFirst {
     this.#socket?.close();
   }
 
+  /** The kernel drops it with its socket; the next one is made when it is needed. */
+  #dropTable(): void {
+    this.#table?.close();
+    this.#table = undefined;
+    this.#place = undefined;
+    this.#active = undefined;
+  }
+
   #stopHiding(): void {
     this.#announceNoMore();
     this.#wordAt = undefined;
@@ -266,7 +283,7 @@ export class StandbyFirst {
     }
     try {
       this.#socket ??= new TapSocket(native, room?.socket ?? SOCKET_ROOM, (frame) => this.#frame(frame));
-      this.#table ??= new WayTable();
+      this.#table ??= this.#options.table?.() ?? new WayTable();
     } catch (cause) {
       this.#refuse(messageOf(cause));
       return undefined;

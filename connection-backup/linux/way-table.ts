@@ -47,16 +47,23 @@ export interface WayPlace {
   readonly addresses: readonly IpAddress[];
 }
 
+/** The netlink socket that owns the table. */
+export type WaySocket = Pick<NetlinkSocket, 'transact' | 'close'>;
+
 export class WayTable {
-  readonly #socket = new NetlinkSocket(NetlinkProtocol.Netfilter);
+  readonly #socket: WaySocket;
   readonly #now: () => number;
   #isThere = false;
   #forwards = false;
   #quietUntil = 0;
 
   /** Throws the errno's name where the socket cannot be made. `now` in milliseconds, monotonic. */
-  constructor(now: () => number = () => performance.now()) {
+  constructor(
+    now: () => number = () => performance.now(),
+    socket: WaySocket = new NetlinkSocket(NetlinkProtocol.Netfilter),
+  ) {
     this.#now = now;
+    this.#socket = socket;
   }
 
   /** Puts the table there, instead of what it was before, with both parts at rest. `active`: where packets go on to. */
@@ -87,11 +94,12 @@ export class WayTable {
     return refusal;
   }
 
-  /** They are this node's own again. */
+  /** They are this node's own again. Where this is refused, they still go on: `close` ends it in any case. */
   keep(): Refusal | undefined {
     if (!this.#forwards) return undefined;
-    this.#forwards = false;
-    return this.#commit((message) => putDelete(message, FORWARD, ACK));
+    const refusal = this.#commit((message) => putDelete(message, FORWARD, ACK));
+    this.#forwards = refusal !== undefined;
+    return refusal;
   }
 
   /** True while nothing is said of the addresses. */
@@ -120,9 +128,9 @@ export class WayTable {
   /** They may be said again. */
   speak(): void {
     if (this.#quietUntil === 0) return;
-    this.#quietUntil = 0;
+    const refusal = this.#commit((message) => putDelete(message, QUIET, ACK));
     // ENOENT: it has run out.
-    this.#commit((message) => putDelete(message, QUIET, ACK));
+    if (refusal === undefined || refusal.errno === 'ENOENT') this.#quietUntil = 0;
   }
 
   /** The table goes with the socket. */

@@ -1,8 +1,10 @@
 /** The tap of a standby with a real packet socket: what it has no room for it never claims to have seen. */
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { announcementOf } from '../../../connection-backup/address-claim.ts';
 import type { ConnectionGuard } from '../../../connection-backup/linux/connection-guard.ts';
 import { StandbyFirst, type WayEvent } from '../../../connection-backup/linux/standby-first.ts';
+import { WayTable } from '../../../connection-backup/linux/way-table.ts';
 import type { ConnectionRecord, PlaceRecord } from '../../../connection-backup/records.ts';
 import { plus } from '../../../connection-backup/sequence.ts';
 import { Store } from '../../../session/store.ts';
@@ -87,7 +89,11 @@ describe.skipIf(reason !== undefined)(`the tap ${reason ?? ''}`, () => {
     await lab.dispose();
   });
 
-  function opened(room?: { socket: number; stream: number }, address = '198.18.0.10'): StandbyFirst {
+  function opened(
+    room?: { socket: number; stream: number },
+    address = '198.18.0.10',
+    table?: () => WayTable,
+  ): StandbyFirst {
     const made = lab.within(
       'standby',
       () =>
@@ -97,6 +103,7 @@ describe.skipIf(reason !== undefined)(`the tap ${reason ?? ''}`, () => {
           addresses: [address],
           leaseMs: 250,
           ...(room === undefined ? {} : { room }),
+          ...(table === undefined ? {} : { table }),
           advanced: () => {},
           told: (event) => events.push(event),
         }),
@@ -134,6 +141,22 @@ describe.skipIf(reason !== undefined)(`the tap ${reason ?? ''}`, () => {
     expect(tap.seen(record, 150 * SEGMENT).subarray(0, 2 * SEGMENT)).toEqual(
       sent(150 * SEGMENT, 2 * SEGMENT),
     );
+  });
+
+  it('passes nothing on once it serves, where the kernel refuses to end that too', async () => {
+    class Refusing extends WayTable {
+      override keep() {
+        return { errno: 'ENOBUFS', text: undefined };
+      }
+    }
+    const tap = opened(undefined, '198.18.0.10', () => new Refusing());
+    lab.within('standby', () => tap.stepIn('02:00:00:00:00:0a'));
+    expect(await lab.exec('standby', 'nft', 'list', 'tables')).toContain('castgate_way');
+    tap.takeOver();
+    expect(await lab.exec('standby', 'nft', 'list', 'tables')).not.toContain('castgate_way');
+    expect(events.at(-1)).toMatchObject({ kind: 'refused' });
+    lab.within('standby', () => tap.stepIn('02:00:00:00:00:0a'));
+    expect(tap.state.way).toBe('in-the-way');
   });
 
   it('keeps no more of a connection than there is room for', async () => {
