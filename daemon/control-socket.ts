@@ -213,12 +213,11 @@ export class ControlSocket {
     for (const request of requests) {
       if (request.length === 0) continue;
       const answer = await this.#answer(request);
-      if (socket.destroyed) return;
-      if (!socket.write(answer)) await drained(socket);
+      if (!(await say(socket, answer))) return;
     }
   }
 
-  async #answer(request: Buffer): Promise<string> {
+  async #answer(request: Buffer): Promise<string | LongAnswer> {
     const asked = parseRequest(request);
     if ('refused' in asked) return line({ ok: false, error: asked.refused });
     const handler = Object.hasOwn(this.#handlers, asked.verb) ? this.#handlers[asked.verb] : undefined;
@@ -231,6 +230,7 @@ export class ControlSocket {
       if (typeof result === 'object' && result !== null && 'refused' in result) {
         return line({ ok: false, error: String(result.refused) });
       }
+      if (Array.isArray(result) && result.length > ROWS_AT_ONCE) return { rows: result };
       return line({ ok: true, result: result ?? null });
     } catch (cause) {
       this.#log.error('control-request-failed', { verb: asked.verb, cause });
@@ -261,6 +261,25 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function line(answer: object): string {
   return `${JSON.stringify(answer)}\n`;
+}
+
+/** False: nobody is there any more to hear it. */
+async function say(socket: Socket, answer: string | LongAnswer): Promise<boolean> {
+  const write = async (text: string) => {
+    if (!socket.destroyed && !socket.write(text)) await drained(socket);
+  };
+  if (typeof answer === 'string') {
+    await write(answer);
+    return !socket.destroyed;
+  }
+  const { rows } = answer;
+  for (let at = 0; at < rows.length && !socket.destroyed; at += ROWS_AT_ONCE) {
+    const part = rows.slice(at, at + ROWS_AT_ONCE).map((row) => JSON.stringify(row ?? null));
+    await write(`${at === 0 ? '{"ok":true,"result":[' : ','}${part.join(',')}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await write(']}\n');
+  return !socket.destroyed;
 }
 
 /** Says why, and ends the connection without reading on. */
@@ -297,6 +316,13 @@ function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
+/** A list that is written a part at a time. */
+interface LongAnswer {
+  readonly rows: readonly unknown[];
+}
+
 const LF = 0x0a;
+/** A millisecond's work or two. */
+const ROWS_AT_ONCE = 256;
 /** sun_path of unix(7) without the closing zero; libuv cuts longer ones without a word. */
 const MAX_PATH_OCTETS = 107;

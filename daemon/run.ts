@@ -34,6 +34,7 @@ import { radiusWays } from './radius/radius-changes.ts';
 import { Reload, type Reloadable } from './reload.ts';
 import { ServiceNotify } from './service-notify.ts';
 import { explainHandlers } from './show/explain.ts';
+import { inSlices } from './show/in-slices.ts';
 import { RefusalLog, refusalRows } from './show/kernel-refusals.ts';
 import { accountingRows, groupRows, portRows, radiusRows, sessionRows } from './show/show.ts';
 import { configDigest, switchOptions } from './upgrade/comparison.ts';
@@ -423,8 +424,8 @@ class Daemon implements Reloadable, Upgradable {
     const readings = this.#switch;
     const node = this.#node;
     return {
-      sessions: this.#asked((core) => sessionRows(core, readings)),
-      groups: this.#asked((core) => groupRows(core, readings)),
+      sessions: this.#askedForMany((core) => sessionRows(core, readings)),
+      groups: this.#askedForMany((core) => groupRows(core, readings)),
       radius: this.#asked((core) => radiusRows(core)),
       ports: this.#asked((core) => portRows(core)),
       accounting: this.#asked((core) => accountingRows(core, node.accountingDisk)),
@@ -437,9 +438,23 @@ class Daemon implements Reloadable, Upgradable {
       ...questionHandlers(node, happenings),
       ...explainHandlers(
         () => node.serving ?? { refused: node.idle ?? 'not serving' },
-        () => readings.audit(),
+        () => readings.inspect(),
       ),
       ...(node instanceof HaNode ? node.handlers() : NO_HA),
+    };
+  }
+
+  /** As `#asked`, where there may be many rows. */
+  #askedForMany<R>(answer: (core: Core) => Iterable<R>): ControlHandler {
+    return async () => {
+      const { serving, idle } = this.#node;
+      if (serving === undefined) return { refused: idle ?? 'not serving' };
+      const rows: R[] = [];
+      const { core } = serving;
+      // Another one after a reload, none after a change of roles.
+      const isThere = () => this.#node.serving?.core === core;
+      const isWhole = await inSlices(answer(core), (row) => rows.push(row), isThere);
+      return isWhole ? rows : { refused: 'what was asked for has changed hands meanwhile: ask again' };
     };
   }
 

@@ -42,8 +42,8 @@ export function pageState({ node, readings, name, version, actions }: PageSource
     actions,
     ha: ha ?? null,
     ports: core === undefined ? [] : portRows(core),
-    sessions: core === undefined ? [] : sessionRows(core, readings).slice(0, MAX_ROWS),
-    groups: core === undefined ? [] : groupRows(core, readings).slice(0, MAX_ROWS),
+    sessions: core === undefined ? [] : first(MAX_ROWS, sessionRows(core, readings)),
+    groups: core === undefined ? [] : first(MAX_ROWS, groupRows(core, readings)),
     radius: core === undefined ? [] : radiusRows(core),
     accounting: core === undefined ? [] : accountingRows(core, node.accountingDisk),
   };
@@ -51,3 +51,12 @@ export function pageState({ node, readings, name, version, actions }: PageSource
 
 /** More than anybody looks at. */
 const MAX_ROWS = 2000;
+
+function first<R>(most: number, rows: Iterable<R>): R[] {
+  const taken: R[] = [];
+  for (const row of rows) {
+    if (taken.length === most) break;
+    taken.push(row);
+  }
+  return taken;
+}

@@ -45,15 +45,18 @@ export async function explain(
 }
 
 /** What was put right since the start, and what a look at the kernel's tables finds now. */
-export function drift(serving: ServingCore, audit: () => readonly string[]): DriftRow[] {
+export async function drift(
+  serving: ServingCore,
+  inspect: () => Promise<readonly string[]>,
+): Promise<DriftRow[]> {
   const at = serving.now();
-  return [...serving.core.repairs(), ...audit().map((what) => ({ at, what }))];
+  return [...serving.core.repairs(), ...(await inspect()).map((what) => ({ at, what }))];
 }
 
 /** Handlers that answer where this node serves. */
 export function explainHandlers(
   serving: () => ServingCore | { refused: string },
-  audit: () => readonly string[],
+  inspect: () => Promise<readonly string[]>,
 ): Readonly<Record<string, ControlHandler>> {
   const answer =
     (how: (params: Params, by: ServingCore) => unknown): ControlHandler =>
@@ -63,7 +66,7 @@ export function explainHandlers(
     };
   return {
     explain: answer(explain),
-    drift: answer((_params, by) => drift(by, audit)),
+    drift: answer((_params, by) => drift(by, inspect)),
   };
 }
 

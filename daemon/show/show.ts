@@ -15,18 +15,16 @@ import { ownerOf } from '../radius/radius.ts';
 import type { AccountingDisk } from '../spool/accounting-disk.ts';
 import type { AccountingRow, GroupRow, PortRow, RadiusRow, SessionRow } from './show-rows.ts';
 
-/** Every host that castgate knows, in or not. */
-export function sessionRows(core: Core, readings: SwitchReadings): SessionRow[] {
+/** Every host that castgate knows, in or not; each as it is when its row is taken. */
+export function* sessionRows(core: Core, readings: SwitchReadings): Generator<SessionRow> {
   const { authenticators, mabs, monitoredHosts } = core.stores;
-  const silent = [...mabs.values()].filter(({ key }) => !authenticators.has(key));
-  const unknown = [...monitoredHosts.values()].filter(
-    ({ key }) => !authenticators.has(key) && !mabs.has(key),
-  );
-  return [
-    ...[...authenticators.values()].map((record) => dot1xRow(core, readings, record)),
-    ...silent.map((record) => mabRow(core, readings, record)),
-    ...unknown.map((record) => monitoredRow(core, readings, record)),
-  ];
+  for (const record of authenticators.values()) yield dot1xRow(core, readings, record);
+  for (const record of mabs.values())
+    if (!authenticators.has(record.key)) yield mabRow(core, readings, record);
+  for (const record of monitoredHosts.values()) {
+    const { key } = record;
+    if (!authenticators.has(key) && !mabs.has(key)) yield monitoredRow(core, readings, record);
+  }
 }
 
 /** A host that is let through and has not said anything that a login would begin with. */
@@ -89,53 +87,49 @@ function filterWords(filter: SessionFilter | undefined): readonly string[] {
   return filter.ids.length > 0 ? filter.ids : filter.rules.map(formatFilterRule);
 }
 
-/** What is granted, what waits for an answer, and the last refusals. */
-export function groupRows(core: Core, readings: SwitchReadings): GroupRow[] {
-  const granted = [...core.stores.grants.values()].map((grant) => grantRow(grant, readings));
-  const waiting = [...core.stores.pending.values()].flatMap((pending): GroupRow[] => {
-    const session = core.stores.sessions.get(pending.host);
-    if (session === undefined || core.stores.grants.has(pending.key)) return [];
-    return [
-      {
-        port: session.port,
-        vlan: session.vlan,
-        mac: session.mac,
-        account: pending.account,
-        group: pending.group,
-        source: pending.source ?? null,
-        state: 'waiting',
-        reason: null,
-        by: null,
-        since: pending.since,
-        expiresAt: null,
-        octets: 0,
-        packets: 0,
-      },
-    ];
-  });
-  const refused = core.channels.refusals().flatMap((refusal): GroupRow[] => {
+/** What is granted, what waits for an answer, and the last refusals; each as it is when its row is taken. */
+export function* groupRows(core: Core, readings: SwitchReadings): Generator<GroupRow> {
+  const { grants, pending: questions, sessions } = core.stores;
+  for (const grant of grants.values()) yield grantRow(grant, readings);
+  for (const pending of questions.values()) {
+    const session = sessions.get(pending.host);
+    if (session === undefined || grants.has(pending.key)) continue;
+    yield {
+      port: session.port,
+      vlan: session.vlan,
+      mac: session.mac,
+      account: pending.account,
+      group: pending.group,
+      source: pending.source ?? null,
+      state: 'waiting',
+      reason: null,
+      by: null,
+      since: pending.since,
+      expiresAt: null,
+      octets: 0,
+      packets: 0,
+    };
+  }
+  for (const refusal of core.channels.refusals()) {
     const { port, vlan, mac, group, source } = refusal;
     const key = channelKey(hostKey(port, vlan, mac), group, source);
-    if (core.stores.grants.has(key) || core.stores.pending.has(key)) return [];
-    return [
-      {
-        port,
-        vlan,
-        mac,
-        account: refusal.account ?? null,
-        group,
-        source: source ?? null,
-        state: 'refused',
-        reason: refusal.reason,
-        by: null,
-        since: refusal.at,
-        expiresAt: null,
-        octets: 0,
-        packets: 0,
-      },
-    ];
-  });
-  return [...granted, ...waiting, ...refused];
+    if (grants.has(key) || questions.has(key)) continue;
+    yield {
+      port,
+      vlan,
+      mac,
+      account: refusal.account ?? null,
+      group,
+      source: source ?? null,
+      state: 'refused',
+      reason: refusal.reason,
+      by: null,
+      since: refusal.at,
+      expiresAt: null,
+      octets: 0,
+      packets: 0,
+    };
+  }
 }
 
 /** One row a server. */

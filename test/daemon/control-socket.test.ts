@@ -41,6 +41,7 @@ const HANDLERS = {
   },
   nothing: () => undefined,
   large: () => 'x'.repeat(3_000_000),
+  many: () => Array.from({ length: 1000 }, (_, n) => ({ n, text: 'x'.repeat(3000) })),
 };
 
 async function listening(options: ControlSocketOptions = {}): Promise<ControlSocket> {
@@ -81,6 +82,34 @@ describe('the control socket', () => {
     expect(await askDaemon(path, 'slow')).toEqual({ result: 'late' });
     expect(await askDaemon(path, 'nothing')).toEqual({ result: null });
     expect(await askDaemon(path, 'large')).toEqual({ result: 'x'.repeat(3_000_000) });
+  });
+
+  it('answers with many rows a part at a time, and answers others meanwhile', async () => {
+    await listening();
+    const answers: string[] = [];
+    const many = askDaemon(path, 'many').then((answer) => {
+      answers.push('many');
+      return answer;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await askDaemon(path, 'sessions').then(() => answers.push('sessions'));
+    const answer = await many;
+    expect('result' in answer && answer.result).toEqual(HANDLERS.many());
+    expect(answers).toEqual(['sessions', 'many']);
+    // Who asks twice on one connection is answered in order.
+    const [first, second] = (await exchange('{"verb":"many"}\n{"verb":"sessions"}\n', 2)).split('\n');
+    expect(JSON.parse(first ?? '')).toMatchObject({ ok: true, result: { length: 1000 } });
+    expect(JSON.parse(second ?? '')).toEqual({ ok: true, result: [{ port: 'swp1' }] });
+  });
+
+  it('writes no more of many rows to who has gone', async () => {
+    await listening();
+    const socket = connect(path);
+    socket.write('{"verb":"many"}\n');
+    await new Promise((resolve) => socket.once('data', resolve));
+    socket.destroy();
+    expect(await askDaemon(path, 'sessions')).toEqual({ result: [{ port: 'swp1' }] });
+    expect(logged).toEqual([]);
   });
 
   it('is open to its owner alone, from the first moment', async () => {

@@ -264,7 +264,7 @@ describe('an optimistic join', () => {
     const w = world();
     const alice = inside(w);
     alice.join(NEWS);
-    expect(groupRows(w.core, w.switch).map(({ state, by, group }) => [state, by, group])).toEqual([
+    expect([...groupRows(w.core, w.switch)].map(({ state, by, group }) => [state, by, group])).toEqual([
       ['waiting', 'optimistic', NEWS],
     ]);
     const { port, vlan, mac } = alice;

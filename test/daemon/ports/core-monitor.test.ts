@@ -191,7 +191,7 @@ describe('a port in monitor mode', () => {
     const printer = w.host('printer');
     arp(printer);
     expect(portRows(w.core)[0]).toMatchObject({ mode: 'monitor', authorizedHosts: 1, monitoredHosts: 2 });
-    const rows = sessionRows(w.core, w.switch).map(({ mac, state, authorized, letThrough }) => [
+    const rows = [...sessionRows(w.core, w.switch)].map(({ mac, state, authorized, letThrough }) => [
       mac,
       state,
       authorized,
@@ -282,7 +282,7 @@ describe('channels on a port in monitor mode', () => {
     ]);
     expect(metric(w, 'castgate_monitored_joins_total')).toEqual([[2, 'swp1', 'no-session']]);
     expect(metric(w, 'castgate_refused_joins_total')).toEqual([]);
-    expect(groupRows(w.core, w.switch)[0]).toMatchObject({
+    expect([...groupRows(w.core, w.switch)][0]).toMatchObject({
       ...{ state: 'granted', by: 'monitor', reason: 'no-session', account: null },
     });
     printer.leave(NEWS);
