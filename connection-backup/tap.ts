@@ -25,7 +25,7 @@ export interface TapCounts {
   unseen: number;
   /** Octets for which there was no room. */
   overflowed: number;
-  /** Segments that were damaged or cut off, and are left to the records. */
+  /** Segments that were damaged, cut off, or say something else than one before them: they are left to the records. */
   damaged: number;
 }
 
@@ -80,9 +80,11 @@ export class Tap {
       return;
     }
     const { stream } = tapped;
-    const before = stream.end;
+    const { end: before, differences } = stream;
     this.counts.overflowed += stream.see(segment.sequence, data);
-    if (stream.end === before) return;
+    if (stream.differences > differences) this.counts.damaged++;
+    if (stream.end < before) this.#advanced.delete(tapped);
+    if (stream.end <= before) return;
     this.counts.octets += stream.end - before;
     this.#advanced.add(tapped);
   }

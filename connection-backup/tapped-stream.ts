@@ -3,24 +3,30 @@
  * behind the position up to which the active's records say that everything was received (US7957269B2: the
  * reassembly queue, and the demarcation at which the standby joins).
  *
- * Invariants: what is contiguous was seen octet for octet; no octet that was seen is replaced by another one; no
- * more than `room` octets are kept.
+ * Invariants: what is contiguous was seen octet for octet; no octet that was seen is replaced by another one: where
+ * two copies differ, neither is believed, and all from there on is left to the records. Memory is a ring of `room`
+ * octets at most and 64 pieces behind gaps; the work for a segment goes with its octets and these pieces, not with
+ * what came before.
  */
 import { distance, plus } from './sequence.ts';
 
-/** Octets of the stream from a position on. */
+/** Positions of the first octet, and behind the last one. */
 interface Piece {
   readonly begin: number;
-  readonly octets: Uint8Array;
+  readonly end: number;
 }
 
 export class TappedStream {
   readonly #receivedFrom: number;
   readonly #room: number;
   #begin: number;
-  /** In order, none touching the next but those that are contiguous from `#begin` on. */
+  /** What is kept, in order; no piece touches the next. */
   #pieces: Piece[] = [];
-  #end: number;
+  /** The octet of a position is at its remainder by the ring's length. */
+  #ring: Uint8Array = NOTHING;
+  /** Position at which two copies differed; the records have not passed it. */
+  #differsAt = Infinity;
+  #differences = 0;
 
   /**
    * `receivedFrom`: sequence number of position 0 of what the peer sends. `begin`: position up to which the records
@@ -29,7 +35,6 @@ export class TappedStream {
   constructor(receivedFrom: number, begin: number, room: number) {
     this.#receivedFrom = receivedFrom;
     this.#begin = begin;
-    this.#end = begin;
     this.#room = room;
   }
 
@@ -40,27 +45,41 @@ export class TappedStream {
 
   /** Position behind the last octet that is contiguous from `begin` on. */
   get end(): number {
-    return this.#end;
+    const first = this.#pieces[0];
+    return first?.begin === this.#begin ? first.end : this.#begin;
   }
 
   /** Sequence number of that position. */
   get awaited(): number {
-    return plus(this.#receivedFrom, this.#end);
+    return plus(this.#receivedFrom, this.end);
   }
 
   /** Octets that are kept, those behind a gap too. */
   get kept(): number {
-    return this.#pieces.reduce((sum, { octets }) => sum + octets.length, 0);
+    return this.#pieces.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  }
+
+  /** How often two copies of octets differed. */
+  get differences(): number {
+    return this.#differences;
   }
 
   /** Data of a segment, by the sequence number of its first octet. How many of its octets had no room. */
   see(sequence: number, octets: Uint8Array): number {
-    const first = this.#end + distance(this.awaited, sequence);
+    const first = this.end + distance(this.awaited, sequence);
     const limit = this.#begin + this.#room;
-    const last = Math.min(first + octets.length, limit);
-    const begin = Math.max(first, this.#end);
-    if (begin < last) this.#put(begin, octets.subarray(begin - first, last - first));
-    return Math.max(0, first + octets.length - Math.max(limit, first));
+    const without = Math.max(0, first + octets.length - Math.max(limit, first));
+    const begin = Math.max(first, this.#begin);
+    let end = Math.min(first + octets.length, limit, this.#differsAt);
+    if (begin >= end) return without;
+    const data = octets.subarray(begin - first, end - first);
+    const difference = this.#differenceIn(begin, data);
+    if (difference !== undefined) {
+      this.#forgetFrom(difference);
+      end = difference;
+      if (begin >= end) return without;
+    }
+    return this.#put(begin, data.subarray(0, end - begin)) ? without : without + end - begin;
   }
 
   /**
@@ -69,57 +88,87 @@ export class TappedStream {
    */
   trim(position: number): number {
     if (position <= this.#begin) return 0;
-    const unseen = Math.max(0, position - this.#end);
+    const unseen = Math.max(0, position - this.end);
     this.#begin = position;
-    this.#end = Math.max(this.#end, position);
-    this.#pieces = this.#pieces.flatMap(({ begin, octets }) => {
-      if (begin >= position) return [{ begin, octets }];
-      if (begin + octets.length <= position) return [];
-      // A copy: a view would keep all of it.
-      return [{ begin: position, octets: octets.slice(position - begin) }];
-    });
-    this.#join();
+    this.#pieces = this.#pieces
+      .filter(({ end }) => end > position)
+      .map(({ begin, end }) => ({ begin: Math.max(begin, position), end }));
+    if (position > this.#differsAt) this.#differsAt = Infinity;
+    if (this.#pieces.length === 0 && this.#ring.length > KEPT_RING) this.#ring = NOTHING;
     return unseen;
   }
 
   /** The octets that are contiguous from `position` on, which lies between `begin` and `end`; none elsewhere. */
   from(position: number): Uint8Array {
-    if (position < this.#begin || position >= this.#end) return NOTHING;
-    const out = new Uint8Array(this.#end - position);
-    for (const { begin, octets } of this.#pieces) {
-      if (begin >= this.#end) break;
-      const skipped = Math.max(0, position - begin);
-      if (skipped < octets.length) out.set(octets.subarray(skipped), begin + skipped - position);
-    }
-    return out;
+    const { end } = this;
+    return position < this.#begin || position >= end ? NOTHING : this.#read(position, end);
   }
 
-  /** Takes what is not there yet; what was seen first stays. */
-  #put(begin: number, octets: Uint8Array): void {
-    const last = begin + octets.length;
-    const pieces: Piece[] = [];
-    let at = begin;
-    const fill = (until: number) => {
-      if (at < until) pieces.push({ begin: at, octets: octets.slice(at - begin, until - begin) });
-      at = Math.max(at, until);
-    };
+  /** The first position at which these octets are not those that are kept. */
+  #differenceIn(begin: number, octets: Uint8Array): number | undefined {
     for (const piece of this.#pieces) {
-      const pieceEnd = piece.begin + piece.octets.length;
-      if (pieceEnd > begin && at < last) fill(Math.min(piece.begin, last));
-      pieces.push(piece);
-      if (pieceEnd > begin) at = Math.max(at, pieceEnd);
+      const end = Math.min(piece.end, begin + octets.length);
+      for (let at = Math.max(piece.begin, begin); at < end; at++)
+        if (this.#ring[at % this.#ring.length] !== octets[at - begin]) return at;
     }
-    fill(last);
-    this.#pieces = pieces.sort((a, b) => a.begin - b.begin);
-    this.#join();
+    return undefined;
   }
 
-  #join(): void {
-    for (const { begin, octets } of this.#pieces) {
-      if (begin > this.#end) return;
-      this.#end = Math.max(this.#end, begin + octets.length);
-    }
+  #forgetFrom(position: number): void {
+    this.#differences++;
+    this.#differsAt = position;
+    this.#pieces = this.#pieces
+      .filter(({ begin }) => begin < position)
+      .map(({ begin, end }) => ({ begin, end: Math.min(end, position) }));
+  }
+
+  /** Takes octets that differ from nothing that is kept. False: there are too many pieces. */
+  #put(begin: number, octets: Uint8Array): boolean {
+    const end = begin + octets.length;
+    const before = this.#pieces.filter((piece) => piece.end < begin);
+    const behind = this.#pieces.filter((piece) => piece.begin > end);
+    const touched = this.#pieces.slice(before.length, this.#pieces.length - behind.length);
+    const gaps = this.#pieces.length - (this.end > this.#begin ? 1 : 0);
+    if (touched.length === 0 && begin > this.#begin && gaps >= PIECES) return false;
+    this.#grow(end - this.#begin);
+    this.#write(begin, octets);
+    const whole = {
+      begin: Math.min(begin, touched[0]?.begin ?? begin),
+      end: Math.max(end, touched.at(-1)?.end ?? end),
+    };
+    this.#pieces = [...before, whole, ...behind];
+    return true;
+  }
+
+  /** Makes the ring long enough for so many octets from `begin` on. */
+  #grow(octets: number): void {
+    if (octets <= this.#ring.length) return;
+    const kept = this.#pieces.map(({ begin, end }) => ({ begin, octets: this.#read(begin, end) }));
+    this.#ring = new Uint8Array(Math.min(this.#room, Math.max(LEAST_RING, 2 * octets)));
+    for (const piece of kept) this.#write(piece.begin, piece.octets);
+  }
+
+  #write(begin: number, octets: Uint8Array): void {
+    const at = begin % this.#ring.length;
+    const straight = this.#ring.length - at;
+    this.#ring.set(octets.subarray(0, straight), at);
+    this.#ring.set(octets.subarray(straight), 0);
+  }
+
+  #read(begin: number, end: number): Uint8Array {
+    const out = new Uint8Array(end - begin);
+    if (out.length === 0) return out;
+    const at = begin % this.#ring.length;
+    const head = this.#ring.subarray(at, at + out.length);
+    out.set(head);
+    out.set(this.#ring.subarray(0, out.length - head.length), head.length);
+    return out;
   }
 }
 
+/** A peer's segments that were lost or overtaken leave a few gaps in a window. */
+const PIECES = 64;
+const LEAST_RING = 4096;
+/** A ring that is no longer than this is kept while it is empty. */
+const KEPT_RING = 65_536;
 const NOTHING = new Uint8Array(0);

@@ -3,7 +3,7 @@
  * to its node, which takes them down and passes them on to the active's. Both ends of that, as a node is now the one
  * and now the other.
  *
- * Nothing depends on it that packets do come this way. The standby tells up to where it has seen each connection, in
+ * No octet of a connection depends on it that packets do come this way. The standby tells up to where it has seen each connection, in
  * order, and the active acknowledges nothing to a peer beyond that and beyond what the records say: packets that take
  * another way, a gap, a tap that overflows, a standby that is gone, all of these just leave it to the records.
  */

@@ -63,9 +63,13 @@ export class TapSocket {
     this.#groups = -1;
   }
 
-  /** Takes what waits now, without the event loop. */
+  /**
+   * Takes what waits now, without the event loop, but no more than some frames, and for no longer than some
+   * milliseconds: whoever fills the socket must not hold up a takeover. The event loop reads the rest.
+   */
   poll(): void {
-    while (this.#listens) {
+    const until = performance.now() + POLL_MS;
+    for (let frames = 0; this.#listens && frames < POLL_FRAMES && performance.now() < until; frames++) {
       const length = this.#native.inetReceive(this.#fd, this.#room);
       if (length <= 0) return;
       this.#listener(this.#room.slice(0, length));
@@ -89,6 +93,8 @@ export class TapSocket {
   }
 }
 
+const POLL_FRAMES = 2_048;
+const POLL_MS = 3;
 const AF_INET6 = 10;
 const IPV6_JOIN_GROUP = 20;
 /** An IP packet of the largest size, with its Ethernet header. */

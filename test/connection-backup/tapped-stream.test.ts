@@ -91,11 +91,57 @@ describe('a stream that is tapped', () => {
     );
   });
 
-  it('never replaces what it has seen', () => {
+  it('believes neither of two copies that differ, and nothing behind, until the records have passed it', () => {
     const stream = new TappedStream(0xffff_fffe, 0, 100);
     stream.see(1, Uint8Array.of(3, 4));
-    stream.see(0xffff_fffe, Uint8Array.of(0, 1, 2, 9, 9, 5));
-    expect([...stream.from(0)]).toEqual([0, 1, 2, 3, 4, 5]);
+    stream.see(0xffff_fffe, Uint8Array.of(0, 1, 2, 3, 9, 5));
+    expect([...stream.from(0)]).toEqual([0, 1, 2, 3]);
+    expect(stream.differences).toBe(1);
+    stream.see(2, Uint8Array.of(4, 5, 6));
+    stream.trim(4);
+    stream.see(2, Uint8Array.of(4, 5, 6));
+    expect(stream.end).toBe(4);
+    stream.trim(6);
+    stream.see(4, Uint8Array.of(6, 7));
+    expect([...stream.from(6)]).toEqual([6, 7]);
+    expect(stream.differences).toBe(1);
+  });
+
+  it('takes back what was contiguous where a second copy differs', () => {
+    const stream = new TappedStream(0, 0, 100);
+    stream.see(0, Uint8Array.of(0, 1, 2, 3));
+    stream.see(2, Uint8Array.of(2, 9, 4));
+    expect([...stream.from(0)]).toEqual([0, 1, 2]);
+    expect(stream.kept).toBe(3);
+  });
+
+  it('keeps at most 64 pieces behind gaps', () => {
+    const stream = new TappedStream(0, 0, 2 << 20);
+    let without = 0;
+    for (let at = 8000; at > 0; at--) without += stream.see(2 * at, Uint8Array.of(1));
+    expect(without).toBe(8000 - 64);
+    expect(stream.kept).toBe(64);
+  });
+
+  it('keeps as many octets as there is room for in order, one by one, in no time', () => {
+    const room = 1 << 17;
+    const stream = new TappedStream(7, 0, room);
+    const began = performance.now();
+    for (let at = 0; at < room; at++) stream.see(7 + at, Uint8Array.of(octetAt(at)));
+    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(stream.from(0)).toEqual(sent(0, room));
+  });
+
+  it('is the peer’s own after many turns of its ring', () => {
+    const stream = new TappedStream(0xffff_0000, 0, 5_000);
+    for (let at = 0; at < 60_000; at += 700) {
+      stream.see(plus(0xffff_0000, at + 400), sent(at + 400, 300));
+      stream.see(plus(0xffff_0000, at), sent(at, 400));
+      expect(stream.from(Math.max(0, at - 1000))).toEqual(
+        sent(Math.max(0, at - 1000), Math.min(at, 1000) + 700),
+      );
+      stream.trim(Math.max(0, at - 1000));
+    }
   });
 
   it('has nothing for a position that is not its own', () => {
