@@ -34,7 +34,7 @@ import { radiusWays } from './radius/radius-changes.ts';
 import { Reload, type Reloadable } from './reload.ts';
 import { ServiceNotify } from './service-notify.ts';
 import { explainHandlers } from './show/explain.ts';
-import { inSlices } from './show/in-slices.ts';
+import { inSlices, OneAtATime } from './show/in-slices.ts';
 import { RefusalLog, refusalRows } from './show/kernel-refusals.ts';
 import { accountingRows, groupRows, portRows, radiusRows, sessionRows } from './show/show.ts';
 import { configDigest, switchOptions } from './upgrade/comparison.ts';
@@ -160,6 +160,7 @@ class Daemon implements Reloadable, Upgradable {
   #http: HttpServer;
   readonly #refusals: RefusalLog;
   readonly upgrade: Upgrade;
+  readonly #longAnswers = new OneAtATime();
   /** From its start on: a process that only prepares itself has none, and ends where the other one does. */
   #looking: NodeJS.Timeout | undefined;
   #syncing: NodeJS.Timeout | undefined;
@@ -446,16 +447,17 @@ class Daemon implements Reloadable, Upgradable {
 
   /** As `#asked`, where there may be many rows. */
   #askedForMany<R>(answer: (core: Core) => Iterable<R>): ControlHandler {
-    return async () => {
-      const { serving, idle } = this.#node;
-      if (serving === undefined) return { refused: idle ?? 'not serving' };
-      const rows: R[] = [];
-      const { core } = serving;
-      // Another one after a reload, none after a change of roles.
-      const isThere = () => this.#node.serving?.core === core;
-      const isWhole = await inSlices(answer(core), (row) => rows.push(row), isThere);
-      return isWhole ? rows : { refused: 'what was asked for has changed hands meanwhile: ask again' };
-    };
+    return () =>
+      this.#longAnswers.run(async () => {
+        const { serving, idle } = this.#node;
+        if (serving === undefined) return { refused: idle ?? 'not serving' };
+        const rows: R[] = [];
+        const { core } = serving;
+        // Another one after a reload, none after a change of roles.
+        const isThere = () => this.#node.serving?.core === core;
+        const isWhole = await inSlices(answer(core), (row) => rows.push(row), isThere);
+        return isWhole ? rows : { refused: 'what was asked for has changed hands meanwhile: ask again' };
+      });
   }
 
   /** Answers out of the core, where this node has one. */

@@ -21,4 +21,16 @@ export async function inSlices<T>(
   return true;
 }
 
+/** Long answers one after the other: the slices of many at once would be as long together as one that has none. */
+export class OneAtATime {
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Makes it once those before it are made, whatever became of them. */
+  run<T>(make: () => Promise<T>): Promise<T> {
+    const made = this.#last.then(make, make);
+    this.#last = made;
+    return made;
+  }
+}
+
 const SLICE_MS = 5;

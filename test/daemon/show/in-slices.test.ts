@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { inSlices } from '../../../daemon/show/in-slices.ts';
+import { inSlices, OneAtATime } from '../../../daemon/show/in-slices.ts';
 
 describe('a long answer in slices', () => {
   it('lets other work happen between two slices, and takes what is there then', async () => {
@@ -41,5 +41,33 @@ describe('a long answer in slices', () => {
       1000,
     );
     expect(seen).toEqual([false, false, false]);
+  });
+});
+
+describe('long answers', () => {
+  it('are made one after the other, also after one that came to nothing', async () => {
+    const answers = new OneAtATime();
+    const happened: string[] = [];
+    const make = (name: string, fails: boolean) => async () => {
+      happened.push(`${name} begins`);
+      await new Promise((resolve) => setImmediate(resolve));
+      happened.push(`${name} ends`);
+      if (fails) throw new Error(name);
+      return name;
+    };
+    const all = await Promise.allSettled([
+      answers.run(make('first', true)),
+      answers.run(make('second', false)),
+      answers.run(make('third', false)),
+    ]);
+    expect(all.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
+    expect(happened).toEqual([
+      'first begins',
+      'first ends',
+      'second begins',
+      'second ends',
+      'third begins',
+      'third ends',
+    ]);
   });
 });
