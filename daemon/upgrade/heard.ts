@@ -59,7 +59,10 @@ export class Heard {
   /** The next message, which is to be this one. Throws why it does not come. */
   async next(say: Say, patienceMs: number): Promise<HandoverMessage> {
     const message = await this.#next(say, patienceMs);
-    if (message.say === 'refuse') throw new Error(`the new process refuses: ${String(message['why'])}`);
+    if (message.say === 'refuse') {
+      this.failure ??= `the new process refuses: ${String(message['why'])}`;
+      throw new Error(this.failure);
+    }
     if (message.say !== say) throw new Error(`the new process said ${message.say} where ${say} was due`);
     return message;
   }

@@ -85,7 +85,7 @@ export async function replaceStandby(
     newcomer.say({ ...left.facts, say: 'go' });
     await heard.next('serving', times.lastWordMs);
     await heard.next('began', times.lastWordMs).catch((cause: unknown) => {
-      // It may be busy; it must not be dead.
+      // It may be busy; it must not be dead, nor have failed at its beginning.
       if (heard.failure !== undefined) throw cause;
     });
     const steps = [stoodAt - restedAt, readyAt - stoodAt, times.now() - readyAt];

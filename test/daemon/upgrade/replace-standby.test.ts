@@ -70,7 +70,7 @@ class Replaces implements Newcomer {
   readonly told: HandoverMessage[] = [];
   ended = 0;
   takesPart = false;
-  diesAfterServing = false;
+  afterServing: 'begins' | 'dies' | 'fails' | 'is silent' = 'begins';
   readonly #incumbent: StandsBy;
   readonly #failsAt: Step | undefined;
   readonly #how: Failure;
@@ -103,9 +103,11 @@ class Replaces implements Newcomer {
     }
     if (message.say === 'go') {
       this.#reach('serving');
-      if (this.diesAfterServing)
+      const { afterServing } = this;
+      if (afterServing === 'dies')
         setImmediate(() => this.#listener?.ended('the new process ended with code 1'));
-      else if (this.#failsAt !== 'serving') this.#tell({ say: 'began' });
+      else if (afterServing === 'fails') this.#tell({ say: 'refuse', why: 'no control socket' });
+      else if (afterServing === 'begins' && this.#failsAt !== 'serving') this.#tell({ say: 'began' });
     }
   }
 
@@ -189,13 +191,25 @@ describe('a process of a node of two', () => {
     }
   }
 
-  it('takes part again where the new one dies after it has said that it goes on', async () => {
+  it.each([
+    ['dies', 'the new process ended with code 1'],
+    ['fails', 'the new process refuses: no control socket'],
+  ] as const)('takes part again where the new one %s after it has said that it goes on', async (how, why) => {
     const incumbent = new StandsBy();
     const newcomer = new Replaces(incumbent);
-    newcomer.diesAfterServing = true;
-    const result = await replaceStandby(incumbent, newcomer, patient);
-    expect(result).toEqual({ refused: 'the new process ended with code 1' });
+    newcomer.afterServing = how;
+    expect(await replaceStandby(incumbent, newcomer, patient)).toEqual({ refused: why });
     expect([newcomer.ended, incumbent.takesPart]).toEqual([1, true]);
+  });
+
+  it('leaves also where the new one is too busy to say that it has begun', async () => {
+    const incumbent = new StandsBy();
+    const newcomer = new Replaces(incumbent);
+    newcomer.afterServing = 'is silent';
+    expect(await replaceStandby(incumbent, newcomer, { ...patient, lastWordMs: 40 })).toMatchObject({
+      pid: 4711,
+    });
+    expect(newcomer.takesPart).toBe(true);
   });
 
   it('takes part again where the new one takes no records', async () => {
