@@ -3,6 +3,8 @@
  * version can add fields; changes and records come in frames of their own, as on the link of a pair.
  */
 import { RecordDecoder, RecordEncoder } from '../../replication/record-codec.ts';
+import { OWN_RECORDS } from '../../replication/record-version.ts';
+import { programVersion } from '../program-version.ts';
 
 /** The protocol of these messages: both sides speak the same one. */
 export const HANDOVER_PROTOCOL = 1;
@@ -35,6 +37,11 @@ export type Say =
 export interface HandoverMessage {
   readonly say: string;
   readonly [field: string]: unknown;
+}
+
+/** The first word of a new process. */
+export function ownHello(): { readonly say: 'hello'; readonly [field: string]: unknown } {
+  return { say: 'hello', protocol: HANDOVER_PROTOCOL, program: programVersion(), ...OWN_RECORDS };
 }
 
 export function encodeHandover(message: {

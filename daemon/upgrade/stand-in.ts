@@ -9,19 +9,15 @@ import type { Config, HaConfig } from '../../config/config.ts';
 import { readChanges } from '../../replication/change-log.ts';
 import { type Frame, FrameType } from '../../replication/frame.ts';
 import {
-  LEAST_READER,
   mismatchOf,
-  OLDEST_READ,
   OWN_RECORDS,
-  RECORDS_VERSION,
   type RecordVersions,
   unreadable,
 } from '../../replication/record-version.ts';
 import { emptyStores, type FedStores } from '../journal/saved-state.ts';
-import { programVersion } from '../program-version.ts';
 import { haDigests } from './comparison.ts';
 import { HandoverChannel } from './handover-channel.ts';
-import { HANDOVER_PROTOCOL, type HandoverMessage } from './handover-message.ts';
+import { type HandoverMessage, ownHello } from './handover-message.ts';
 
 /** What the process before has left. */
 export interface Estate {
@@ -88,14 +84,7 @@ class StandIn {
       ended: () => this.#ended(),
     });
     this.#reached('started');
-    this.#channel.say({
-      say: 'hello',
-      protocol: HANDOVER_PROTOCOL,
-      program: programVersion(),
-      records: RECORDS_VERSION,
-      leastReader: LEAST_READER,
-      oldestRead: OLDEST_READ,
-    });
+    this.#channel.say(ownHello());
   }
 
   #told(message: HandoverMessage): void {

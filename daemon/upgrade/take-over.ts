@@ -8,18 +8,17 @@
 import type { Config } from '../../config/config.ts';
 import { readChanges } from '../../replication/change-log.ts';
 import { type Frame, FrameType } from '../../replication/frame.ts';
-import { LEAST_READER, OLDEST_READ, RECORDS_VERSION, unreadable } from '../../replication/record-version.ts';
+import { unreadable } from '../../replication/record-version.ts';
 import type { LinuxSwitch } from '../../switch/linux/linux-switch.ts';
 import type { HeardLinkGroups } from '../../switch/linux/repair/following.ts';
 import { keptOf } from '../core/kept.ts';
 import type { InheritedSocket } from '../inherited-sockets.ts';
 import { emptyStores, type FedStores, SavedState } from '../journal/saved-state.ts';
 import type { Logger } from '../log/log.ts';
-import { programVersion } from '../program-version.ts';
 import { radiusWays } from '../radius/radius-changes.ts';
 import { configDigest, switchOptions } from './comparison.ts';
 import { HandoverChannel } from './handover-channel.ts';
-import { HANDOVER_PROTOCOL, type HandoverMessage } from './handover-message.ts';
+import { type HandoverMessage, ownHello } from './handover-message.ts';
 import { hurry } from './hurry.ts';
 import { SwitchFollower } from './switch-follower.ts';
 
@@ -109,14 +108,7 @@ class TakeOver {
       ended: () => this.#ended(),
     });
     this.#reached('started');
-    this.#channel.say({
-      say: 'hello',
-      protocol: HANDOVER_PROTOCOL,
-      program: programVersion(),
-      records: RECORDS_VERSION,
-      leastReader: LEAST_READER,
-      oldestRead: OLDEST_READ,
-    });
+    this.#channel.say(ownHello());
   }
 
   #told(message: HandoverMessage): void {
